@@ -1,0 +1,90 @@
+# The verbs of the pipeline. Every target sets up .venv first and puts .venv/bin in front of PATH, so that the `python`
+# of dvc.yaml is the venv's. To call dvc yourself: `source .venv/bin/activate`, then `dvc repro`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
+unexport PYTHONHOME PYTHONPATH
+
+READY := .venv/.ready
+# A copied or moved checkout brings a .venv whose scripts name the old place: it is set up again.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+
+$(READY): .make/setup.sh pyproject.toml requirements.lock
+	@.make/setup.sh
+
+## Install everything the pipeline needs: .venv from requirements.lock, g++, bubblewrap
+.PHONY: setup
+setup: $(READY)
+
+## Bring every result up to date; does only what is not done yet, resumes what was interrupted
+.PHONY: repro
+repro: setup
+	@dvc repro
+	@python .make/ladder.py
+
+## Bring the benchmarks of all models and the report up to date
+.PHONY: benchmark
+benchmark: setup
+	@dvc repro benchmark_base benchmark_sft benchmark report track
+	@python .make/ladder.py
+
+## Run the same stages with the smallest sizes (preset smoke), in .smoke/; your own results stay as they are
+.PHONY: smoke
+smoke: setup
+	@.make/smoke.sh
+
+## Bring the report up to date and say where it is
+.PHONY: report
+report: setup
+	@dvc repro report
+	@echo "open $(CURDIR)/results/report.html"
+
+## Try other settings beside the present ones: make exp N=5 SET="-S raft.keep_top_percent=0.6" (N: cycles)
+.PHONY: exp
+exp: setup
+	@cycles=$$(python .make/cycles.py $(N)); set -x; dvc exp run $$cycles $(SET)
+
+## Look at the MLflow runs in a browser (PORT=5000)
+.PHONY: mlflow
+mlflow: setup
+	@mlflow ui --port $(or $(PORT),5000) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+
+## Say what is installed here, what is missing and how to get it
+.PHONY: doctor
+doctor: setup
+	@python -m halo_forge.doctor
+
+## Run the fast tests (minutes, no network, no GPU)
+.PHONY: test
+test: setup
+	@python -m pytest -n 2 --dist loadfile $(ARGS)
+
+## Run the slow tests: whole pipeline, real servers, real compilers
+.PHONY: test-slow
+test-slow: setup
+	@python -m pytest -m slow --durations 10 $(ARGS)
+
+## Check style and formatting
+.PHONY: lint
+lint: setup
+	@ruff check .
+	@ruff format --check .
+
+## Delete outputs, unfinished work and caches of tools; `dvc checkout` brings the outputs back from the DVC cache
+.PHONY: clean
+clean:
+	@.make/clean.sh
+
+## List the targets
+.PHONY: help
+help:
+	@awk '/^## / {text = substr($$0, 4)} /^[a-z-]+:/ && text {printf "make %-10s %s\n", substr($$1, 1, length($$1) - 1), text; text = ""}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo "All but clean and help run \`make setup\` first. To call the tools yourself: source .venv/bin/activate; dvc repro"
+	@echo "No NVIDIA GPU: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make setup  (saves gigabytes)"

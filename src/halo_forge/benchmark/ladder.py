@@ -1,0 +1,75 @@
+"""The ladder: one row a model from base to the last cycle, and how sure each step up is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from halo_forge.benchmark.compare import compare
+from halo_forge.benchmark.results import Results
+
+
+def ladder(results: Results) -> list[dict[str, Any]]:
+    """One row a benchmarked model in the order of `params.models()`, the same keys in every row (DVC plots need that).
+
+    `cycle` is the number of RAFT updates since SFT (-1 for base). pass@k for a k that a model's file lacks is None.
+    """
+    rows = []
+    for model, summary in results.benchmark.items():
+        intervals = summary["intervals"]
+        row = {"cycle": results.params.depth(model), "model": model}
+        for k in sorted({1, *results.params.benchmark.k}):
+            row[f"pass@{k}"] = summary["pass_at_k"].get(str(k))
+            row[f"pass@{k}_low"], row[f"pass@{k}_high"] = intervals.get(f"pass@{k}", (None, None))
+        row["compile_rate"] = summary["compile_rate"]
+        row["compile_rate_low"], row["compile_rate_high"] = intervals["compile_rate"]
+        for key in ("passed", "n_tasks", "n_families", "n_samples", "mean_tokens", "truncated"):
+            row["solved" if key == "passed" else key] = summary[key]
+        rows.append(row)
+    return rows
+
+
+def comparisons(results: Results) -> list[dict[str, Any]]:
+    """`compare` of each model with the one it was trained from, then of the last cycle with sft and with base."""
+    cycles = results.params.raft.cycles
+    pairs = [("base", "sft")] + [(cycle.start, name) for name, cycle in cycles.items()]
+    pairs.sort(key=lambda pair: list(results.params.models()).index(pair[1]))
+    if results.last:
+        pairs += [("sft", results.last), ("base", results.last)]
+    settings = results.params
+    return [
+        compare(results.benchmark[before], results.benchmark[after], settings.benchmark.bootstrap, settings.seed)
+        for before, after in dict.fromkeys(pairs)
+        if before in results.benchmark and after in results.benchmark
+    ]
+
+
+def summary(results: Results, compared: list[dict[str, Any]]) -> dict[str, Any]:
+    """The few numbers worth diffing between experiments (`dvc metrics diff`); `compared` is from `comparisons`.
+
+    `sft_gain` is sft minus base, `raft_gain` the last cycle minus sft: None until both models are benchmarked.
+    """
+    benchmark = results.benchmark
+    pairs = {(row["before"], row["after"]): row for row in compared}
+    best = max(benchmark, key=lambda model: benchmark[model]["pass_at_k"]["1"], default=None)
+    return {
+        "best_model": best,
+        "pass@1": {model: row["pass_at_k"]["1"] for model, row in benchmark.items()},
+        "compile_rate": {model: row["compile_rate"] for model, row in benchmark.items()},
+        "sft_gain": _gain(pairs.get(("base", "sft"))),
+        "raft_gain": _gain(pairs.get(("sft", results.last))),
+    }
+
+
+def _gain(row: dict[str, Any] | None) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    return {
+        "models": f"{row['after']} - {row['before']}",
+        **{f"pass@1{suffix}": row["pass@1"][key] for suffix, key in _SUFFIXES},
+        **{f"compile_rate{suffix}": row["compile_rate"][key] for suffix, key in _SUFFIXES},
+        "tasks_gained": len(row["gained"]),
+        "tasks_lost": len(row["lost"]),
+    }
+
+
+_SUFFIXES = (("", "difference"), ("_low", "low"), ("_high", "high"), ("_p", "p"))

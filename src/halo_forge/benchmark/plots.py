@@ -1,0 +1,209 @@
+"""The report's plots as inline SVG: text stays text, and ink takes the colours of the page, light or dark."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+# Colours that no series uses, replaced in the SVG by variables of the page's style sheet.
+_INK, _MUTED, _GRID = "#010101", "#020202", "#030303"
+_VARIABLES = {_INK: "var(--ink)", _MUTED: "var(--muted)", _GRID: "var(--line)"}
+
+STATUS_COLOURS = {
+    "pass": "#2f9e6e",
+    "wrong_answer": "#e2b04a",
+    "runtime_error": "#dd8a3c",
+    "compile_error": "#cf5743",
+    "timeout": "#9a70c0",
+    "memory_limit": "#b5639c",
+    "output_limit": "#8c7b62",
+    "no_code": "#8a929e",
+    "infra_error": "#596270",
+}
+_REWARDS = ("#cf5743", "#e2b04a", "#2f9e6e")  # 0, halfway, 1
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "halo-forge",
+    "text.parse_math": False,  # a name with two dollar signs is not a formula
+    "font.size": 10,
+    "text.color": _INK,
+    "axes.labelcolor": _MUTED,
+    "axes.edgecolor": _GRID,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": _GRID,
+    "xtick.color": _GRID,
+    "ytick.color": _GRID,
+    "xtick.labelcolor": _MUTED,
+    "ytick.labelcolor": _INK,
+    "legend.frameon": False,
+    "legend.labelcolor": _INK,
+}
+
+
+def model_colours(models: list[str]) -> dict[str, str]:
+    """Grey for base, blue for sft, amber deepening to red along the cycles: readable on white and on black."""
+    fixed = {"base": "#8a929e", "sft": "#4a8cc9"}
+    cycles = [model for model in models if model not in fixed]
+    steps = max(1, len(cycles) - 1)
+    ramp = {model: _blend(("#e2a93f", "#c9484f"), i / steps) for i, model in enumerate(cycles)}
+    return {model: fixed.get(model) or ramp[model] for model in models}
+
+
+def ladder_plot(rows: list[dict[str, Any]]) -> str:
+    """pass@1 and compile rate of every model with 95 % intervals."""
+    figure, axes = _figure(3.0)
+    for key, colour, shift, label in (
+        ("compile_rate", "#8a929e", 0.07, "compiles"),
+        ("pass@1", "#2f9e6e", -0.07, "pass@1"),
+    ):
+        x = [i + shift for i in range(len(rows))]
+        y = [row[key] for row in rows]
+        ranges = [[row[key] - row[f"{key}_low"] for row in rows], [row[f"{key}_high"] - row[key] for row in rows]]
+        axes.errorbar(x, y, yerr=_not_negative(ranges), color=colour, marker="o", ms=6, lw=1.6, capsize=3, label=label)
+    axes.set_xticks(range(len(rows)), [row["model"] for row in rows])
+    axes.set_xlim(-0.4, len(rows) - 0.6)
+    axes.grid(axis="x", visible=False)
+    _share_axis(axes.yaxis, axes)
+    _legend_above(axes, 2)
+    return _svg(figure, "pass@1 and compile rate of each model with 95 % intervals; the numbers are in the table")
+
+
+def pass_at_k_plot(benchmark: dict[str, dict[str, Any]], colours: dict[str, str]) -> str:
+    """pass@k against k, one line a model."""
+    figure, axes = _figure(3.0)
+    ks: set[int] = set()
+    for model, summary in benchmark.items():
+        points = sorted((int(k), value) for k, value in summary["pass_at_k"].items())
+        ks |= {k for k, _ in points}
+        axes.plot(*zip(*points, strict=True), color=colours[model], marker="o", ms=5, lw=1.8, label=model)
+    axes.set_xticks(sorted(ks))
+    axes.set_xlabel("k")
+    _share_axis(axes.yaxis, axes)
+    _legend_above(axes, 6)
+    return _svg(figure, "pass@k of each model against k")
+
+
+def reward_plot(raft: dict[str, dict[str, Any]]) -> str:
+    """Share of the samples at each reward, one bar a cycle."""
+    levels = sorted({level for row in raft.values() for level in row["reward_distribution"]}, key=float)
+    parts = {
+        f"reward {level}": (
+            _blend(_REWARDS, float(level)),
+            [row["reward_distribution"].get(level, 0) for row in raft.values()],
+        )
+        for level in levels
+    }
+    return _stacked_bars(list(raft), parts, "Rewards of the samples of each cycle, as shares")
+
+
+def status_plot(benchmark: dict[str, dict[str, Any]]) -> str:
+    """Share of the benchmark samples by status, one bar a model."""
+    counts = {status: [row["by_status"].get(status, 0) for row in benchmark.values()] for status in STATUS_COLOURS}
+    parts = {
+        status.replace("_", " "): (STATUS_COLOURS[status], values) for status, values in counts.items() if any(values)
+    }
+    return _stacked_bars(list(benchmark), parts, "Benchmark samples of each model by status, as shares")
+
+
+def loss_plot(training: dict[str, dict[str, Any]], colours: dict[str, str]) -> str:
+    """Training loss against optimizer step, one line a model."""
+    figure, axes = _figure(3.0)
+    for model, train_summary in training.items():
+        points = [(row["step"], row["loss"]) for row in train_summary["loss"]]
+        if points:
+            axes.plot(*zip(*points, strict=True), color=colours[model], lw=1.6, label=model)
+    axes.set_xlabel("optimizer step")
+    axes.set_ylabel("loss on the answer")
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend_above(axes, 6)
+    return _svg(figure, "Training loss of each model against the optimizer step")
+
+
+def _stacked_bars(names: list[str], parts: dict[str, tuple[str, list[int]]], description: str) -> str:
+    figure, axes = _figure(0.42 * len(names) + 1.1)
+    totals = [max(1, sum(values[i] for _, values in parts.values())) for i in range(len(names))]
+    left = [0.0] * len(names)
+    for label, (colour, values) in parts.items():
+        shares = [value / total for value, total in zip(values, totals, strict=True)]
+        axes.barh(range(len(names)), shares, left=left, height=0.66, color=colour, label=label)
+        for i, share in enumerate(shares):
+            if share >= 0.08:
+                axes.text(
+                    left[i] + share / 2, i, f"{100 * share:.0f}", ha="center", va="center", color="#111418", fontsize=9
+                )
+        left = [start + share for start, share in zip(left, shares, strict=True)]
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    axes.grid(visible=False)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(left=False)
+    _legend_above(axes, 4)
+    return _svg(figure, description)
+
+
+def _figure(height: float) -> tuple[Figure, Axes]:
+    """All of one width (inches), so that text has one size on the page."""
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(5.4, height), layout="constrained")
+        return figure, figure.add_subplot()
+
+
+def _legend_above(axes: Axes, columns: int) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        with matplotlib.rc_context(_STYLE):
+            axes.figure.legend(
+                handles,
+                labels,
+                loc="outside upper left",
+                ncols=min(columns, len(labels)),
+                handlelength=1.2,
+                columnspacing=1.2,
+            )
+
+
+def _share_axis(axis: Any, axes: Axes) -> None:
+    axes.set_ylim(0, 1.02)
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+
+
+def _svg(figure: Figure, description: str) -> str:
+    """The figure as an <svg> element that scales with the page and is named for those who cannot see it."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*">', "<g>", svg)  # figure_1, axes_1, …: the same in every plot of the page
+    svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
+    for sentinel, variable in _VARIABLES.items():
+        svg = svg.replace(sentinel, variable)
+    return re.sub(r"<svg ", f'<svg role="img" aria-label="{description}" ', svg, count=1)
+
+
+def _not_negative(ranges: list[list[float]]) -> list[list[float]]:
+    """A percentile interval can end a rounding error inside its own mean; error bars must not be negative."""
+    return [[max(0.0, length) for length in side] for side in ranges]
+
+
+def _blend(colours: tuple[str, ...], share: float) -> str:
+    """The colour at `share` (0..1) of the way along `colours`."""
+    place = min(max(share, 0.0), 1.0) * (len(colours) - 1)
+    i = min(int(place), len(colours) - 2)
+    start, end = to_rgb(colours[i]), to_rgb(colours[i + 1])
+    return to_hex([a + (b - a) * (place - i) for a, b in zip(start, end, strict=True)])

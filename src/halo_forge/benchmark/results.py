@@ -1,0 +1,73 @@
+"""What a run has written so far, found on disk: the input of the ladder, the report and the tracking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from halo_forge.config import Params
+from halo_forge.errors import InputError
+from halo_forge.records import read_json
+
+
+@dataclass(frozen=True)
+class Results:
+    """Results by model, in the order of `params.models()`; a model that is not there yet has no entry.
+
+    `missing` names every file that a complete run would have.
+    """
+
+    params: Params
+    root: Path
+    benchmark: dict[str, dict[str, Any]] = field(default_factory=dict)
+    raft: dict[str, dict[str, Any]] = field(default_factory=dict)
+    training: dict[str, dict[str, Any]] = field(default_factory=dict)
+    base: dict[str, Any] | None = None
+    split: dict[str, Any] | None = None
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def last(self) -> str | None:
+        """The benchmarked model with the most RAFT updates; None before any cycle was benchmarked."""
+        cycles = [model for model in self.benchmark if model in self.params.raft.cycles]
+        return cycles[-1] if cycles else None
+
+
+def load_results(params: Params, root: Path) -> Results:
+    """Read every result under `root` that `params` asks for. Raises InputError for a file that is unusable."""
+    missing: list[str] = []
+
+    def read(path: str, *keys: str) -> Any:
+        if not (root / path).exists():
+            missing.append(path)
+            return None
+        value = read_json(root / path)
+        lacking = [key for key in keys if not isinstance(value, dict) or key not in value]
+        if lacking:
+            raise InputError(f"{root / path}: no key {lacking[0]!r}; run the stage that writes this file again")
+        return value
+
+    models, cycles = params.models(), [model for model in params.models() if model in params.raft.cycles]
+    base, split = read("models/base.json"), read("results/split.json")
+    found = {
+        "training": {model: read(f"data/train/{model}.json", "loss", "rows") for model in models[1:]},
+        "raft": {cycle: read(f"results/raft/{cycle}.json", "samples", "pass_rate", "kept") for cycle in cycles},
+        "benchmark": {
+            model: read(f"results/benchmark/{model}.json", "pass_at_k", "intervals", "per_task") for model in models
+        },
+    }
+    present = {name: {key: value for key, value in part.items() if value is not None} for name, part in found.items()}
+    return Results(params, root, base=base, split=split, missing=missing, **present)
+
+
+def remove_leftovers(params: Params, root: Path) -> list[str]:
+    """Delete results of cycles that `params` no longer lists, so that no old number is taken for a new one."""
+    listed = set(params.models())
+    removed = []
+    for folder in ("results/benchmark", "results/raft"):
+        for path in sorted((root / folder).glob("*.json")):
+            if path.stem not in listed:
+                path.unlink()
+                removed.append(path.relative_to(root).as_posix())
+    return removed

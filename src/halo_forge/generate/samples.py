@@ -1,0 +1,89 @@
+"""Samples for tasks: the loop that every stage and the command line draw completions with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from halo_forge.errors import InputError
+from halo_forge.generate.engine import Completion, Engine, Request
+from halo_forge.model.chat import Chat
+from halo_forge.records import Appender, Sample, Task, read_records
+
+
+def draw_samples(
+    engine: Engine,
+    chat: Chat,
+    tasks: Sequence[Task],
+    *,
+    model: str,
+    cycle: str | None,
+    samples_per_task: int,
+    temperature: float,
+    top_p: float,
+    max_new_tokens: int,
+    chunk_size: int,
+    seed: int,
+    wip: Path,
+    finished: Callable[[Completion], None] | None = None,
+    resumed: Callable[[list[Sample]], None] | None = None,
+) -> list[Sample]:
+    """`samples_per_task` samples of every task, in the order of (task, index).
+
+    Work goes in chunks of `chunk_size` samples, each appended to `wip` when whole. After a kill the same call skips
+    the whole chunks found there (they are told to `resumed`) and redoes the torn one, so that every
+    batch has the same members as in an uninterrupted run.
+    """
+    wanted = [(task, index) for task in tasks for index in range(samples_per_task)]
+    done = _whole_chunks(wip, chunk_size, len(wanted))
+    if resumed and done:
+        resumed(list(done))
+    with Appender(wip) as file:
+        for start in range(len(done), len(wanted), chunk_size):
+            chunk = wanted[start : start + chunk_size]
+            seeds = [sample_seed(seed, cycle, task.task_id, index) for task, index in chunk]
+            requests = [
+                Request(chat.prompt_ids(task.prompt), seed, temperature, top_p, max_new_tokens)
+                for (task, _), seed in zip(chunk, seeds, strict=True)
+            ]
+            samples = [
+                Sample(
+                    sample_id=f"{cycle or 'benchmark'}/{model}/{task.task_id}/{index}",
+                    task_id=task.task_id,
+                    prompt=task.prompt,
+                    completion=chat.text(completion.ids),
+                    model=model,
+                    cycle=cycle,
+                    index=index,
+                    seed=request.seed,
+                    n_tokens=completion.n_tokens,
+                    finish_reason=completion.finish_reason,
+                )
+                for (task, index), request, completion in zip(
+                    chunk, requests, engine.generate(requests, finished), strict=True
+                )
+            ]
+            file.write(samples)
+            done += samples
+    return done
+
+
+def sample_seed(seed: int, cycle: str | None, task_id: str, index: int) -> int:
+    """31 bits from (run, cycle, task, index): the same wherever and in whatever order the sample is drawn."""
+    key = f"{seed}|{cycle or 'benchmark'}|{task_id}|{index}".encode()
+    return int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1
+
+
+def _whole_chunks(wip: Path, chunk_size: int, total: int) -> list[Sample]:
+    if not wip.exists():
+        return []
+    Appender(wip).__exit__()  # drops a torn last line
+    samples = read_records(wip, Sample)
+    if len(samples) > total:
+        raise InputError(f"{wip}: holds {len(samples)} samples, {total} are wanted; delete it")
+    whole = len(samples) if len(samples) == total else len(samples) // chunk_size * chunk_size
+    if whole < len(samples):
+        lines = wip.read_text(encoding="utf-8").splitlines(keepends=True)
+        wip.write_text("".join(lines[:whole]), encoding="utf-8")
+    return samples[:whole]

@@ -1,0 +1,67 @@
+"""One rendering of prompts and answers, for training and for generation alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from halo_forge.errors import InputError
+
+_MARK = "\N{BLACK HEART SUIT}answer\N{BLACK HEART SUIT}"
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A tokenizer with its chat template and system prompt.
+
+    `end` is the id of the token that ends the assistant's turn. It may equal the padding token, so padding must be
+    masked by position, never by id.
+    """
+
+    tokenizer: Any
+    system_prompt: str
+    end: int
+
+    @classmethod
+    def of(cls, folder: str, system_prompt: str = "") -> Chat:
+        """The chat of a model folder. Raises InputError if its tokenizer has no usable template."""
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        if not tokenizer.chat_template:
+            raise InputError(f"{folder}: the tokenizer has no chat template; use an instruction-tuned model")
+        return cls(tokenizer, system_prompt, _end_of_turn(tokenizer, folder))
+
+    def prompt_ids(self, prompt: str) -> list[int]:
+        """Token ids up to and including the header of the assistant's turn."""
+        messages = [{"role": "user", "content": prompt}]
+        if self.system_prompt:
+            messages.insert(0, {"role": "system", "content": self.system_prompt})
+        text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def answer_ids(self, answer: str) -> list[int]:
+        """Token ids of an answer, the end-of-turn token included."""
+        return [*self.tokenizer(answer, add_special_tokens=False)["input_ids"], self.end]
+
+    def text(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=True)
+
+
+def fenced(code: str, language: str) -> str:
+    """An answer as it is taught: one fenced block."""
+    return f"```{language}\n{code.strip()}\n```"
+
+
+def _end_of_turn(tokenizer: Any, folder: str) -> int:
+    """The first special token that the template puts after an assistant's answer."""
+    messages = [{"role": "user", "content": "question"}, {"role": "assistant", "content": _MARK}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    after = tokenizer(text.rpartition(_MARK)[2], add_special_tokens=False)["input_ids"]
+    special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+    for token in after:
+        if token in special:
+            return token
+    if tokenizer.eos_token_id is None:
+        raise InputError(f"{folder}: neither the chat template nor the tokenizer has an end-of-turn token")
+    return tokenizer.eos_token_id

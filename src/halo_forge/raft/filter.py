@@ -1,0 +1,83 @@
+"""The numbers of one RAFT cycle, from its samples, verdicts and selection."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from halo_forge.benchmark.passk import share_intervals
+from halo_forge.config import Cycle, Params
+from halo_forge.raft.select import Selection
+from halo_forge.records import Sample, Task, Verdict
+
+
+def cycle_statistics(
+    name: str,
+    cycle: Cycle,
+    params: Params,
+    tasks: Mapping[str, Task],
+    samples: Sequence[Sample],
+    verdicts: Sequence[Verdict],
+    selection: Selection,
+    generation: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Counts of samples unless a key says otherwise; rates are shares of the samples judged (0..1)."""
+    judged = [verdict for verdict in verdicts if verdict.reward is not None]
+    passed = sum(verdict.passed for verdict in judged)
+    rewards = [verdict.reward for verdict in judged]
+    kept = [verdict.reward for _, verdict in selection.kept]
+    return {
+        "cycle": name,
+        "from": cycle.start,
+        "temperature": cycle.temperature,
+        "learning_rate": cycle.learning_rate,
+        "tasks": len(tasks),
+        "samples": len(samples),
+        "infra_errors": len(verdicts) - len(judged),
+        "passed": passed,
+        "pass_rate": passed / len(judged) if judged else 0.0,
+        "pass_rate_interval": _interval(tasks, judged, params),
+        "compile_rate": sum(verdict.compiled for verdict in judged) / len(judged) if judged else 0.0,
+        "avg_reward": sum(rewards) / len(rewards) if rewards else 0.0,
+        "reward_distribution": _steps(rewards, params),
+        "distinct_programs": selection.distinct_programs,
+        "duplicates": selection.duplicates,
+        "reward_threshold": params.raft.reward_threshold,
+        "above_threshold": selection.above_threshold,
+        "kept": len(kept),
+        "avg_kept_reward": sum(kept) / len(kept) if kept else 0.0,
+        "tasks_covered": selection.tasks_covered,
+        "tasks_all_passed": selection.tasks_all_passed,
+        "tasks_none_passed": selection.tasks_none_passed,
+        "by_status": dict(sorted(Counter(verdict.status for verdict in verdicts).items())),
+        "truncated": sum(sample.finish_reason == "length" for sample in samples),
+        "generated_tokens": generation["tokens"],
+        "generate_s": generation["seconds"],
+        "tokens_per_s": generation["tokens_per_s"],
+        "verify_s": round(sum(verdict.duration_s for verdict in verdicts), 1),
+        "verifier": sorted({verdict.verifier for verdict in verdicts}),
+        "isolation": sorted({verdict.isolation for verdict in verdicts}),
+    }
+
+
+def _interval(tasks: Mapping[str, Task], judged: Sequence[Verdict], params: Params) -> list[float]:
+    """95 % interval of the pass rate, families resampled."""
+    if not judged:
+        return [0.0, 0.0]
+    families = [tasks[verdict.task_id].family for verdict in judged]
+    values = np.array([[float(verdict.passed), 1.0] for verdict in judged])
+    return share_intervals(values, families, 2000, params.seed)[0]
+
+
+def _steps(rewards: Sequence[float], params: Params) -> dict[str, int]:
+    """How many samples reached each step of the ladder; partial credit counts on the step below it."""
+    ladder = params.verify.rewards
+    steps = sorted({ladder.compile_error, ladder.compiles_with_warnings, ladder.compiles, ladder.runs, ladder.correct})
+    counts = {f"{step:g}" if step % 1 else f"{step:.1f}": 0 for step in steps}
+    names = list(counts)
+    for reward in rewards:
+        counts[names[max(i for i, step in enumerate(steps) if reward >= step)]] += 1
+    return counts

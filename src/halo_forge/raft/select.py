@@ -1,0 +1,120 @@
+"""Which verified samples a RAFT cycle trains on.
+
+RAFT (Dong et al. 2023, arXiv 2304.06767) keeps the best sample of each prompt. Here a sample must also reach the
+reward threshold, duplicates of one program count once, and a prompt may give several samples: the top
+`keep_top_percent` of its distinct ones, at most `max_keep_per_task`, at least one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import re
+import tokenize
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from halo_forge.config import Raft
+from halo_forge.records import Sample, Task, Verdict
+
+_CPP_SKIPPED = re.compile(r'("(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\')|//[^\n]*|/\*.*?\*/', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """`kept`: (sample, verdict) in order of task and rank. The other fields count samples or tasks."""
+
+    kept: list[tuple[Sample, Verdict]]
+    above_threshold: int
+    duplicates: int
+    distinct_programs: int
+    tasks_covered: int
+    tasks_all_passed: int
+    tasks_none_passed: int
+
+
+def select(
+    tasks: Mapping[str, Task], samples: Sequence[Sample], verdicts: Sequence[Verdict], settings: Raft, seed: int
+) -> Selection:
+    """Rank by reward, break ties by a seeded draw, drop duplicate programs and low rewards, keep the top share.
+
+    `samples` and `verdicts` are parallel. Verdicts with status infra_error are never kept. The result does not depend
+    on the order of the input.
+    """
+    by_task: dict[str, list[tuple[Sample, Verdict]]] = defaultdict(list)
+    for sample, verdict in zip(samples, verdicts, strict=True):
+        if verdict.reward is not None:
+            by_task[sample.task_id].append((sample, verdict))
+    distinct = {
+        task_id: _distinct(sorted(pairs, key=lambda pair: _rank(pair, seed)), tasks[task_id].language)
+        for task_id, pairs in sorted(by_task.items())
+    }
+    good = {
+        task_id: [pair for pair in pairs if pair[1].reward >= settings.reward_threshold]
+        for task_id, pairs in distinct.items()
+    }
+    all_passed = {task_id for task_id, pairs in by_task.items() if all(verdict.passed for _, verdict in pairs)}
+    if settings.drop_solved:
+        good = {task_id: pairs for task_id, pairs in good.items() if task_id not in all_passed}
+    kept = _global(good, settings, seed) if settings.selection == "global" else _per_task(good, settings)
+    return Selection(
+        kept=kept,
+        above_threshold=sum(
+            verdict.reward >= settings.reward_threshold for pairs in by_task.values() for _, verdict in pairs
+        ),
+        duplicates=sum(map(len, by_task.values())) - sum(map(len, distinct.values())),
+        distinct_programs=sum(map(len, distinct.values())),
+        tasks_covered=len({sample.task_id for sample, _ in kept}),
+        tasks_all_passed=len(all_passed),
+        tasks_none_passed=sum(not any(verdict.passed for _, verdict in pairs) for pairs in by_task.values()),
+    )
+
+
+def normalised(code: str, language: str) -> str:
+    """A program without comments and layout, so that two spellings of it compare equal."""
+    if language == "python":
+        try:
+            tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+        except (tokenize.TokenError, SyntaxError):
+            return code.strip()
+        skipped = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING)
+        return "\x1f".join(
+            "" if token.type in (tokenize.INDENT, tokenize.DEDENT) else token.string.strip() or tokenize.tok_name[token.type]
+            for token in tokens
+            if token.type not in skipped
+        ) + "".join("<>"[token.type == tokenize.DEDENT] for token in tokens if token.type in (tokenize.INDENT, tokenize.DEDENT))
+    pieces = _CPP_SKIPPED.sub(lambda match: match[1] or " ", code)
+    return re.sub(r"\s*([^\w\s])\s*", r"\1", re.sub(r"\s+", " ", pieces)).strip()
+
+
+def _rank(pair: tuple[Sample, Verdict], seed: int) -> tuple[float, bytes]:
+    sample, verdict = pair
+    return -verdict.reward, hashlib.sha256(f"{seed}|{sample.sample_id}".encode()).digest()
+
+
+def _distinct(ranked: list[tuple[Sample, Verdict]], language: str) -> list[tuple[Sample, Verdict]]:
+    """The first of each program; samples without code are all different."""
+    seen: dict[str, tuple[Sample, Verdict]] = {}
+    for sample, verdict in ranked:
+        key = normalised(verdict.code, language) if verdict.code else f"no code: {sample.sample_id}"
+        seen.setdefault(key, (sample, verdict))
+    return list(seen.values())
+
+
+def _per_task(good: Mapping[str, list], settings: Raft) -> list[tuple[Sample, Verdict]]:
+    kept = []
+    for pairs in good.values():
+        if pairs:
+            share = max(1, math.floor(len(pairs) * settings.keep_top_percent))
+            kept += pairs[: min(share, settings.max_keep_per_task)]
+    return kept
+
+
+def _global(good: Mapping[str, list], settings: Raft, seed: int) -> list[tuple[Sample, Verdict]]:
+    """One ranking over all tasks; a task still gives at most `max_keep_per_task`."""
+    pool = [pair for pairs in good.values() for pair in pairs[: settings.max_keep_per_task]]
+    pool.sort(key=lambda pair: _rank(pair, seed))
+    share = max(1, math.floor(len(pool) * settings.keep_top_percent)) if pool else 0
+    return sorted(pool[:share], key=lambda pair: (pair[0].task_id, _rank(pair, seed)))

@@ -1,0 +1,53 @@
+"""From tasks or kept samples to an adapter folder: what the stages sft and raft_train and the command line share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from halo_forge.model.chat import Chat, fenced
+from halo_forge.progress import Progress
+from halo_forge.records import Kept, Task, write_json
+from halo_forge.train.lora import Run, steps_of, train
+from halo_forge.train.rows import tokenised
+
+
+def solutions(tasks: Iterable[Task]) -> list[tuple[str, str]]:
+    """(prompt, answer) pairs for SFT: the reference solution in one fenced block."""
+    return [(task.prompt, fenced(task.solution, task.language)) for task in tasks if task.solution]
+
+
+def kept_answers(rows: Iterable[Kept]) -> list[tuple[str, str]]:
+    """(prompt, answer) pairs for a RAFT update: the model's own words."""
+    return [(row.prompt, row.completion) for row in rows]
+
+
+def train_adapter(
+    run: Run,
+    pairs: list[tuple[str, str]],
+    lock: dict,
+    out: Path,
+    where: str,
+    label: str,
+) -> dict[str, Any]:
+    """Train on (prompt, answer) pairs and write the adapter folder `out`; returns the summary of the training."""
+    chat = Chat.of(str(run.base), lock["system_prompt"])
+    rows = tokenised(chat, pairs, run.settings.max_tokens, where)
+    with Progress(steps_of(len(rows.examples), run.settings), label) as progress:
+
+        def step(entry: dict[str, Any]) -> None:
+            progress.advance(entry["step"] - progress.done, loss=entry["loss"])
+
+        summary = train(run, rows, chat, out, step)
+    _name_base(out, lock)
+    return summary
+
+
+def _name_base(adapter: Path, lock: dict) -> None:
+    """Let the adapter name the exact base it belongs to, not the folder it was loaded from on this machine."""
+    path = adapter / "adapter_config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config |= {"base_model_name_or_path": lock["id"], "revision": lock["revision"]}
+    write_json(path, config)

@@ -1,0 +1,1 @@
+"""Verifiers: whether an answer compiles, runs and prints what it should, judged from outside a sandbox."""

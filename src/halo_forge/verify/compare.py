@@ -1,0 +1,61 @@
+"""Whether what a program printed is the expected output."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+REL_TOL = 1e-6
+ABS_TOL = 1e-6
+
+
+def outputs_match(actual: str, expected: str, how: Literal["tokens", "exact", "float"]) -> bool:
+    """Compare stdout with the expected text.
+
+    tokens: equal after splitting on white space.
+    exact:  equal line by line; only CRLF and the newline at the very end are forgiven.
+    float:  as tokens, and tokens that are finite decimal numbers on both sides may differ by 1e-6, relative or absolute.
+    """
+    if how == "exact":
+        return _newlines(actual) == _newlines(expected)
+    ours, theirs = actual.split(), expected.split()
+    if how == "tokens":
+        return ours == theirs
+    return len(ours) == len(theirs) and all(map(_same_number, ours, theirs))
+
+
+def values_match(actual: Any, expected: Any) -> bool:
+    """Compare a returned value with the expected JSON value, as Python's `==` would, with three differences.
+
+    A tuple equals the list with the same items and dictionary keys equal their JSON spelling (JSON has neither
+    tuples nor other keys); floats may differ by 1e-6, relative or absolute; True is not 1.
+    """
+    if isinstance(expected, bool) or isinstance(actual, bool) or expected is None or actual is None:
+        return actual is expected
+    if isinstance(expected, (int, float)) and isinstance(actual, (int, float)):
+        if isinstance(expected, int) and isinstance(actual, int):
+            return actual == expected
+        return actual == expected or math.isclose(actual, expected, rel_tol=REL_TOL, abs_tol=ABS_TOL)
+    if isinstance(expected, (list, tuple)) and isinstance(actual, (list, tuple)):
+        return len(actual) == len(expected) and all(map(values_match, actual, expected))
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        ours = {str(key): value for key, value in actual.items()}
+        theirs = {str(key): value for key, value in expected.items()}
+        return ours.keys() == theirs.keys() and all(values_match(ours[key], theirs[key]) for key in theirs)
+    return type(actual) is type(expected) and actual == expected
+
+
+def _newlines(text: str) -> str:
+    return text.replace("\r\n", "\n").removesuffix("\n")
+
+
+def _same_number(ours: str, theirs: str) -> bool:
+    if ours == theirs:
+        return True
+    if not (ours.isascii() and theirs.isascii()) or "_" in ours or "_" in theirs:
+        return False  # float() takes digits of any script and 1_000
+    try:
+        a, b = float(ours), float(theirs)
+    except ValueError:
+        return False
+    return math.isclose(a, b, rel_tol=REL_TOL, abs_tol=ABS_TOL) and math.isfinite(a)

@@ -1,0 +1,126 @@
+"""The program in a completion: which of its fences, or which of its lines, to compile and run."""
+
+from __future__ import annotations
+
+import re
+
+TAGS = {
+    "cpp": {"cpp", "c++", "cc", "cxx", "hpp", "c"},
+    "c": {"c", "h"},
+    "python": {"python", "py", "python3", "py3"},
+}
+_LOOKS_LIKE = {
+    "cpp": re.compile(r"^[ \t]*#[ \t]*include\b|\bint[ \t\n]+main[ \t]*\(|\bstd::|\busing[ \t]+namespace\b", re.M),
+    "c": re.compile(r"^[ \t]*#[ \t]*include\b|\bint[ \t\n]+main[ \t]*\(", re.M),
+    "python": re.compile(
+        r"^[ \t]*(?:def|class|for|while|if|import|from|try|with|return)\b.*|^[ \t]*(?:print\(|[A-Za-z_][\w, ]*[ \t]*[-+*/]?=[^=])",
+        re.M,
+    ),
+}
+# Where the whole program usually stands, when several fences hold code of the language.
+_WHOLE = {
+    "cpp": re.compile(r"\b(?:int|auto)[ \t\n]+main[ \t]*\("),
+    "c": re.compile(r"\bint[ \t\n]+main[ \t]*\("),
+    "python": re.compile(r"\binput\(|\bsys\.stdin\b|\bopen\(0\)"),
+}
+_FENCE = re.compile(r"^[ \t]{0,8}(`{3,}|~{3,})[ \t]*([^\n`]*)$")
+_THINK = re.compile(r"<(/?)think>", re.I)
+_SPECIAL = re.compile(r"<\|(?:im_end|endoftext|eot_id|end_of_text)\|>|</s>\s*$")
+
+
+def extract_code(completion: str, language: str) -> str | None:
+    """The program a completion offers, or None when there is none (status `no_code`).
+
+    1. <think> blocks are dropped, one that never closes with everything after it, and so are end-of-turn marks;
+       CRLF becomes LF.
+    2. Fences tagged with the language are candidates; failing those, untagged fences that look like the language;
+       failing those, fences under a tag of no known meaning that do. Fences of other languages (bash, output, …)
+       are ignored. A last fence that never closes (a completion cut at its length) runs to the end.
+    3. Among several candidates the last one that holds a whole program (`main`, or something that reads the input)
+       wins, since models correct themselves further down; with none whole, the longest.
+    4. Without any fence the completion itself counts if it looks like the language: prose before the first line of
+       code is cut, and for C and C++ prose after the last closing brace.
+    """
+    if language not in TAGS:
+        return None
+    text = _without_thinking(completion.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _SPECIAL.sub("", text)
+    fences = _fences(text)
+    if fences:
+        return _choose(fences, language)
+    return _bare(text, language)
+
+
+def _without_thinking(text: str) -> str:
+    kept, start, thinking = [], 0, False
+    for mark in _THINK.finditer(text):
+        if mark[1]:
+            if not thinking:
+                kept = []  # the template had opened the block itself: all so far was thinking
+            start, thinking = mark.end(), False
+        elif not thinking:
+            kept.append(text[start : mark.start()])
+            thinking = True
+    return "".join(kept) + ("" if thinking else text[start:])
+
+
+def _fences(text: str) -> list[tuple[str, str]]:
+    """(tag, body) of each fence; the last may be unclosed."""
+    found: list[tuple[str, str]] = []
+    mark, tag, body = "", "", []
+    for line in text.split("\n"):
+        fence = _FENCE.match(line)
+        if not mark:
+            if fence:
+                mark, tag, body = fence[1], _tag(fence[2]), []
+        elif fence and fence[1].startswith(mark) and not fence[2].strip():
+            found.append((tag, "\n".join(body) + "\n"))
+            mark = ""
+        elif fence and fence[1].startswith(mark) and _tag(fence[2]) in _ALL_TAGS:
+            # A fence opened inside a fence: the model forgot to close the first.
+            found.append((tag, "\n".join(body) + "\n"))
+            mark, tag, body = fence[1], _tag(fence[2]), []
+        else:
+            body.append(line)
+    if mark:
+        found.append((tag, "\n".join(body).rstrip("\n") + "\n"))
+    return found
+
+
+def _tag(info: str) -> str:
+    """The language of a fence's info string: "C++ title=x" -> "c++", "{.python}" -> "python"."""
+    words = info.strip().strip("{}").split()
+    return words[0].lower().lstrip(".").rstrip(":,") if words else ""
+
+
+_OTHER = {"bash", "sh", "shell", "console", "terminal", "text", "txt", "plaintext", "output", "input", "stdin", "stdout"}
+_OTHER |= {"json", "yaml", "makefile", "cmake", "diff", "java", "javascript", "js", "rust", "go", "html", "markdown", "md"}
+_ALL_TAGS = _OTHER.union(*TAGS.values())
+
+
+def _choose(fences: list[tuple[str, str]], language: str) -> str | None:
+    filled = [(tag, body) for tag, body in fences if body.strip()]
+    looks = _LOOKS_LIKE[language]
+    candidates = [body for tag, body in filled if tag in TAGS[language]]
+    candidates = candidates or [body for tag, body in filled if not tag and looks.search(body)]
+    candidates = candidates or [body for tag, body in filled if tag not in _ALL_TAGS and looks.search(body)]
+    if not candidates:
+        return None
+    whole = [body for body in candidates if _WHOLE[language].search(body)]
+    return whole[-1] if whole else max(candidates, key=len)
+
+
+def _bare(text: str, language: str) -> str | None:
+    first = _LOOKS_LIKE[language].search(text)
+    if not first:
+        return None
+    start = text.rfind("\n", 0, first.start()) + 1
+    # Comments and directives right above the first recognised line belong to the program.
+    lines = text[:start].split("\n")[:-1]
+    while lines and re.match(r"\s*(?://|/\*|\*|#|$)" if language != "python" else r"\s*(?:#|@|$)", lines[-1]):
+        start -= len(lines.pop()) + 1
+    code = text[start:]
+    if language != "python" and "}" in code:
+        code = code[: code.rindex("}") + 1] + code[code.rindex("}") + 1 :].split("\n", 1)[0]
+    code = code.strip("\n")
+    return code + "\n" if code.strip() else None

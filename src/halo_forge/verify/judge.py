@@ -1,0 +1,173 @@
+"""Judge many samples: identical programs once, in threads, resuming from what a killed run had judged."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from halo_forge.config import Verify
+from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.records import Appender, Sample, Task, Verdict, read_records
+from halo_forge.verify.protocol import Judgement, Verifier, clip
+from halo_forge.verify.registry import get_verifier, resolve
+
+TRIES = 3
+PAUSE_S = 0.5
+
+
+@dataclass
+class _Program:
+    """Samples that hold the same program for the same tests, and the verdict that one of them had in `wip`."""
+
+    task: Task
+    verifier: Verifier
+    samples: list[Sample] = field(default_factory=list)
+    known: Verdict | None = None
+
+
+def judge_samples(
+    tasks: Mapping[str, Task],
+    samples: Sequence[Sample],
+    settings: Verify,
+    *,
+    verifier: str = "auto",
+    wip: Path,
+    progress: Callable[[Verdict], None] | None = None,
+) -> list[Verdict]:
+    """The verdicts of `samples`, in their order.
+
+    Samples whose extracted program and tests are the same are judged once; the copies carry duration_s 0. Each
+    verdict is appended to `wip` as it falls, and a later call takes from there what has the same program, except that
+    infra_error is judged again: so `wip` must be deleted when tests or settings change. `progress` is called with
+    every new verdict, from the calling thread.
+
+    Raises InputError for a sample of an unknown task, a sample_id that comes twice, or tests that no verifier knows;
+    InfrastructureError if the verifier cannot work here, or once more than `settings.max_infra_errors` programs could
+    not be judged in three tries each (what was judged stays in `wip`).
+    """
+    programs = _group(tasks, samples, settings, verifier)
+    verdicts = _resume(wip, programs)
+    todo = [program for program in programs if any(sample.sample_id not in verdicts for sample in program.samples)]
+    for used in {id(program.verifier): program.verifier for program in todo if program.known is None}.values():
+        used.probe()
+    failures = 0
+    with Appender(wip) as appender:
+        for program, judgement, seconds in _judge_all(todo, settings.workers or os.cpu_count() or 1):
+            new = _verdicts(program, judgement, seconds, skip=verdicts)
+            appender.write(new)
+            verdicts.update((verdict.sample_id, verdict) for verdict in new)
+            for verdict in new if progress else ():
+                progress(verdict)
+            failures += judgement.status == "infra_error"
+            if failures > settings.max_infra_errors:
+                raise InfrastructureError(
+                    f"{failures} programs could not be judged (verify.max_infra_errors: {settings.max_infra_errors}); "
+                    f"the last: {judgement.detail}"
+                )
+    return [verdicts[sample.sample_id] for sample in samples]
+
+
+def _group(
+    tasks: Mapping[str, Task], samples: Sequence[Sample], settings: Verify, verifier: str
+) -> list[_Program]:
+    made: dict[str, Verifier] = {}
+    groups: dict[tuple, _Program] = {}
+    seen: set[str] = set()
+    checked: dict[str, tuple[Verifier, str]] = {}
+    for sample in samples:
+        if sample.sample_id in seen:
+            raise InputError(f"sample {sample.sample_id}: this sample_id comes twice; make sample ids unique")
+        seen.add(sample.sample_id)
+        task = tasks.get(sample.task_id)
+        if task is None:
+            raise InputError(f"sample {sample.sample_id}: no task {sample.task_id!r} among the {len(tasks)} given")
+        if task.task_id not in checked:
+            name = resolve(verifier, task)
+            if name not in made:
+                made[name] = get_verifier(name, settings)
+            made[name].check(task)
+            checked[task.task_id] = made[name], task.tests.model_dump_json()
+        chosen, tests = checked[task.task_id]
+        code = chosen.extract(task, sample.completion)
+        key = (chosen.name, task.language, tests, code)
+        groups.setdefault(key, _Program(task, chosen)).samples.append(sample)
+    return list(groups.values())
+
+
+def _resume(wip: Path, programs: Sequence[_Program]) -> dict[str, Verdict]:
+    """Verdicts of an earlier run, where the sample still holds the program that was judged."""
+    if not wip.exists():
+        return {}
+    with Appender(wip):
+        pass  # cuts a torn last line off
+    earlier = {verdict.sample_id: verdict for verdict in read_records(wip, Verdict)}
+    kept = {}
+    for program in programs:
+        for sample in program.samples:
+            verdict = earlier.get(sample.sample_id)
+            if verdict is None or verdict.status == "infra_error" or verdict.task_id != sample.task_id:
+                continue
+            if verdict.code == (program.verifier.extract(program.task, sample.completion) or ""):
+                kept[sample.sample_id] = program.known = verdict
+    return kept
+
+
+def _judge_all(programs: Sequence[_Program], workers: int) -> Iterator[tuple[_Program, Judgement, float]]:
+    """(program, judgement, seconds) as they are ready; a few programs ahead, so that stopping early stops soon."""
+    queue = iter(programs)
+    with ThreadPoolExecutor(workers, thread_name_prefix="judge") as pool:
+        running: dict[Future, _Program] = {}
+        try:
+            while True:
+                for program in islice(queue, 2 * workers - len(running)):
+                    running[pool.submit(_judge_one, program)] = program
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    program = running.pop(future)
+                    yield program, *future.result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def _judge_one(program: _Program) -> tuple[Judgement, float]:
+    """The judgement and its seconds. What is not the answer's doing is tried again, then becomes infra_error."""
+    if program.known is not None:
+        known = program.known
+        return Judgement(*(getattr(known, name) for name in Judgement.__dataclass_fields__)), 0.0
+    started = time.monotonic()
+    for attempt in range(1, TRIES + 1):
+        try:
+            judgement = program.verifier.judge(program.task, program.samples[0].completion)
+            break
+        except (InfrastructureError, OSError) as error:
+            judgement = Judgement("infra_error", None, 0, 0, clip(str(error)), "")
+            if attempt < TRIES:
+                time.sleep(PAUSE_S * attempt)
+    return judgement, round(time.monotonic() - started, 4)
+
+
+def _verdicts(
+    program: _Program, judgement: Judgement, seconds: float, *, skip: Mapping[str, Verdict]
+) -> list[Verdict]:
+    verdicts = []
+    for sample in program.samples:
+        if sample.sample_id in skip:
+            continue
+        verdicts.append(
+            Verdict(
+                sample_id=sample.sample_id,
+                task_id=sample.task_id,
+                **vars(judgement),
+                duration_s=0.0 if verdicts else seconds,
+                verifier=program.verifier.name,
+                isolation=program.verifier.isolation,
+            )
+        )
+    return verdicts

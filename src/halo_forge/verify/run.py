@@ -1,0 +1,31 @@
+"""Judge the samples of a folder into its verdicts.jsonl: used by RAFT cycles and by the benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from halo_forge.config import Verify
+from halo_forge.progress import Progress
+from halo_forge.records import Sample, Task, Verdict, read_records, write_records
+from halo_forge.stage import digest, state_dir
+from halo_forge.verify.judge import judge_samples
+
+
+def verify_file(settings: Verify, tasks_path: Path, folder: Path, label: str) -> list[Verdict]:
+    """Write `folder`/verdicts.jsonl from `folder`/samples.jsonl, in its order. Resumes a killed run."""
+    tasks = {task.task_id: task for task in read_records(tasks_path, Task)}
+    samples = read_records(folder / "samples.jsonl", Sample)
+    inputs = {"settings": settings, "tasks": digest(tasks_path), "samples": digest(folder / "samples.jsonl")}
+    state = state_dir(f"verify-{label}", inputs)
+    passed = judged = 0
+    with Progress(len(samples), f"{label}: verifying") as progress:
+
+        def count(verdict: Verdict) -> None:
+            nonlocal passed, judged
+            judged += 1
+            passed += verdict.passed
+            progress.advance(1, passing=f"{100 * passed / judged:.1f} %")
+
+        verdicts = judge_samples(tasks, samples, settings, wip=state / "verdicts.jsonl", progress=count)
+    write_records(folder / "verdicts.jsonl", verdicts)
+    return verdicts

@@ -1,0 +1,338 @@
+"""Runs inside the sandbox: compiles one answer, runs it once a test, and reports what each run did.
+
+Not imported by the judge: started as a file by `python -S`, standard library only, few imports (each costs every
+judgement). It knows inputs only; what a test expects stays outside. stdin carries the job (marshal), stdout takes
+the report: one frame a run,
+
+    <step> <wait status> <cpu ms> <wall ms> <limit that stopped it or -> <bytes out> <bytes err> <bytes value> LF <bytes>
+
+A run's processes never hold the report pipe, and the runner is not dumpable, so they can neither read its memory
+nor reach its descriptors through /proc. In a pid namespace it is process 1: signals from inside do not touch it, and
+when it ends the kernel kills whatever is left. Without a namespace it adopts orphans (subreaper) and kills them.
+"""
+
+import ctypes
+import marshal
+import os
+import resource
+import select
+import signal
+import sys
+import time
+
+TICK_MS = 25
+CHUNK = 1 << 16
+_CLOCK = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
+
+
+class Guest(BaseException):
+    """Raised in a forked child to unwind to the top of the file, where it turns into the answer's interpreter."""
+
+
+def main():
+    job = marshal.loads(_read_all(0))
+    report = os.dup(1)
+    null = os.open("/dev/null", os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    if job["uid"] is not None:
+        os.setgroups([])
+        os.setresgid(job["uid"], job["uid"], job["uid"])
+        os.setresuid(job["uid"], job["uid"], job["uid"])
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_PR_SET_DUMPABLE, 0)
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.chdir(job["folder"])
+    for name, data in job["files"].items():
+        with open(name, "wb") as file:
+            file.write(data)
+    _send(report, b"ready\n")
+    source = job["source"]
+    if source is not None or job["compile"] is not None:
+        start = job["compile"] if source is None else (source, None)
+        result = run(report, "compile", start, b"", job["compile_limits"], prctl)
+        if result[1] != 0 or result[4] != "-":
+            return
+    code = None if source is None else compile(source, "main.py", "exec")
+    stopped = 0
+    for number, case in enumerate(job["cases"]):
+        start = job["run"] if code is None else (code, case.get("call"))
+        result = run(report, "test%d" % number, start, case["stdin"], job["run_limits"], prctl)
+        stopped += result[4] in ("cpu", "wall")
+        if stopped >= job["max_timeouts"]:
+            break
+    _send(report, b"end\n")
+
+
+def run(report, step, start, stdin, limits, prctl):
+    """Run one process and all it starts to the end, report it, and leave nothing of it alive."""
+    pipes = [os.pipe() for _ in range(4)]  # stdin, stdout, stderr, value
+    started = time.monotonic()
+    cpu_before = _reaped_cpu()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            _become_guest(pipes, report, limits, prctl)
+            if isinstance(start, list):
+                os.execv(start[0], start)
+        except BaseException as error:
+            os.write(2, ("cannot start %r: %r" % (start, error)).encode())
+            os._exit(127)
+        raise Guest(start)
+    for mine, theirs in ((pipes[0][1], pipes[0][0]), *((r, w) for r, w in pipes[1:])):
+        os.close(theirs)
+        os.set_blocking(mine, False)
+    kept, limit = _attend(pid, pipes[0][1], stdin, [r for r, _ in pipes[1:]], limits, started, cpu_before)
+    wait_status = _end_everything(pid)
+    cpu = _reaped_cpu() - cpu_before
+    wall = time.monotonic() - started
+    if limit == "-" and cpu > limits["cpu_s"]:
+        limit = "cpu"
+    for fd in kept:
+        limit = _drain(fd, kept, limits) if limit == "-" else limit
+        os.close(fd)
+    out, err, value = (bytes(kept[r]) for r, _ in pipes[1:])
+    head = "%s %d %d %d %s %d %d %d\n" % (step, wait_status, cpu * 1e3, wall * 1e3, limit, len(out), len(err), len(value))
+    _send(report, head.encode() + out + err + value)
+    return step, wait_status, cpu, wall, limit
+
+
+def _become_guest(pipes, report, limits, prctl):
+    os.setsid()
+    for fd, target in ((pipes[0][0], 0), (pipes[1][1], 1), (pipes[2][1], 2), (pipes[3][1], 3)):
+        os.dup2(fd, target + 20)
+    for target in range(4):
+        os.dup2(target + 20, target, inheritable=target < 3)
+    os.closerange(4, 1024)
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    cpu = int(limits["cpu_s"]) + 2
+    for kind, value in (
+        (resource.RLIMIT_CPU, cpu),
+        (resource.RLIMIT_AS, limits["memory_bytes"]),
+        (resource.RLIMIT_FSIZE, limits["file_bytes"]),
+        (resource.RLIMIT_NOFILE, limits["open_files"]),
+        (resource.RLIMIT_NPROC, limits["processes"] + 1),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hard = resource.getrlimit(kind)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _attend(pid, stdin_fd, stdin, outputs, limits, started, cpu_before):
+    """Feed stdin, collect output and watch the limits of the whole tree until the process ends or must be ended."""
+    kept = {fd: bytearray() for fd in outputs}
+    poller = select.poll()
+    pidfd = os.pidfd_open(pid)
+    poller.register(pidfd, select.POLLIN)
+    for fd in outputs:
+        poller.register(fd, select.POLLIN)
+    poller.register(stdin_fd, select.POLLOUT)
+    view, limit, checked, feeding = memoryview(stdin), "-", started, True
+    while limit == "-":
+        events = dict(poller.poll(TICK_MS))
+        for fd in events:
+            if fd == stdin_fd:
+                view = _feed(fd, view)
+                if not view:
+                    poller.unregister(fd)
+                    os.close(fd)
+                    feeding = False
+            elif fd in kept:
+                data = os.read(fd, CHUNK)
+                if not data:
+                    poller.unregister(fd)
+                limit = _keep(fd, data, kept, limits)
+        now = time.monotonic()
+        if pidfd in events:
+            break
+        if now - started > limits["wall_s"] and now - started - _starved(pid, limits) > limits["wall_s"]:
+            limit = "wall"
+        if now - checked > TICK_MS / 1e3:
+            checked = now
+            cpu, memory = _tree_usage()
+            if cpu + _reaped_cpu() - cpu_before > limits["cpu_s"]:
+                limit = "cpu"
+            elif memory > limits["memory_bytes"]:
+                limit = "memory"
+    if feeding:
+        os.close(stdin_fd)
+    os.close(pidfd)
+    return kept, limit
+
+
+def _feed(fd, view):
+    try:
+        return view[os.write(fd, view[:CHUNK]) :] if view else view
+    except BlockingIOError:
+        return view
+    except BrokenPipeError:
+        return view[:0]
+
+
+def _keep(fd, data, kept, limits):
+    room = limits["output_bytes"] - len(kept[fd])
+    kept[fd] += data[: max(room, 0)]
+    return "output" if len(data) > room else "-"
+
+
+def _drain(fd, kept, limits):
+    """What the dead left in the pipe."""
+    while True:
+        try:
+            data = os.read(fd, CHUNK)
+        except BlockingIOError:
+            return "-"
+        if not data:
+            return "-"
+        if _keep(fd, data, kept, limits) != "-":
+            return "output"
+
+
+def _end_everything(pid):
+    """Kill and reap all that lives under this process; the wait status of `pid`."""
+    wait_status = None
+    while True:
+        if os.getpid() == 1:
+            try:
+                os.kill(-1, signal.SIGKILL)
+            except ProcessLookupError:
+                pass  # nobody left but zombies
+        else:
+            for other in _others():
+                try:
+                    os.kill(other, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        try:
+            ended, status = os.waitpid(-1, 0)
+        except ChildProcessError:
+            return wait_status
+        if ended == pid:
+            wait_status = status
+
+
+def _others():
+    """Process ids under this one: all of its pid namespace, or its descendants where there is none."""
+    if os.getpid() == 1:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
+    found, queue = [], [os.getpid()]
+    while queue:
+        pid = queue.pop()
+        try:
+            for thread in os.listdir("/proc/%d/task" % pid):
+                with open("/proc/%d/task/%s/children" % (pid, thread)) as file:
+                    children = [int(word) for word in file.read().split()]
+                found += children
+                queue += children
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+    return found
+
+
+def _tree_usage():
+    """(CPU seconds, resident bytes) of the living tree."""
+    ticks = pages = 0
+    for pid in _others():
+        try:
+            with open("/proc/%d/stat" % pid, "rb") as file:
+                fields = file.read().rpartition(b")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        ticks += sum(int(word) for word in fields[11:15])
+        pages += int(fields[21])
+    return ticks / _CLOCK, pages * _PAGE
+
+
+def _starved(pid, limits):
+    """Seconds a process was ready to run but had no core: the machine's doing, so not held against it (to a bound)."""
+    try:
+        with open("/proc/%d/schedstat" % pid) as file:
+            return min(int(file.read().split()[1]) / 1e9, limits["patience_s"])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0  # it has just ended, or the kernel does not count this
+
+
+def _reaped_cpu():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _read_all(fd):
+    parts = []
+    while data := os.read(fd, CHUNK):
+        parts.append(data)
+    return b"".join(parts)
+
+
+def _send(fd, data):
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def encode(value, depth=0):
+    """A plain value as a Python literal; TypeError for anything that could lie about itself."""
+    kind = type(value)
+    if depth > 100:
+        raise TypeError("a value nested more than 100 deep")
+    if value is None or kind in (bool, int, str, bytes):
+        return repr(value)
+    if kind is float:
+        return repr(value) if value - value == 0 else ("1e999" if value > 0 else "-1e999" if value < 0 else "'nan'")
+    if kind in (list, tuple, set, frozenset):
+        items = ",".join(encode(item, depth + 1) for item in value)
+        return {list: "[%s]", tuple: "(%s,)" if items else "(%s)"}.get(kind, "{%s}" if items else "set()") % items
+    if kind is dict:
+        return "{%s}" % ",".join(encode(key, depth + 1) + ":" + encode(item, depth + 1) for key, item in value.items())
+    raise TypeError("a value of type %s" % kind.__name__)
+
+
+def become_program(code, call):
+    """Turn this forked child into `python -I main.py`, or into one call of one of its functions."""
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
+    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
+    sys.stderr = sys.__stderr__ = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
+    sys.argv[:] = ["main.py"]
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    import _sitebuiltins
+    import builtins
+
+    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
+    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
+    name = "__main__" if call is None else "solution"
+    module = type(sys)(name)
+    module.__dict__.update(__builtins__=builtins, __file__="main.py")
+    sys.modules[name] = module
+    try:
+        if isinstance(code, bytes):
+            compile(code, "main.py", "exec")
+            return
+        exec(code, module.__dict__)
+        if call is not None:
+            value = encode(getattr(module, call[0])(*call[1]))
+            _send(3, value.encode("utf-8", "surrogatepass") + b"\n")
+    except SystemExit:
+        raise
+    except BaseException as error:
+        below = error.__traceback__.tb_next  # without this file's own frame
+        sys.excepthook(type(error), error.with_traceback(below), below)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    guest = None
+    try:
+        main()
+    except Guest as child:
+        guest = child.args[0]
+    if guest is not None:
+        become_program(*guest)

@@ -1,0 +1,102 @@
+"""The system calls a box may not make, as a BPF program for `bwrap --seccomp` (seccomp(2), x86-64 and AArch64).
+
+An answer computes, reads and prints. What is refused are the doors that namespaces leave open: sockets other than
+AF_UNIX (vsock knows no network namespace), new user namespaces, tracing, keys, io_uring, BPF, mounting, and memory
+that belongs to no process (memfd, System V shared memory).
+"""
+
+from __future__ import annotations
+
+import errno
+import platform
+import struct
+
+# Names with their numbers on x86-64 and on AArch64.
+_DENIED = {
+    "shmget": (29, 194),
+    "msgget": (68, 186),
+    "ptrace": (101, 117),
+    "syslog": (103, 116),
+    "pivot_root": (155, 41),
+    "chroot": (161, 51),
+    "acct": (163, 89),
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "swapon": (167, 224),
+    "swapoff": (168, 225),
+    "reboot": (169, 142),
+    "init_module": (175, 105),
+    "delete_module": (176, 106),
+    "quotactl": (179, 60),
+    "kexec_load": (246, 104),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "keyctl": (250, 219),
+    "unshare": (272, 97),
+    "perf_event_open": (298, 241),
+    "fanotify_init": (300, 262),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
+    "setns": (308, 268),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "kcmp": (312, 272),
+    "finit_module": (313, 273),
+    "memfd_create": (319, 279),
+    "kexec_file_load": (320, 294),
+    "bpf": (321, 280),
+    "userfaultfd": (323, 282),
+    "io_uring_setup": (425, 425),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "open_tree": (428, 428),
+    "move_mount": (429, 429),
+    "fsopen": (430, 430),
+    "fsconfig": (431, 431),
+    "fsmount": (432, 432),
+    "fspick": (433, 433),
+    "pidfd_getfd": (438, 438),
+    "mount_setattr": (442, 442),
+    "memfd_secret": (447, 447),
+}
+_CLONE, _SOCKET, _CLONE3 = (56, 220), (41, 198), (435, 435)
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_COLUMN = {"x86_64": 0, "aarch64": 1}
+_X32 = 0x40000000
+_CLONE_NEWUSER = 0x10000000
+_AF_UNIX = 1
+
+_LOAD, _JUMP_EQ, _JUMP_GE, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
+_NR, _ARCH, _ARG0 = 0, 4, 16  # offsets in struct seccomp_data
+
+
+def supported() -> bool:
+    return platform.machine() in _AUDIT_ARCH
+
+
+def program() -> bytes:
+    """The filter for this machine: an array of struct sock_filter."""
+    machine = platform.machine()
+    column = _COLUMN[machine]
+    code = [
+        _op(_LOAD, _ARCH),
+        _op(_JUMP_EQ, _AUDIT_ARCH[machine], 1, 0),
+        _op(_RETURN, _KILL),  # a 32-bit call, whose numbers mean other things
+        _op(_LOAD, _NR),
+        _op(_JUMP_GE, _X32, 0, 1),
+        _op(_RETURN, _ERRNO | errno.ENOSYS),
+    ]
+    for numbers in _DENIED.values():
+        code += [_op(_JUMP_EQ, numbers[column], 0, 1), _op(_RETURN, _ERRNO | errno.EPERM)]
+    # Its flags lie in memory, out of a filter's sight; libc falls back to clone.
+    code += [_op(_JUMP_EQ, _CLONE3[column], 0, 1), _op(_RETURN, _ERRNO | errno.ENOSYS)]
+    code += [_op(_JUMP_EQ, _CLONE[column], 0, 4), _op(_LOAD, _ARG0), _op(_JUMP_SET, _CLONE_NEWUSER, 0, 1)]
+    code += [_op(_RETURN, _ERRNO | errno.EPERM), _op(_RETURN, _ALLOW)]
+    code += [_op(_JUMP_EQ, _SOCKET[column], 0, 3), _op(_LOAD, _ARG0), _op(_JUMP_EQ, _AF_UNIX, 1, 0)]
+    code += [_op(_RETURN, _ERRNO | errno.EACCES), _op(_RETURN, _ALLOW)]
+    return b"".join(code)
+
+
+def _op(code: int, k: int, jump_true: int = 0, jump_false: int = 0) -> bytes:
+    return struct.pack("=HBBI", code, jump_true, jump_false, k)

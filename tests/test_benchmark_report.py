@@ -1,0 +1,146 @@
+"""The report: hostile text stays text, missing results are named, and the file stays one small file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from benchmark_tree import HOSTILE, small_params, write_tree
+
+from halo_forge.benchmark.browser import as_script_data, browsable_samples
+from halo_forge.benchmark.report import render
+from halo_forge.benchmark.results import load_results
+from halo_forge.errors import InputError
+from halo_forge.records import read_json, write_json
+
+
+class Page(HTMLParser):
+    """Every element with its attributes, and the text of the scripts, as a browser would see them."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.elements: list[tuple[str, dict]] = []
+        self.scripts: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append("")
+        self.open.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.scripts[-1] += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.open:
+            while self.open.pop() != tag:
+                pass
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("run")
+    write_tree(root, small_params(("c1",)))
+    return root
+
+
+@pytest.fixture(scope="module")
+def html(tree: Path) -> str:
+    return render(load_results(small_params(("c1",)), tree))
+
+
+def test_what_a_model_wrote_adds_no_element_and_no_script(html: str) -> None:
+    page = Page(html)
+    assert [attributes.get("type") for tag, attributes in page.elements if tag == "script"] == [
+        "application/json",
+        None,
+    ]
+    assert not [tag for tag, _ in page.elements if tag in ("img", "iframe", "object", "link", "base")]
+    assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")]
+
+
+def test_the_samples_arrive_whole_in_the_browser(html: str, tree: Path) -> None:
+    carried = json.loads(Page(html).scripts[0])
+    written = [json.loads(line) for line in (tree / "data/benchmark/c1/samples.jsonl").read_text().split("\n") if line]
+    shown = {(row["task"], row["index"]): row["completion"] for row in carried["samples"] if row["model"] == "c1"}
+    assert shown == {(row["task_id"], row["index"]): row["completion"] for row in written}
+    assert any(HOSTILE[0] in text for text in shown.values())
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "</SCRIPT >", "\ud800", "<!--<script>-->"])
+def test_script_data_never_ends_its_element(text: str) -> None:
+    data = as_script_data({"completion": text})
+    assert not re.search(r"[<>&\u2028\u2029]", data)
+    assert json.loads(data) == {"completion": text}
+
+
+def test_only_the_script_of_the_page_may_run_and_nothing_is_loaded(html: str) -> None:
+    page = Page(html)
+    policy = next(attributes["content"] for tag, attributes in page.elements if "http-equiv" in attributes)
+    own = base64.b64encode(hashlib.sha256(page.scripts[1].encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{own}'"
+    links = [value for _, attributes in page.elements for name, value in attributes.items() if name in ("src", "href")]
+    assert [link for link in links if not link.startswith("#")] == []
+    assert "url(http" not in html and "@import" not in html
+
+
+def test_every_section_and_plot_is_there_when_the_run_is_complete(html: str) -> None:
+    page = Page(html)
+    assert [a["id"] for tag, a in page.elements if tag == "h2"] == [
+        "ladder", "differences", "raft", "tasks", "failures", "samples", "provenance",
+    ]  # fmt: skip
+    assert sum(tag == "svg" for tag, _ in page.elements) == 5
+    assert 'class="missing"' not in html
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert "figure_1" not in ids
+
+
+def test_the_report_of_the_same_results_is_the_same_bytes(html: str, tree: Path) -> None:
+    assert render(load_results(small_params(("c1",)), tree)) == html
+
+
+def test_an_empty_folder_gives_a_report_that_names_what_is_missing(tmp_path: Path) -> None:
+    page = render(load_results(small_params(("c1",)), tmp_path))
+    for path in ("models/base.json", "results/benchmark/base.json", "results/raft/c1.json"):
+        assert path in page
+    assert page.count('class="missing"') >= 6
+
+
+def test_a_cycle_not_yet_run_is_shown_as_missing(tree: Path) -> None:
+    page = render(load_results(small_params(("c1", "c2")), tree))
+    assert re.search(r"<td>c2</td><td[^>]*>not benchmarked yet", page)
+    assert "<b>c1</b> passes" in page
+
+
+def test_models_benchmarked_on_different_tasks_are_refused(tmp_path: Path) -> None:
+    params = small_params(())
+    write_tree(tmp_path, params)
+    path = tmp_path / "results/benchmark/sft.json"
+    result = read_json(path)
+    result["per_task"].popitem()
+    write_json(path, result)
+    with pytest.raises(InputError, match="base and sft were benchmarked on different tasks"):
+        render(load_results(params, tmp_path))
+
+
+def test_a_result_file_of_another_shape_is_refused_by_name(tmp_path: Path) -> None:
+    write_json(tmp_path / "results/benchmark/base.json", {"pass_rate": 0.5})
+    with pytest.raises(InputError, match=r"benchmark/base.json: no key 'pass_at_k'"):
+        load_results(small_params(()), tmp_path)
+
+
+def test_the_browser_keeps_its_budget_and_says_how_many_it_shows(tree: Path) -> None:
+    results = load_results(small_params(("c1",)), tree)
+    some = browsable_samples(results, budget_bytes=20_000)
+    assert 0 < some["shown"] < some["total"] == 3 * 8 * 10
+    assert len(as_script_data(some["samples"])) < 1.5 * 20_000
+    assert {row["model"] for row in some["samples"]} == {"base", "sft", "c1"}
+    assert browsable_samples(results)["shown"] == some["total"]

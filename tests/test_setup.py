@@ -1,0 +1,308 @@
+"""The set-up, the Makefile and the doctor, in scratch copies: what a fresh machine and a hurried user meet."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import os
+import re
+import runpy
+import shutil
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from halo_forge import doctor
+from halo_forge.config import load_params
+from halo_forge.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
+DEV = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
+OPTIONAL = {"vllm", "ray"}
+"""Modules that are imported only where a user installed them."""
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A copy of the project's set-up files, without a venv."""
+    copy = tmp_path / "a checkout"  # the blank is there on purpose
+    shutil.copytree(ROOT / ".make", copy / ".make")
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "params.yaml", "presets.yaml", ".gitignore"):
+        shutil.copy(ROOT / name, copy)
+    return copy
+
+
+@pytest.fixture
+def bare_path(tmp_path):
+    """A PATH with the tools every system has, and no compiler, sandbox, apt or sudo."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for tool in ("bash", "cat", "dirname", "grep", "id", "mktemp", "rm", "tail"):
+        (folder / tool).symlink_to(shutil.which(tool))
+    (folder / "python3").symlink_to(sys.executable)
+    return folder
+
+
+def program(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/bash\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def sh(*command, cwd, **environment):
+    plain = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "MAKE", "DVC", "MFLAGS"))}
+    return subprocess.run(
+        list(map(str, command)), cwd=cwd, env={**plain, **environment}, capture_output=True, text=True, timeout=60
+    )
+
+
+def undeclared(folder: str, requirements: list[Requirement]) -> dict[str, list[str]]:
+    """The modules that the code in a folder imports and no requirement provides -> who provides them."""
+    modules = set()
+    for file in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                modules.add(node.module.split(".")[0])
+    own = {"halo_forge", "conftest"} | {file.stem for file in (ROOT / folder).glob("*.py")}
+    declared = {canonicalize_name(requirement.name) for requirement in requirements}
+    providers = importlib.metadata.packages_distributions()
+    foreign = modules - set(sys.stdlib_module_names) - own - OPTIONAL
+    found = {module: [canonicalize_name(name) for name in providers.get(module, [module])] for module in foreign}
+    return {module: names for module, names in found.items() if not declared & set(names)}
+
+
+@pytest.mark.parametrize(("folder", "requirements"), [("src", RUNTIME), ("stages", RUNTIME), ("tests", RUNTIME + DEV)])
+def test_what_the_code_imports_is_declared(folder, requirements):
+    assert undeclared(folder, requirements) == {}
+
+
+def test_the_lock_pins_every_requirement_to_a_version_it_allows():
+    pins = {}
+    for line in (ROOT / "requirements.lock").read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, version = line.split("==")
+            pins[canonicalize_name(name)] = version
+    wrong = [
+        str(requirement)
+        for requirement in RUNTIME + DEV
+        if not requirement.specifier.contains(pins.get(canonicalize_name(requirement.name), "0"))
+    ]
+    assert wrong == []
+
+
+def test_the_lock_fits_any_index_and_machine():
+    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*", line)] == []
+
+
+def test_setup_without_a_new_enough_python_says_what_to_install(checkout, bare_path):
+    (bare_path / "python3").unlink()
+    program(bare_path / "python3", "exit 1")
+    result = sh(".make/setup.sh", cwd=checkout, PATH=str(bare_path))
+    assert result.returncode == 1
+    assert "no Python 3.11 or newer found" in result.stderr and "make setup PYTHON=" in result.stderr
+
+
+def test_setup_without_rights_prints_the_command_to_run(checkout, bare_path):
+    (bare_path / "id").unlink()
+    program(bare_path / "id", "echo 1000")
+    program(bare_path / "apt-get", "echo called >&2; exit 1")
+    program(bare_path / "sudo", "exit 1")
+    result = sh(".make/setup.sh", cwd=checkout, PATH=str(bare_path))
+    assert result.returncode == 1
+    assert "run:  sudo apt-get update && sudo apt-get install -y g++ bubblewrap\n" in result.stderr
+    assert "called" not in result.stderr
+    assert not (checkout / ".venv").exists()
+
+
+def test_setup_on_another_system_names_what_is_missing(checkout, bare_path):
+    result = sh(".make/setup.sh", cwd=checkout, PATH=str(bare_path))
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: missing here: g++ bubblewrap\n")
+
+
+def test_setup_reads_the_package_lists_before_it_installs(checkout, bare_path):
+    (bare_path / "env").symlink_to(shutil.which("env"))
+    (bare_path / "id").unlink()
+    program(bare_path / "id", "echo 0")
+    program(bare_path / "apt-get", 'echo "$@" >>calls; [ "$3" = update ] || exit 100')
+    result = sh(".make/setup.sh", cwd=checkout, PATH=str(bare_path))
+    calls = (checkout / "calls").read_text().splitlines()
+    assert calls == ["-q -y update", "-q -y install --no-install-recommends g++ bubblewrap"]
+    assert "run `make setup` again" in result.stderr and result.returncode == 1
+
+
+def ready(checkout, place):
+    (checkout / ".venv").mkdir()
+    (checkout / ".venv/.ready").write_text(f"{place}\n")
+    return sh("make", "--question", "setup", cwd=checkout).returncode == 0
+
+
+def test_setup_is_not_repeated_where_it_was_done(checkout):
+    assert ready(checkout, checkout)
+
+
+def test_setup_is_repeated_after_the_checkout_moved(checkout):
+    assert not ready(checkout, checkout.parent / "old place")
+
+
+def test_setup_is_repeated_when_the_lock_changed(checkout):
+    assert ready(checkout, checkout)
+    later = (checkout / ".venv/.ready").stat().st_mtime + 10
+    os.utime(checkout / "requirements.lock", (later, later))
+    assert sh("make", "--question", "setup", cwd=checkout).returncode == 1
+
+
+def test_help_names_every_target(checkout):
+    shown = set(re.findall(r"^make ([a-z-]+) ", sh("make", cwd=checkout).stdout, re.MULTILINE))
+    assert shown == set(re.findall(r"^\.PHONY: ([a-z-]+)$", (checkout / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_the_commands_of_the_pipeline_come_from_the_venv(checkout):
+    ready(checkout, checkout)
+    (checkout / ".venv/bin").mkdir()
+    for tool in ("dvc", "python"):
+        program(checkout / ".venv/bin" / tool, f'echo "venv {tool} $*"')
+    assert sh("make", "repro", cwd=checkout).stdout == "venv dvc repro\nvenv python .make/ladder.py\n"
+
+
+def test_clean_deletes_what_can_be_made_again_and_nothing_else(checkout):
+    kept = [
+        "data/mine.jsonl",
+        "results/benchmark/c1.json",
+        "models/base.json",
+        ".dvc/cache/x",
+        "mlflow.db",
+        ".venv/lib",
+    ]
+    made = [
+        "data/raft/c1/samples.jsonl",
+        "models/c1/adapter",
+        ".state/gen-1/s",
+        ".smoke/tree/x",
+        "src/__pycache__/a.pyc",
+    ]
+    for name in kept + made:
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).touch()
+    result = sh("make", "clean", cwd=checkout)
+    assert result.returncode == 0, result.stderr
+    assert [name for name in kept if not (checkout / name).exists()] == []
+    assert [name for name in made if (checkout / name).exists()] == []
+
+
+def test_smoke_runs_in_a_copy_of_what_git_would_see(checkout, tmp_path):
+    for name in (
+        "new.txt",
+        "ignored.txt",
+        "models/base.json",
+        "models/sft/adapter",
+        "dvc.lock",
+        "deleted.txt",
+        "a b/ü",
+    ):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text("mine")
+    sh("git", "init", "-q", cwd=checkout)
+    sh("git", "add", "deleted.txt", "params.yaml", cwd=checkout)
+    (checkout / "deleted.txt").unlink()
+    (checkout / ".git/info/exclude").write_text("ignored.txt\n")
+    before = {path: path.read_bytes() for path in checkout.rglob("*") if path.is_file() and ".git/" not in str(path)}
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("dvc", "python"):
+        program(tools / tool, f'echo "{tool} $*"')
+    result = sh(".make/smoke.sh", cwd=checkout, PATH=f"{tools}:{os.environ['PATH']}")
+    assert result.returncode == 0, result.stderr
+    assert "dvc config --local core.no_scm true\ndvc repro\npython .make/ladder.py\n" in result.stdout
+    tree = checkout / ".smoke/tree"
+    there = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
+    assert {"new.txt", "a b/ü", "Makefile", ".make/ladder.py"} <= there
+    assert not there & {"ignored.txt", "models/sft/adapter", "models/base.json", "dvc.lock", "deleted.txt"}
+    assert load_params(tree / "params.yaml").preset == "smoke"
+    after = {path: path.read_bytes() for path in before}
+    assert after == before
+
+
+CYCLES = runpy.run_path(str(ROOT / ".make/cycles.py"))["arguments"]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7])
+def test_the_number_of_cycles_is_what_make_exp_was_asked_for(checkout, n):
+    from dvc.utils.hydra import apply_overrides
+
+    cycles = load_params(checkout / "params.yaml").raft.cycles
+    changes = [change for change in CYCLES(cycles, n) if change != "-S"]
+    apply_overrides(checkout / "params.yaml", changes)
+    after = load_params(checkout / "params.yaml").raft.cycles
+    assert [(name, cycle.start) for name, cycle in after.items()] == [
+        (f"c{number}", f"c{number - 1}" if number > 1 else "sft") for number in range(1, n + 1)
+    ]
+    last, old = after[f"c{n}"], list(cycles.values())[-1]
+    assert (last.temperature, last.learning_rate) == (old.temperature, old.learning_rate)
+
+
+def test_cycles_that_are_no_chain_are_not_counted():
+    cycles = load_params(ROOT / "params.yaml").raft.cycles
+    cycles["hot"] = cycles["c1"]
+    with pytest.raises(InputError, match="hot from sft"):
+        CYCLES(cycles, 5)
+
+
+@pytest.mark.parametrize(
+    ("path", "ignored"),
+    [
+        ("data/raft/c1/samples.jsonl", True),
+        ("data/benchmark/base/verdicts.jsonl", True),
+        ("models/c1/adapter_model.safetensors", True),
+        (".state/x", True),
+        ("mlflow.db", True),
+        ("models/base.json", False),
+        ("results/benchmark/base.json", False),
+        ("results/raft/c1.json", False),
+        ("results/report.html", False),
+        ("data/builtin/loops.yaml", False),
+        (".dvc/config", False),
+    ],
+)
+def test_git_keeps_results_and_ignores_what_dvc_caches(checkout, path, ignored):
+    sh("git", "init", "-q", cwd=checkout)
+    assert (sh("git", "check-ignore", "-q", path, cwd=checkout).returncode == 0) is ignored
+
+
+def test_the_doctor_fails_without_the_compiler_and_says_how_to_get_it(bare_path, monkeypatch, capsys):
+    (bare_path / "git").symlink_to(shutil.which("git"))
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("PATH", str(bare_path))
+    monkeypatch.setattr(doctor, "find_model", lambda choice: (True, "not asked", ""))  # no network in this test
+    assert doctor.main() == 1
+    out = capsys.readouterr().out
+    assert re.search(r"verifier +gcc +MISSING +no g\+\+ +sudo apt-get install g\+\+", out)
+    assert re.search(r"sandbox +bubblewrap +MISSING +bubblewrap not found.*sudo apt-get install bubblewrap", out)
+    assert "missing: verifier gcc, sandbox bubblewrap\n" in out
+
+
+def test_the_doctor_does_not_ask_for_what_the_settings_do_not_use(bare_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(bare_path))
+    params = load_params(ROOT / "params.yaml")
+    params.prepare.languages = ["python"]
+    params.verify.sandbox = "none"
+    found = [*doctor.verifiers(params), *doctor.sandbox(params)]
+    assert "gcc" in [check.what for check in found if not check.ok]
+    assert [check.what for check in found if check.needed and not check.ok] == []
+
+
+def test_every_gpu_preset_says_how_much_memory_it_takes():
+    text = (ROOT / "presets.yaml").read_text()
+    known = {name: doctor.gpu_memory_gb(name, text) for name in re.findall(r"^([\w.-]+):", text, re.MULTILINE)}
+    assert [name for name, gb in known.items() if gb is None] == ["embedded", "smoke"]
+    assert known["qwen-1.5b"] == 16

@@ -1,0 +1,183 @@
+"""MLflow records against a real SQLite store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from benchmark_tree import small_params, write_tree
+
+from halo_forge.config import Params
+from halo_forge.errors import InfrastructureError
+from halo_forge.execution import Execution
+from halo_forge.records import read_json, write_json
+
+mlflow_client = pytest.importorskip("mlflow.tracking")
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+from halo_forge.tracking import Recorded, record_execution  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder whose empty MLflow store the tests share: creating one takes seconds."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture
+def run_root(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(store))
+    monkeypatch.setenv("DVC_EXP_NAME", request.node.name)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def client_of(recorded: Recorded):
+    return mlflow_client.MlflowClient(tracking_uri=recorded.uri)
+
+
+def recorded_tree(root: Path, params: Params) -> Recorded:
+    write_tree(root, params)
+    return record_execution(params, root)
+
+
+def test_every_model_is_a_child_of_one_parent(run_root: Path, store: Path) -> None:
+    params = small_params(("c1",))
+    recorded = recorded_tree(run_root, params)
+    client = client_of(recorded)
+    assert recorded.uri == f"sqlite:///{store / 'mlflow.db'}"
+    assert list(recorded.children) == ["base", "sft", "c1"]
+    for model, run in recorded.children.items():
+        child = client.get_run(run)
+        assert child.data.tags["mlflow.parentRunId"] == recorded.parent
+        result = read_json(run_root / f"results/benchmark/{model}.json")
+        assert child.data.metrics["benchmark.pass_at_k.1"] == result["pass_at_k"]["1"]
+        assert child.data.metrics["benchmark.intervals.pass_at_1.low"] == result["intervals"]["pass@1"][0]
+    ladder = client.get_metric_history(recorded.parent, "pass_at_1")
+    assert sorted(point.step for point in ladder) == [-1, 0, 1]
+
+
+def test_lineage_datasets_loss_and_artifacts_are_recorded(run_root: Path) -> None:
+    params = small_params(("c1",))
+    recorded = recorded_tree(run_root, params)
+    client = client_of(recorded)
+    child = client.get_run(recorded.children["c1"])
+    assert child.data.tags["from"] == "sft"
+    assert len(child.data.tags["adapter_sha256"]) == 64
+    assert child.data.params["cycle.learning_rate"] == "0.0002"
+    inputs = {entry.dataset.name: entry.tags[0].value for entry in child.inputs.dataset_inputs}
+    assert inputs == {"data/split/benchmark.jsonl": "evaluation", "data/raft/c1/kept.jsonl": "training"}
+    assert len(client.get_metric_history(recorded.children["c1"], "loss")) == 20
+    assert {file.path for file in client.list_artifacts(recorded.children["c1"], "results/raft")} == {
+        "results/raft/c1.json"
+    }
+    assert "params.yaml" in {file.path for file in client.list_artifacts(recorded.parent)}
+
+
+def test_a_killed_record_is_completed_and_a_finished_one_is_left_alone(run_root: Path) -> None:
+    params = small_params(("c1",))
+    first = recorded_tree(run_root, params)
+    client = client_of(first)
+    points = len(client.get_metric_history(first.children["sft"], "loss"))
+    client.update_run(first.parent, status="RUNNING")  # as a kill before the last line leaves it
+    client.update_run(first.children["c1"], status="RUNNING")
+    again = record_execution(params, run_root)
+    assert again == first
+    assert len(client.get_metric_history(first.children["sft"], "loss")) == points
+    assert client.get_run(first.parent).info.status == client.get_run(first.children["c1"]).info.status == "FINISHED"
+    assert record_execution(params, run_root).parent != first.parent
+
+
+def test_other_settings_are_another_execution_though_the_name_is_the_same(run_root: Path) -> None:
+    first = recorded_tree(run_root, small_params(("c1",)))
+    client_of(first).update_run(first.parent, status="RUNNING")
+    changed = record_execution(small_params(("c1",), seed=14), run_root)
+    assert changed.parent != first.parent
+
+
+def test_an_incomplete_run_is_recorded_and_says_what_is_missing(run_root: Path) -> None:
+    params = small_params(("c1", "c2"))
+    write_tree(run_root, params)
+    (run_root / "results/benchmark/c2.json").unlink()
+    (run_root / "data/train/c2.json").unlink()
+    recorded = record_execution(params, run_root)
+    assert list(recorded.children) == ["base", "sft", "c1"]
+    assert client_of(recorded).get_run(recorded.parent).data.tags["missing"] == (
+        "data/train/c2.json, results/benchmark/c2.json"
+    )
+
+
+def test_an_unreachable_store_is_an_infrastructure_error(run_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = small_params(())
+    write_tree(run_root, params)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(InfrastructureError, match="127.0.0.1:9.*MLFLOW_TRACKING_URI"):
+        record_execution(params, run_root)
+
+
+def test_files_older_than_the_execution_come_from_the_cache(tmp_path: Path) -> None:
+    path = tmp_path / "models/sft/adapter_model.safetensors"
+    write_json(path, {})
+    os.utime(path, (1_000, 1_000))
+    assert Execution("e", "", start=2_000.0, root=tmp_path).source(path) == "cache"
+    assert Execution("e", "", start=500.0, root=tmp_path).source(path) == "run"
+    assert Execution("e", "", start=None, root=tmp_path).source(path) == "unknown"
+
+
+def test_a_copy_restored_by_dvc_counts_as_cached_though_it_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    path = tmp_path / "models/sft/adapter_model.safetensors"
+    write_json(path, {})
+    stored = tmp_path / ".dvc/cache/files/md5/ab/cdef.dir"
+    write_json(stored, [])
+    os.utime(stored, (1_000, 1_000))
+    execution = Execution("e", "", start=2_000.0, root=tmp_path, cached={"models/sft": "abcdef.dir"})
+    assert execution.source(path) == "cache"
+
+
+@pytest.mark.slow
+def test_dvc_tells_a_stage_that_ran_from_one_it_restored(tmp_path: Path) -> None:
+    """A real `dvc repro`: the models of the second execution come from the run cache, by copy."""
+    script = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from benchmark_tree import small_params
+        from halo_forge.execution import current_execution
+        execution = current_execution(small_params(()), Path())
+        Path("sources.txt").open("a").write(execution.source(Path("models/sft/adapter_model.safetensors")) + "\\n")
+    """)
+    (tmp_path / "track.py").write_text(script)
+    (tmp_path / "dvc.yaml").write_text(
+        textwrap.dedent(f"""
+        stages:
+          sft:
+            cmd: sleep 1 && mkdir -p models/sft && cat input > models/sft/adapter_model.safetensors
+            deps: [input]
+            outs: [models/sft]
+          track:
+            cmd: {sys.executable} track.py
+            deps: [models/sft]
+        """)
+    )
+    tests, src = Path(__file__).parent, Path(__file__).parents[1] / "src"
+    environment = {**os.environ, "PYTHONPATH": f"{tests}{os.pathsep}{src}"}
+    environment = {key: value for key, value in environment.items() if not key.startswith("DVC_")}
+    dvc = Path(sys.executable).with_name("dvc")
+
+    def repro(text: str) -> None:
+        (tmp_path / "input").write_text(text)
+        subprocess.run([dvc, "repro"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+
+    subprocess.run([dvc, "init", "--no-scm", "-q"], cwd=tmp_path, env=environment, check=True)
+    for text in ("one", "two", "one"):
+        repro(text)
+    assert (tmp_path / "sources.txt").read_text().split() == ["run", "run", "cache"]

@@ -1,0 +1,91 @@
+"""Which program is taken out of a completion."""
+
+from __future__ import annotations
+
+import pytest
+
+from halo_forge.verify.extract import extract_code
+
+CPP = "#include <iostream>\nint main() { std::cout << 1; }\n"
+PY = "n = int(input())\nprint(n)\n"
+OTHER_CPP = "#include <iostream>\nint main() { std::cout << 2; }\n"
+
+
+@pytest.mark.parametrize("tag", ["cpp", "c++", "C++", "CPP", "c", "cc", "", "cpp title=main.cpp", "{.cpp}"])
+def test_cpp_fence_tags(tag):
+    assert extract_code(f"Here:\n\n```{tag}\n{CPP}```\nDone.", "cpp") == CPP
+
+
+@pytest.mark.parametrize("tag", ["python", "py", "Python3", "", "python3 "])
+def test_python_fence_tags(tag):
+    assert extract_code(f"Here:\n```{tag}\n{PY}```", "python") == PY
+
+
+@pytest.mark.parametrize("other", ["bash", "output", "text", "python", "console"])
+def test_fences_of_other_languages_are_ignored(other):
+    text = f"```{other}\ng++ main.cpp && ./a.out\n```\n```cpp\n{CPP}```\n```{other}\n1\n```\n"
+    assert extract_code(text, "cpp") == CPP
+
+
+def test_only_a_fence_of_another_language_is_no_code():
+    assert extract_code(f"```python\n{PY}```", "cpp") is None
+    assert extract_code("```bash\nls -l\n```", "python") is None
+
+
+def test_the_last_whole_program_wins():
+    assert extract_code(f"```cpp\n{CPP}```\nBetter:\n```cpp\n{OTHER_CPP}```\n", "cpp") == OTHER_CPP
+
+
+def test_a_fragment_after_the_program_does_not_win():
+    assert extract_code(f"```cpp\n{CPP}```\nThe key line is\n```cpp\nstd::cout << 1;\n```\n", "cpp") == CPP
+    assert extract_code(f"```python\n{PY}```\nwhere\n```python\nprint(n)\n```\n", "python") == PY
+
+
+def test_an_unclosed_fence_runs_to_the_end():
+    assert extract_code("Sure\n```cpp\n" + CPP.rstrip("\n"), "cpp") == CPP
+
+
+def test_a_new_fence_closes_one_that_was_forgotten():
+    assert extract_code(f"```cpp\nint helper();\n```cpp\n{CPP}```", "cpp") == CPP
+
+
+def test_no_fence_with_prose_around():
+    assert extract_code(f"Here is the program:\n\n{CPP}\nIt prints one.\n", "cpp") == CPP
+    assert extract_code(f"The answer is below.\n\n{PY}", "python") == PY
+
+
+def test_a_bare_program_is_taken_whole():
+    program = "// sums\n#include <cstdio>\n#define X 1\n\nint main() {\n  puts(\"}\");\n}\n"
+    assert extract_code(program, "cpp") == program
+    assert extract_code("# doubles\nimport sys\nprint(2 * int(sys.stdin.read()))\n", "python").startswith("# doubles")
+
+
+def test_think_blocks_are_dropped_with_the_code_in_them():
+    assert extract_code(f"<think>\n```cpp\n{OTHER_CPP}```\n</think>\n```cpp\n{CPP}```", "cpp") == CPP
+    assert extract_code(f"maybe\n```cpp\n{OTHER_CPP}```\n</think>\n```cpp\n{CPP}```", "cpp") == CPP
+    assert extract_code(f"<think>\n```cpp\n{OTHER_CPP}```\nhmm", "cpp") is None
+
+
+def test_crlf_becomes_lf():
+    assert extract_code("```cpp\r\n" + CPP.replace("\n", "\r\n") + "```\r\n", "cpp") == CPP
+
+
+def test_end_of_turn_marks_are_not_code():
+    assert extract_code(f"{CPP}<|im_end|>", "cpp") == CPP
+
+
+def test_tilde_and_long_fences_hold_backticks():
+    body = 's = """\n```\nx\n```\n"""\nprint(input())\n'
+    assert extract_code(f"````python\n{body}````", "python") == body
+    assert extract_code(f"~~~python\n{body}~~~", "python") == body
+
+
+@pytest.mark.parametrize("text", ["", "   \n", "I cannot do that.", "```cpp\n\n```", "```\n```", "``` ```"])
+@pytest.mark.parametrize("language", ["cpp", "python"])
+def test_no_code(text, language):
+    assert extract_code(text, language) is None
+
+
+def test_hostile_completions_take_no_time():
+    for text in ("```" * 50_000, "<think>" * 20_000, "#" * 200_000, "`" * 200_000, "int main(" * 20_000, " " * 200_000):
+        assert extract_code(text, "cpp") is None or isinstance(extract_code(text, "cpp"), str)
