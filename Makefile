@@ -84,7 +84,7 @@ clean:
 ## List the targets
 .PHONY: help
 help:
-	@awk '/^## / {text = substr($$0, 4)} /^[a-z-]+:/ && text {printf "make %-10s %s\n", substr($$1, 1, length($$1) - 1), text; text = ""}' $(firstword $(MAKEFILE_LIST))
+	@awk '/^## / { text = substr($$0, 4) } \
+	      /^[a-z-]+:/ && text { printf "make %-10s %s\n", substr($$1, 1, length($$1) - 1), text; text = "" }' Makefile
 	@echo
-	@echo "All but clean and help run \`make setup\` first. To call the tools yourself: source .venv/bin/activate; dvc repro"
-	@echo "No NVIDIA GPU: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make setup  (saves gigabytes)"
+	@echo "All but clean and help set up first. To call the tools yourself: source .venv/bin/activate, then: dvc repro"

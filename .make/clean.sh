@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
-# Delete what can be made again: DVC outputs, unfinished work, caches of tools. Kept: your files, results in Git,
-# the MLflow record, .venv (set up again by the next make) and the DVC cache, which holds the outputs of every run.
+# Delete what can be made again: the outputs that dvc.lock lists, unfinished work, caches of tools. Kept: your files,
+# what Git holds, the MLflow record, .venv (the next make checks it) and the DVC cache with the outputs of every run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-outputs=(data/prepared data/split data/train data/raft data/benchmark models/*/)
-work=(.smoke .state .venv/.ready .pytest_cache .ruff_cache .hypothesis)
-for path in "${outputs[@]}" "${work[@]}"; do
+outputs() {
+    [ -f dvc.lock ] || return 0
+    awk '/^    [a-z]+:/ { part = $1 } part == "outs:" && sub(/^    - path: /, "")' dvc.lock |
+        grep -vE '^(results/|models/base\.json$)' || true  # small results: in Git, not in the DVC cache
+}
+
+mapfile -t paths < <(outputs)
+for path in "${paths[@]}" .smoke .state .venv/.ready .pytest_cache .ruff_cache .hypothesis; do
     if [ -e "$path" ]; then
         echo "deleting $path"
         rm -rf "$path"

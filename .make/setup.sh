@@ -36,7 +36,8 @@ find_python() {
         fi
     done
     die "no Python 3.11 or newer found (tried: ${PYTHON:-python3, python3.11 … python3.14})" \
-        "install one (Debian, Ubuntu: apt-get install python3.11 python3.11-venv) or name it: make setup PYTHON=/path/to/python3"
+        "install one (Debian, Ubuntu: apt-get install python3.11 python3.11-venv), or name yours:" \
+        "make setup PYTHON=/path/to/python3"
 }
 
 # The Debian packages that are missing here, one a line.
@@ -44,7 +45,8 @@ missing_packages() {
     [ -n "${SKIP_SYSTEM:-}" ] || command -v g++ >/dev/null || echo g++
     [ -n "${SKIP_SYSTEM:-}" ] || command -v bwrap >/dev/null || echo bubblewrap
     # Debian keeps what `python -m venv` needs in a package of its own.
-    "$python" -c 'import ensurepip, venv' 2>/dev/null || "$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'
+    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        "$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'
 }
 
 install_packages() {
@@ -75,7 +77,7 @@ fi
 
 pip=(.venv/bin/python -m pip --quiet --disable-pip-version-check --no-input)
 step "installing $(grep -c == requirements.lock) packages of requirements.lock (some minutes the first time)" \
-    "${pip[@]}" install --progress-bar off -r requirements.lock
+    "${pip[@]}" install --progress-bar off --no-compile -r requirements.lock
 step "installing halo-forge itself" "${pip[@]}" install --no-deps --no-build-isolation --editable .
 
 # DVC wants Git unless told otherwise: a source archive is told so, in a file of its own that Git ignores.

@@ -27,4 +27,5 @@ unset DVC_ROOT DVC_STAGE
 export MLFLOW_TRACKING_URI="sqlite:///$PWD/mlflow.db"  # the runs of a smoke test are not the user's
 dvc repro
 python .make/ladder.py
-echo "smoke: every stage ran, in $(((SECONDS - started) / 60)) min $(((SECONDS - started) % 60)) s; results in .smoke/tree/results"
+took=$((SECONDS - started))
+echo "smoke: every stage ran, in $((took / 60)) min $((took % 60)) s; results in .smoke/tree/results"

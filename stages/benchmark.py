@@ -52,7 +52,10 @@ def main() -> None:
         f"results/benchmark/{model}.json",
         card | {"engine": generation["engine"], "provenance": provenance(params, inputs)},
     )
-    print(f"{model}: pass@1 {card['pass_at_k']['1']:.1%}, compiles {card['compile_rate']:.1%} of {card['n_samples']} samples")
+    print(
+        f"{model}: pass@1 {card['pass_at_k']['1']:.1%}, compiles {card['compile_rate']:.1%} "
+        f"({card['n_samples']} samples of {card['n_tasks']} tasks)"
+    )
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from halo_forge.config import load_params
+from halo_forge.config import Params, load_params
 from halo_forge.model.base import load_lock
 from halo_forge.provenance import provenance
 from halo_forge.raft.statistics import raft_statistics
 from halo_forge.records import Kept, read_records, write_json
 from halo_forge.stage import digest, stage, state_dir
-from halo_forge.train.adapter import kept_answers, train_adapter
+from halo_forge.train.adapter import kept_answers, train_adapter, unchanged
 from halo_forge.train.lora import Run
 
 
@@ -33,8 +33,23 @@ def main() -> None:
     name, cycle = options.cycle, params.cycle(options.cycle)
     data, start = Path(f"data/raft/{name}/kept.jsonl"), Path("models") / cycle.start
     pairs = kept_answers(read_records(data, Kept))
+    if pairs:
+        summary = update(params, name, pairs, data)
+    else:
+        print(f"warning: {name}: no answer was kept, the model stays that of {cycle.start}", file=sys.stderr)
+        summary = unchanged(start, Path("models") / name)
+    origin = provenance(params, ["models/base.json", data, start])
+    write_json(
+        f"data/train/{name}.json",
+        {"model": name, "from": cycle.start, "seed": params.seed, **summary, "provenance": origin},
+    )
+    write_json("results/raft_statistics.json", raft_statistics(params, Path()))
+
+
+def update(params: Params, name: str, pairs: list[tuple[str, str]], data: Path) -> dict:
+    cycle, settings = params.cycle(name), params.raft.train
+    start = Path("models") / cycle.start
     lock, base = load_lock()
-    settings = params.raft.train
     inputs = {"train": settings, "cycle": cycle, "seed": params.seed, "data": digest(data), "start": digest(start)}
     run = Run(
         base=base,
@@ -46,13 +61,7 @@ def main() -> None:
         checkpoints=state_dir(f"raft_train-{name}", inputs),
         logs=Path("logs") / name,
     )
-    summary = train_adapter(run, pairs, lock, Path("models") / name, str(data), f"{name}: training")
-    origin = provenance(params, ["models/base.json", data, start])
-    write_json(
-        f"data/train/{name}.json",
-        {"model": name, "from": cycle.start, "seed": params.seed, **summary, "provenance": origin},
-    )
-    write_json("results/raft_statistics.json", raft_statistics(params, Path()))
+    return train_adapter(run, pairs, lock, Path("models") / name, str(data), f"{name}: training")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ def main() -> None:
     )
     summary = train_adapter(run, pairs, lock, out, str(data), "SFT")
     origin = provenance(params, ["models/base.json", data])
-    write_json("data/train/sft.json", {"model": "sft", "from": "base", "seed": params.seed, **summary, "provenance": origin})
+    write_json(
+        "data/train/sft.json", {"model": "sft", "from": "base", "seed": params.seed, **summary, "provenance": origin}
+    )
 
 
 if __name__ == "__main__":

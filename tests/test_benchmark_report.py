@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -135,6 +137,22 @@ def test_a_result_file_of_another_shape_is_refused_by_name(tmp_path: Path) -> No
     write_json(tmp_path / "results/benchmark/base.json", {"pass_rate": 0.5})
     with pytest.raises(InputError, match=r"benchmark/base.json: no key 'pass_at_k'"):
         load_results(small_params(()), tmp_path)
+
+
+def test_the_stage_writes_its_files_and_prints_the_ladder(tree: Path, tmp_path: Path) -> None:
+    for folder in ("data", "models", "results"):
+        (tmp_path / folder).symlink_to(tree / folder)
+    own = read_json(tree / "params.yaml")
+    write_json(tmp_path / "params.yaml", own)
+    write_json(tmp_path / "presets.yaml", {"embedded": {}})
+    script = Path(__file__).parents[1] / "stages" / "report.py"
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert re.search(r"^c1 +\d+(\.\d)? +\d+\.\d to \d+\.\d ", done.stdout, re.MULTILINE)
+    assert re.search(r"^sft -> c1 +", done.stdout, re.MULTILINE)
+    assert [row["model"] for row in read_json(tmp_path / "results/ladder.json")] == ["base", "sft", "c1"]
+    assert read_json(tmp_path / "results/summary.json")["raft_gain"]["models"] == "c1 - sft"
+    assert len(read_json(tmp_path / "results/raft_statistics.json")) == 1
+    assert (tmp_path / "results/report.html").stat().st_size < 3_000_000
 
 
 def test_the_browser_keeps_its_budget_and_says_how_many_it_shows(tree: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from halo_forge.errors import InputError
-from halo_forge.provenance import provenance
+from halo_forge.provenance import gpus, provenance
 
 
 @pytest.fixture
@@ -71,3 +71,14 @@ def test_without_git_installed_it_says_so(checkout, monkeypatch):
 def test_a_missing_input_is_an_error(checkout):
     with pytest.raises(InputError, match="gone.jsonl"):
         provenance({}, ["gone.jsonl"])
+
+
+def test_gpus_are_what_the_driver_reports_unless_hidden(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'NVIDIA A10, rev B, 23028'\necho 'Tesla T4, 15360'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert [(gpu.name, round(gpu.memory_gb, 1)) for gpu in gpus()] == [("NVIDIA A10, rev B", 22.5), ("Tesla T4", 15.0)]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpus() == []

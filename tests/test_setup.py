@@ -176,14 +176,8 @@ def test_the_commands_of_the_pipeline_come_from_the_venv(checkout):
 
 
 def test_clean_deletes_what_can_be_made_again_and_nothing_else(checkout):
-    kept = [
-        "data/mine.jsonl",
-        "results/benchmark/c1.json",
-        "models/base.json",
-        ".dvc/cache/x",
-        "mlflow.db",
-        ".venv/lib",
-    ]
+    kept = ["data/mine.jsonl", "results/benchmark/c1.json", "models/base.json", "models/my own/x", "src/a.py"]
+    kept += [".dvc/cache/x", "mlflow.db", ".venv/lib"]
     made = [
         "data/raft/c1/samples.jsonl",
         "models/c1/adapter",
@@ -194,6 +188,13 @@ def test_clean_deletes_what_can_be_made_again_and_nothing_else(checkout):
     for name in kept + made:
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).touch()
+    (checkout / "dvc.lock").write_text(
+        "schema: '2.0'\nstages:\n"
+        "  raft_generate@c1:\n    cmd: x\n    deps:\n    - path: src/a.py\n      hash: md5\n    outs:\n"
+        "    - path: data/raft/c1/samples.jsonl\n      hash: md5\n    - path: results/benchmark/c1.json\n"
+        "  raft_train@c1:\n    cmd: x\n    deps:\n    - path: data/mine.jsonl\n    outs:\n    - path: models/base.json\n"
+        "    - path: models/c1\n      hash: md5\n"
+    )
     result = sh("make", "clean", cwd=checkout)
     assert result.returncode == 0, result.stderr
     assert [name for name in kept if not (checkout / name).exists()] == []
@@ -306,3 +307,19 @@ def test_every_gpu_preset_says_how_much_memory_it_takes():
     known = {name: doctor.gpu_memory_gb(name, text) for name in re.findall(r"^([\w.-]+):", text, re.MULTILINE)}
     assert [name for name, gb in known.items() if gb is None] == ["embedded", "smoke"]
     assert known["qwen-1.5b"] == 16
+
+
+def halo_forge(*arguments, cwd):
+    code = "from halo_forge.cli import main; main()"
+    return sh(sys.executable, "-c", code, *arguments, cwd=cwd, PYTHONPATH=str(ROOT / "src"))
+
+
+def test_the_command_line_shows_the_settings_of_the_folder(checkout):
+    result = halo_forge("info", cwd=checkout)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^models +base, sft, c1, c2, c3$", result.stdout, re.MULTILINE)
+
+
+def test_the_command_line_names_a_missing_file_in_one_line(tmp_path):
+    result = halo_forge("info", cwd=tmp_path)
+    assert (result.stderr, result.returncode) == ("error: params.yaml: no such file\n", 2)

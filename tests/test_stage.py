@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -138,8 +139,8 @@ def test_the_grace_time_does_not_end_a_stage_that_ended_by_itself(script, enviro
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_a_stage_dies_with_the_process_that_started_it(script, environment, tmp_path, shell):
-    command = script("print(os.getpid(), flush=True)\ntime.sleep(60)")
-    parent = [sys.executable, "-c", f"import subprocess; subprocess.run([{shell!r}, '-c', {' '.join(command)!r}])"]
+    command = shlex.join(script("print(os.getpid(), flush=True)\ntime.sleep(60)"))
+    parent = [sys.executable, "-c", f"import subprocess; subprocess.run([{shell!r}, '-c', {command!r}])"]
     process, stage_id = start(parent, {**environment, "DVC_STAGE": "sft"})
     process.kill()
     process.wait()
@@ -179,6 +180,12 @@ if len(known) < 2:
     seen = [run(command, environment).stdout for _ in range(4)]
     assert seen == ["[]\n", "['0']\n", "['0', '1']\n", "[]\n"]  # the third run succeeded
     assert len(list(tmp_path.glob(".state/*"))) == 2  # folder and lock of the fourth, which failed
+
+
+@pytest.mark.parametrize(("code", "left"), [(0, 0), (None, 0), (1, 2)])
+def test_state_goes_with_success_by_exit_too(script, environment, tmp_path, code, left):
+    result = run(script(f"state_dir('gen', {{}})\nsys.exit({code})"), environment)
+    assert (result.returncode, len(list(tmp_path.glob(".state/*")))) == (code or 0, left)
 
 
 def test_two_runs_of_the_same_work_do_not_mix(script, environment, tmp_path):

@@ -181,3 +181,30 @@ def test_dvc_tells_a_stage_that_ran_from_one_it_restored(tmp_path: Path) -> None
     for text in ("one", "two", "one"):
         repro(text)
     assert (tmp_path / "sources.txt").read_text().split() == ["run", "run", "cache"]
+
+
+@pytest.mark.slow
+def test_processes_that_create_the_store_at_once_all_record(tmp_path: Path) -> None:
+    """Without the lock two of three died in the migration of the new database."""
+    params = small_params(())
+    write_tree(tmp_path, params)
+    script = (
+        "from pathlib import Path; from benchmark_tree import small_params;"
+        "from halo_forge.tracking import record_execution;"
+        "print(record_execution(small_params(()), Path()).parent)"
+    )
+    path = f"{Path(__file__).parent}{os.pathsep}{Path(__file__).parents[1] / 'src'}"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            cwd=tmp_path,
+            env={**environment, "PYTHONPATH": path, "DVC_EXP_NAME": f"exp-{i}"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(3)
+    ]
+    parents = {process.communicate()[0].strip() for process in started}
+    assert [process.returncode for process in started] == [0, 0, 0]
+    assert len(parents) == 3

@@ -54,8 +54,13 @@ def test_no_fence_with_prose_around():
     assert extract_code(f"The answer is below.\n\n{PY}", "python") == PY
 
 
+def test_prose_after_a_bare_python_program_is_cut():
+    assert extract_code(f"{PY}\nThis program reads one number and prints it.\n", "python") == PY
+    assert extract_code("if you want this for a number, ask.", "python") is None
+
+
 def test_a_bare_program_is_taken_whole():
-    program = "// sums\n#include <cstdio>\n#define X 1\n\nint main() {\n  puts(\"}\");\n}\n"
+    program = '// sums\n#include <cstdio>\n#define X 1\n\nint main() {\n  puts("}");\n}\n'
     assert extract_code(program, "cpp") == program
     assert extract_code("# doubles\nimport sys\nprint(2 * int(sys.stdin.read()))\n", "python").startswith("# doubles")
 

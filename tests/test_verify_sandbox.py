@@ -89,16 +89,16 @@ while frame:
 found += [str(o) for o in gc.get_objects() if type(o) in (str, bytes, list, dict, tuple)]
 for base, folders, files in os.walk('/'):
     if base == '/':
-        folders[:] = [name for name in folders if name not in ('usr', 'sys', 'root', 'home')]
+        folders[:] = [name for name in folders if name not in ('usr', 'sys', 'dev', 'root', 'home')]
     for name in files:
         try:
-            found.append(open(os.path.join(base, name), 'rb').read(100000).decode('latin-1'))
+            found.append(os.read(os.open(os.path.join(base, name), os.O_NONBLOCK), 100000).decode('latin-1'))
         except OSError:
             pass
 hits = [text[i:i + 24] for text in found if (i := text.find(wanted)) >= 0 and {SECRET[12:]!r} in text[i:i + 24]]
 print(hits[0] if hits else 'nothing')
 """
-    settings = SETTINGS.model_copy(update={"run_timeout_s": 10.0})
+    settings = SETTINGS.model_copy(update={"run_timeout_s": 5.0})
     task = stdio(("", SECRET))
     judgement = judge(get_verifier("python", settings), program, task)
     assert judgement.status == "wrong_answer", judgement.detail
@@ -106,7 +106,9 @@ print(hits[0] if hits else 'nothing')
 
 
 def test_fork_bomb_ends_and_leaves_nothing(verifier):
-    judgement = judge(verifier, "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass")
+    judgement = judge(
+        verifier, "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass"
+    )
     assert judgement.status in ("timeout", "memory_limit")
     assert children() == []
 

@@ -65,12 +65,16 @@ def fill(path: Path) -> None:
         family = families[row["family"]]
         if all(len(test.stdout) == len(family.variants) for test in family.tests):
             continue
-        columns = [outputs(Variant(family, n), "python", family.solutions["python"]) for n in range(len(family.variants))]
+        columns = [
+            outputs(Variant(family, n), "python", family.solutions["python"]) for n in range(len(family.variants))
+        ]
         for number, test in enumerate(row["tests"]):
             found = [column[number].rstrip("\n") for column in columns]
             failed = [text for text in found if text.startswith("exit ")]
             if failed:
-                raise SystemExit(f"{path}: family {row['family']}: the Python solution fails on {test['stdin']!r}: {failed[0]}")
+                raise SystemExit(
+                    f"{path}: family {row['family']}: the Python solution fails on {test['stdin']!r}: {failed[0]}"
+                )
             test["stdout"] = CommentedSeq(DoubleQuotedScalarString(text) for text in found)
             test["stdout"].fa.set_flow_style()
     with path.open("w", encoding="utf-8") as file:

@@ -88,7 +88,7 @@ class Training(_Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    save_steps: Positive = 20
+    save_steps: Positive = 5
     """A killed run resumes from the last of these checkpoints."""
     gradient_checkpointing: bool = False
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -122,7 +122,9 @@ class Ladder(_Section):
     def _rising(self) -> Ladder:
         steps = [self.compile_error, self.compiles_with_warnings, self.compiles, self.runs, self.correct]
         if steps != sorted(steps) or self.correct != 1.0 or self.runs >= 1.0 or steps[0] < 0:
-            raise ValueError("rewards must rise from compile_error (>= 0) to correct, which is 1.0; only passing pays 1.0")
+            raise ValueError(
+                "rewards must rise from compile_error (>= 0) to correct, which is 1.0; only passing pays 1.0"
+            )
         return self
 
 
@@ -176,7 +178,9 @@ class Benchmark(_Section):
     def _k_at_most_n(self) -> Benchmark:
         too_large = [k for k in self.k if k > self.samples_per_task]
         if too_large:
-            raise ValueError(f"k: pass@{too_large[0]} needs at least {too_large[0]} samples a task, samples_per_task is {self.samples_per_task}")
+            raise ValueError(
+                f"k: pass@{too_large[0]} needs at least {too_large[0]} samples a task, samples_per_task is {self.samples_per_task}"
+            )
         return self
 
 
@@ -196,7 +200,9 @@ class Params(_Section):
     def _cycles_form_chains(self) -> Params:
         for name, cycle in self.raft.cycles.items():
             if name in ("base", "sft"):
-                raise ValueError(f"raft.cycles.{name}: this name is taken by the {name} model; call the cycle c1, c2, …")
+                raise ValueError(
+                    f"raft.cycles.{name}: this name is taken by the {name} model; call the cycle c1, c2, …"
+                )
             seen = {name}
             while cycle.start != "sft":
                 if cycle.start not in self.raft.cycles:

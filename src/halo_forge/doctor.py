@@ -133,7 +133,7 @@ def models(params: Params, presets: dict[str, Any], presets_text: str) -> Iterat
         choice = params.base_model if chosen else BaseModelChoice.model_validate(presets[name]["base_model"])
         ok, found, cure = find_model(choice)
         gpu_gb = gpu_memory_gb(name, presets_text)
-        if gpu_gb and max((gpu.memory_gb for gpu in gpus()), default=0.0) < 0.95 * gpu_gb:
+        if gpu_gb and max((gpu.memory_gb for gpu in gpus()), default=0.0) < 0.9 * gpu_gb:
             ok, found, cure = False, f"{found}; no GPU of {gpu_gb} GB", cure or "choose another preset"
         return Check("preset", name, ok, f"{choice.id}: {found}", cure, needed=chosen)
 
@@ -160,10 +160,12 @@ def find_model(choice: BaseModelChoice) -> tuple[bool, str, str]:
     if (cache / f"models--{choice.id.replace('/', '--')}" / "snapshots").is_dir():
         return True, "in the hub cache", ""
     if os.environ.get("HF_HUB_OFFLINE", "") in ("", "0"):
-        url = f"{os.environ.get('HF_ENDPOINT') or 'https://huggingface.co'}/api/models/{choice.id}"
+        from huggingface_hub.constants import ENDPOINT
+
+        url = f"{ENDPOINT}/api/models/{choice.id}"
         if _answers(lambda: urllib.request.urlopen(url, timeout=NETWORK_TIMEOUT_S).close()):
             return True, "on the hub", ""
-    return False, "not cached, hub not reachable", "connect to huggingface.co or set HF_ENDPOINT to a mirror"
+    return False, "not cached, hub not reachable", "check the network, or set HF_ENDPOINT to a mirror of the hub"
 
 
 def gpu_memory_gb(preset: str, presets_text: str) -> int | None:

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,10 @@ def exit_code(main: Callable[[], None]) -> int:
             main()
             _drop_state()
             return 0
+        except SystemExit as end:  # how argparse and typer end
+            if end.code in (None, 0):
+                _drop_state()
+            raise
         except HaloForgeError as error:
             return _fail(error, error.exit_code)
         except KeyboardInterrupt:
@@ -201,6 +206,8 @@ def _quiet_surroundings() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(line_buffering=True)
+    for library in ("transformers", "torch", "peft", "mlflow"):  # what they will change is no news to a user
+        warnings.filterwarnings("ignore", category=FutureWarning, module=rf"{library}\.")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -10,6 +10,7 @@ p = (b + 1) / (m + 1) (Phipson and Smyth 2010), which is never 0.
 
 from __future__ import annotations
 
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def compare(before: dict[str, Any], after: dict[str, Any], resamples: int, seed:
     sums, _ = family_sums(differences, families)
     measures = {
         name: {
-            "difference": float(differences[:, column].mean()),
+            "difference": fsum(differences[:, column]) / len(tasks),
             "low": intervals[column][0],
             "high": intervals[column][1],
             "p": sign_flip_p(sums[:, column], resamples, seed),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from math import fsum
 from typing import Any, get_args
 
 import numpy as np
@@ -27,8 +28,8 @@ def summarise(
 
     `timing` is {"generate": …, "verify": …} in seconds, None where unknown. Rates are shares in 0..1, means over tasks;
     intervals are 95 %, by cluster bootstrap over families. `total`, `passed` and `pass_rate` count tasks: all, those
-    with at least one passing sample, and the quotient. Samples whose verdict is `infra_error` are left out of every rate
-    and counted in `infra_errors`.
+    with at least one passing sample, and the quotient. Samples whose verdict is `infra_error` are left out of every
+    rate and counted in `infra_errors`.
     Raises InputError where the records do not belong together, InfrastructureError where infrastructure failures leave
     a task fewer judged samples than the largest k.
     """
@@ -46,7 +47,7 @@ def summarise(
         ]
     )
     names = [*(f"pass@{k}" for k in ks), "compile_rate"]
-    means = dict(zip(names, map(float, values.mean(axis=0)), strict=True))
+    means = {name: fsum(column) / len(column) for name, column in zip(names, values.T, strict=True)}
     intervals = dict(zip(names, share_intervals(values, families, settings.bootstrap, seed), strict=True))
     solved = sum(row["passed"] > 0 for row in per_task.values())
     tokens = sum(sample.n_tokens for sample in samples)
@@ -145,8 +146,8 @@ def _by(
     return {
         group: {
             "n_tasks": len(rows),
-            "pass@1": float(np.mean([row["passed"] / row["n"] for row in rows])),
-            "compile_rate": float(np.mean([row["compiled"] / row["n"] for row in rows])),
+            "pass@1": fsum(row["passed"] / row["n"] for row in rows) / len(rows),
+            "compile_rate": fsum(row["compiled"] / row["n"] for row in rows) / len(rows),
         }
         for group, rows in sorted(groups.items())
     }

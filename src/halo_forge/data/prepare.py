@@ -30,7 +30,9 @@ def prepare(settings: Prepare, root: Path) -> tuple[list[Task], dict]:
         tasks += wanted
     doubles = [task_id for task_id, number in Counter(task.task_id for task in tasks).items() if number > 1]
     if doubles:
-        raise InputError(f"prepare: task_id {doubles[0]!r} occurs {len(doubles) + 1} times or more; make task ids unique")
+        raise InputError(
+            f"prepare: task_id {doubles[0]!r} occurs {len(doubles) + 1} times or more; make task ids unique"
+        )
     if not tasks:
         raise InputError("prepare: no tasks; set prepare.builtin: true or name files in prepare.files")
     return tasks, {"tasks": len(tasks), "by_source": counts, "left_out": dict(left_out)}

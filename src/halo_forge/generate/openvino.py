@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from halo_forge.config import Generate
 from halo_forge.errors import InfrastructureError
@@ -24,41 +25,55 @@ class OpenVinoEngine:
     def __init__(self, settings: Generate, base: Path, adapter: Path | None, end: int):
         require("openvino_genai", "pip install openvino-genai openvino-tokenizers")
         if settings.dtype != "float32":
-            raise InfrastructureError("generate.dtype: the openvino engine computes in float32; set float32 or an engine for GPUs")
+            raise InfrastructureError(
+                "generate.dtype: the openvino engine computes in float32; set float32 or another engine"
+            )
         import openvino_genai as genai
 
         scheduler = genai.SchedulerConfig()
         scheduler.cache_size = CACHE_GB
         scheduler.max_num_seqs = settings.batch_size
-        scheduler.enable_prefix_caching = False
+        scheduler.enable_prefix_caching = True
         properties: dict = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
         if adapter is not None:
             lora = genai.Adapter(str(adapter / "adapter_model.safetensors"))
             properties["adapters"] = genai.AdapterConfig(lora, mode=genai.AdapterConfig.Mode.MODE_FUSE)
         self.end = end
-        self.genai = genai
+        self.genai, self.running = genai, genai.GenerationStatus.RUNNING
         self.pipeline = genai.ContinuousBatchingPipeline(str(exported(base)), scheduler, "CPU", properties)
 
     def generate(
         self, requests: Sequence[Request], finished: Callable[[Completion], None] | None = None
     ) -> list[Completion]:
+        """One request of each prompt is started before the others, which then find its prompt in the cache."""
+        first: dict[tuple[int, ...], int] = {}
+        for number, request in enumerate(requests):
+            first.setdefault(tuple(request.prompt_ids), number)
+        leaders = set(first.values())
+        done: dict[int, Completion] = {}
+        running: dict[int, Any] = {}
+
+        def step() -> None:
+            self.pipeline.step()
+            for number in [n for n, handle in running.items() if handle.get_status() != self.running]:
+                done[number] = self._completion(running.pop(number))
+                if finished:
+                    finished(done[number])
+
+        for number in sorted(leaders):
+            running[number] = self._submit(number, requests[number])
+        for number in sorted(set(range(len(requests))) - leaders):
+            running[number] = self._submit(number, requests[number])
+        while self.pipeline.has_non_finished_requests():
+            step()
+        return [done[number] for number in range(len(requests))]
+
+    def _submit(self, number: int, request: Request) -> Any:
         import numpy as np
         import openvino as ov
 
-        handles = {
-            number: self.pipeline.add_request(
-                number, ov.Tensor(np.array([request.prompt_ids], dtype=np.int64)), self._settings(request)
-            )
-            for number, request in enumerate(requests)
-        }
-        done: dict[int, Completion] = {}
-        while self.pipeline.has_non_finished_requests():
-            self.pipeline.step()
-            for number in [number for number, handle in handles.items() if handle.get_status() != _RUNNING(self.genai)]:
-                done[number] = self._completion(handles.pop(number))
-                if finished:
-                    finished(done[number])
-        return [done[number] for number in range(len(requests))]
+        ids = ov.Tensor(np.array([request.prompt_ids], dtype=np.int64))
+        return self.pipeline.add_request(number, ids, self._settings(request))
 
     def _settings(self, request: Request):  # noqa: ANN202 - a type of the engine's
         settings = self.genai.GenerationConfig()
@@ -79,7 +94,3 @@ class OpenVinoEngine:
         if ids and ids[-1] == self.end:
             return Completion(ids[:-1], len(ids), "stop")
         return Completion(ids, len(ids), "length")
-
-
-def _RUNNING(genai):  # noqa: ANN001, ANN202, N802
-    return genai.GenerationStatus.RUNNING

@@ -7,6 +7,7 @@ The 4-D mask is built here from plain operations, because transformers' own mask
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ _FORMAT = 1  # raise when the conversion changes
 
 
 def exported(base: Path) -> Path:
-    """The converted folder of `base`, made if it is not there yet (a minute and 4 GB of memory for 135 M parameters)."""
+    """The converted folder of `base`, made if it is not there yet (a minute and 4 GB for 135 M parameters)."""
     import openvino
 
     version = openvino.__version__.split("-")[0]
@@ -59,7 +60,8 @@ def _converted(model: Any) -> Any:
         "position_ids": torch.arange(past, past + new).expand(batch, new),
         "past": [(torch.zeros(batch, heads, past, width),) * 2 for _ in range(layers)],
     }
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer's, about sizes that are the same for every input
         traced = ov.convert_model(_with_plain_cache(model), example_input=example)
     names = _name_ports(traced, layers, heads, width)
     _add_beam_idx(traced)

@@ -75,7 +75,7 @@ class TransformersEngine:
 
 
 class _SeededSampling:
-    """Logits to noisy logits whose argmax is a draw at each row's temperature and top-p. Shapes: (batch, vocabulary)."""
+    """Turns logits (batch, vocabulary) into noisy ones whose argmax is a draw at each row's temperature and top-p."""
 
     def __init__(self, requests: list[Request]):
         import torch

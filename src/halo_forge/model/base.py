@@ -64,7 +64,9 @@ def materialise(lock: dict) -> Path:
             raise InputError(f"models/base.json: {folder} is gone; restore it or set base_model")
         found = _folder_digest(folder)
         if found != lock["revision"]:
-            raise InputError(f"models/base.json: {folder} has changed since it was pinned; run `dvc repro -f base_model`")
+            raise InputError(
+                f"models/base.json: {folder} has changed since it was pinned; run `dvc repro -f base_model`"
+            )
         return folder
     if lock["provider"] == "hub":
         return _hub_folder(lock["id"], lock["revision"])

@@ -19,7 +19,10 @@ from dataclasses import dataclass
 from halo_forge.config import Raft
 from halo_forge.records import Sample, Task, Verdict
 
-_CPP_SKIPPED = re.compile(r'("(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\')|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_CPP_TOKEN = re.compile(
+    r"""(?P<skipped>//[^\n]*|/\*.*?\*/) | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*' | \w+ | [^\w\s]""",
+    re.DOTALL | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
@@ -73,20 +76,16 @@ def select(
 
 
 def normalised(code: str, language: str) -> str:
-    """A program without comments and layout, so that two spellings of it compare equal."""
-    if language == "python":
-        try:
-            tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
-        except (tokenize.TokenError, SyntaxError):
-            return code.strip()
-        skipped = (tokenize.COMMENT, tokenize.NL, tokenize.ENCODING)
-        return "\x1f".join(
-            "" if token.type in (tokenize.INDENT, tokenize.DEDENT) else token.string.strip() or tokenize.tok_name[token.type]
-            for token in tokens
-            if token.type not in skipped
-        ) + "".join("<>"[token.type == tokenize.DEDENT] for token in tokens if token.type in (tokenize.INDENT, tokenize.DEDENT))
-    pieces = _CPP_SKIPPED.sub(lambda match: match[1] or " ", code)
-    return re.sub(r"\s*([^\w\s])\s*", r"\1", re.sub(r"\s+", " ", pieces)).strip()
+    """The tokens of a program without comments and layout, so that two spellings of it compare equal."""
+    if language != "python":
+        return "\x1f".join(match[0] for match in _CPP_TOKEN.finditer(code) if not match["skipped"])
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return code.strip()
+    # Layout tokens (INDENT, DEDENT, NEWLINE) have blank text but carry meaning: their type stands for them.
+    skipped = (tokenize.COMMENT, tokenize.NL)
+    return "\x1f".join(t.string.strip() or tokenize.tok_name[t.type] for t in tokens if t.type not in skipped)
 
 
 def _rank(pair: tuple[Sample, Verdict], seed: int) -> tuple[float, bytes]:

@@ -50,8 +50,9 @@ def raft_statistics(params: Params, root: Path) -> list[dict[str, Any]]:
     Has the usual keys of a raft_statistics.json (`cycle`, a number; `elapsed_minutes`, `total_samples`,
     `above_threshold`, `kept`, `avg_reward`, `avg_kept_reward`, `success_rate`, `reward_distribution`,
     `threshold_adjusted`, `effective_threshold`) and adds to them. `cycle` counts the RAFT updates since SFT, so two
-    branches may share it; `name` is unique. `verify_s` adds up the samples, however many were judged at once. The threshold is never adjusted here: that nothing reaches it is
-    no reason to train on failures. Raises InputError for a file that lacks a key.
+    branches may share it; `name` is unique. `verify_s` adds up the samples, however many were judged at once. The
+    threshold is never adjusted: that nothing reaches it is no reason to train on failures.
+    Raises InputError for a file that lacks a key.
     """
     rows = []
     for name in params.models():

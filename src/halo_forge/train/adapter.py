@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from halo_forge.model.chat import Chat, fenced
 from halo_forge.progress import Progress
 from halo_forge.records import Kept, Task, write_json
-from halo_forge.train.lora import Run, steps_of, train
+from halo_forge.train.lora import Run, resumed_step, steps_of, train
 from halo_forge.train.rows import tokenised
 
 
@@ -35,7 +36,8 @@ def train_adapter(
     """Train on (prompt, answer) pairs and write the adapter folder `out`; returns the summary of the training."""
     chat = Chat.of(str(run.base), lock["system_prompt"])
     rows = tokenised(chat, pairs, run.settings.max_tokens, where)
-    with Progress(steps_of(len(rows.examples), run.settings), label) as progress:
+    steps, done = steps_of(len(rows.examples), run.settings), resumed_step(run.checkpoints)
+    with Progress(steps, label, done=done) as progress:
 
         def step(entry: dict[str, Any]) -> None:
             progress.advance(entry["step"] - progress.done, loss=entry["loss"])
@@ -43,6 +45,13 @@ def train_adapter(
         summary = train(run, rows, chat, out, step)
     _name_base(out, lock)
     return summary
+
+
+def unchanged(start: Path, out: Path) -> dict[str, Any]:
+    """The model of a cycle in which nothing was kept: the adapter it started from, and a summary of no steps."""
+    shutil.copytree(start, out, dirs_exist_ok=True)
+    nothing = {"rows": 0, "rows_left_out": {}, "tokens": 0, "answer_tokens": 0, "epochs": 0, "steps": 0}
+    return nothing | {"learning_rate": 0.0, "loss": [], "loss_first": None, "loss_last": None, "seconds": 0.0}
 
 
 def _name_base(adapter: Path, lock: dict) -> None:

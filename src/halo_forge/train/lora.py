@@ -36,6 +36,12 @@ def steps_of(rows: int, settings: Training) -> int:
     return -(-rows // settings.batch_size) * settings.epochs
 
 
+def resumed_step(checkpoints: Path) -> int:
+    """The optimizer step that a killed run goes on from; 0 without a checkpoint."""
+    checkpoint = _last_checkpoint(checkpoints)
+    return int(checkpoint.rpartition("-")[2]) if checkpoint else 0
+
+
 def train(run: Run, rows: Rows, chat: Chat, out: Path, on_step: Callable[[dict], None] | None = None) -> dict[str, Any]:
     """Train on `rows` and write the adapter to `out` (a PEFT folder). Returns losses by step and sizes.
 
@@ -43,7 +49,7 @@ def train(run: Run, rows: Rows, chat: Chat, out: Path, on_step: Callable[[dict],
     step is spent at learning rate 0. Raises InfrastructureError when the loss is not a number.
     """
     import torch
-    from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
+    from transformers import DataCollatorForSeq2Seq, PrinterCallback, Trainer, TrainingArguments
 
     torch.manual_seed(run.seed)
     began = time.monotonic()
@@ -59,8 +65,7 @@ def train(run: Run, rows: Rows, chat: Chat, out: Path, on_step: Callable[[dict],
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         train_sampling_strategy="group_by_length",
-        gradient_checkpointing=settings.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False} if settings.gradient_checkpointing else None,
+        activation_checkpointing=settings.gradient_checkpointing,
         bf16=settings.dtype == "bfloat16",
         use_cpu=not cuda,
         dataloader_pin_memory=cuda,
@@ -81,6 +86,7 @@ def train(run: Run, rows: Rows, chat: Chat, out: Path, on_step: Callable[[dict],
         data_collator=DataCollatorForSeq2Seq(chat.tokenizer, label_pad_token_id=IGNORED),
         callbacks=[_callback(losses, on_step, run.logs)],
     )
+    trainer.remove_callback(PrinterCallback)  # the progress line says it already
     trainer.train(resume_from_checkpoint=_last_checkpoint(run.checkpoints))
     losses[:] = [_entry(log) for log in trainer.state.log_history if "loss" in log]
     bad = next((entry for entry in losses if entry["loss"] != entry["loss"]), None)
@@ -138,9 +144,31 @@ class _Dataset:
 
 
 def _trainer_class(trainer: type, warmup_ratio: float) -> type:
-    """Trainer with a schedule that never gives 0: linear warm-up from 1/(w+1), then linear decay to 1/(n-w)."""
+    """Trainer with the loss on answers and a learning rate that is never 0.
 
-    class WithoutIdleSteps(trainer):
+    The rate's factor rises linearly from 1/(w+1) over w warm-up steps, then falls linearly from 1 to 1/(n-w).
+    """
+
+    class AnswerTrainer(trainer):
+        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):  # noqa: ANN001, ANN202
+            """Cross-entropy summed over the answers' tokens, divided by their number in the whole optimizer step.
+
+            Logits are computed from the first answer token of the batch on: over a vocabulary of 50,000 the prompt's
+            would cost a tenth of the time and a third of the memory for nothing.
+            """
+            import torch
+
+            labels = inputs.pop("labels")  # (batch, length)
+            start = int((labels != IGNORED).any(dim=0).nonzero()[0]) - 1
+            kept = torch.arange(start, labels.shape[1] - 1, device=labels.device)
+            logits = model(**inputs, logits_to_keep=kept).logits.float()  # (batch, kept, vocabulary)
+            targets = labels[:, kept + 1]
+            total = torch.nn.functional.cross_entropy(
+                logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
+            )
+            loss = total / (num_items_in_batch or (targets != IGNORED).sum())
+            return (loss, None) if return_outputs else loss
+
         def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
             from torch.optim.lr_scheduler import LambdaLR
 
@@ -154,7 +182,7 @@ def _trainer_class(trainer: type, warmup_ratio: float) -> type:
             self.lr_scheduler = LambdaLR(optimizer or self.optimizer, factor)
             return self.lr_scheduler
 
-    return WithoutIdleSteps
+    return AnswerTrainer
 
 
 def _callback(losses: list[dict], on_step: Callable[[dict], None] | None, logs: Path | None) -> Any:

@@ -14,7 +14,7 @@ def outputs_match(actual: str, expected: str, how: Literal["tokens", "exact", "f
 
     tokens: equal after splitting on white space.
     exact:  equal line by line; only CRLF and the newline at the very end are forgiven.
-    float:  as tokens, and tokens that are finite decimal numbers on both sides may differ by 1e-6, relative or absolute.
+    float:  as tokens, but finite decimal numbers may differ by 1e-6, relative or absolute.
     """
     if how == "exact":
         return _newlines(actual) == _newlines(expected)

@@ -13,7 +13,8 @@ _LOOKS_LIKE = {
     "cpp": re.compile(r"^[ \t]*#[ \t]*include\b|\bint[ \t\n]+main[ \t]*\(|\bstd::|\busing[ \t]+namespace\b", re.M),
     "c": re.compile(r"^[ \t]*#[ \t]*include\b|\bint[ \t\n]+main[ \t]*\(", re.M),
     "python": re.compile(
-        r"^[ \t]*(?:def|class|for|while|if|import|from|try|with|return)\b.*|^[ \t]*(?:print\(|[A-Za-z_][\w, ]*[ \t]*[-+*/]?=[^=])",
+        r"^[ \t]*(?:def \w+\(|class \w+|import \w[\w., ]*$|from [\w.]+ import |@\w|print\(|sys\.stdin"
+        r"|(?:for|while|if|with|try)\b.*:[ \t]*(?:#.*)?$|[A-Za-z_][\w, ]*[ \t]*[-+*/]?=[^=])",
         re.M,
     ),
 }
@@ -23,6 +24,7 @@ _WHOLE = {
     "c": re.compile(r"\bint[ \t\n]+main[ \t]*\("),
     "python": re.compile(r"\binput\(|\bsys\.stdin\b|\bopen\(0\)"),
 }
+_SENTENCE = re.compile(r"\n[ \t]*\n(?=[A-Z][\w']*,? [a-z]\w*,? \w)")
 _FENCE = re.compile(r"^[ \t]{0,8}(`{3,}|~{3,})[ \t]*([^\n`]*)$")
 _THINK = re.compile(r"<(/?)think>", re.I)
 _SPECIAL = re.compile(r"<\|(?:im_end|endoftext|eot_id|end_of_text)\|>|</s>\s*$")
@@ -39,7 +41,8 @@ def extract_code(completion: str, language: str) -> str | None:
     3. Among several candidates the last one that holds a whole program (`main`, or something that reads the input)
        wins, since models correct themselves further down; with none whole, the longest.
     4. Without any fence the completion itself counts if it looks like the language: prose before the first line of
-       code is cut, and for C and C++ prose after the last closing brace.
+       code is cut, and prose after it: what follows the last closing brace in C and C++, and in Python what follows
+       an empty line and reads like a sentence.
     """
     if language not in TAGS:
         return None
@@ -93,8 +96,35 @@ def _tag(info: str) -> str:
     return words[0].lower().lstrip(".").rstrip(":,") if words else ""
 
 
-_OTHER = {"bash", "sh", "shell", "console", "terminal", "text", "txt", "plaintext", "output", "input", "stdin", "stdout"}
-_OTHER |= {"json", "yaml", "makefile", "cmake", "diff", "java", "javascript", "js", "rust", "go", "html", "markdown", "md"}
+_OTHER = {
+    "bash",
+    "sh",
+    "shell",
+    "console",
+    "terminal",
+    "text",
+    "txt",
+    "plaintext",
+    "output",
+    "input",
+    "stdin",
+    "stdout",
+}
+_OTHER |= {
+    "json",
+    "yaml",
+    "makefile",
+    "cmake",
+    "diff",
+    "java",
+    "javascript",
+    "js",
+    "rust",
+    "go",
+    "html",
+    "markdown",
+    "md",
+}
 _ALL_TAGS = _OTHER.union(*TAGS.values())
 
 
@@ -122,5 +152,7 @@ def _bare(text: str, language: str) -> str | None:
     code = text[start:]
     if language != "python" and "}" in code:
         code = code[: code.rindex("}") + 1] + code[code.rindex("}") + 1 :].split("\n", 1)[0]
+    if language == "python" and (prose := _SENTENCE.search(code)):
+        code = code[: prose.start()]
     code = code.strip("\n")
     return code + "\n" if code.strip() else None

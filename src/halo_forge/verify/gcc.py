@@ -83,4 +83,3 @@ class GccVerifier:
         if isinstance(task.tests, CompileTests):
             return [*command, "-c", "-o", "main.o"]
         return [*command, *headers.fastest_linker(compiler), "-o", "main"]
-

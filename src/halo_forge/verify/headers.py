@@ -88,7 +88,7 @@ def _build(compiler: str, flags: tuple[str, ...], header: str, path: Path) -> No
 
 @functools.cache
 def fastest_linker(compiler: str) -> list[str]:
-    """The option for mold or gold, if one is there and links without a word: with GNU ld linking takes three times as long."""
+    """The option for mold or gold, if one is there and links without a word: GNU ld takes three times as long."""
     with tempfile.TemporaryDirectory(prefix="halo-forge-") as scratch:
         (Path(scratch) / "main.c").write_text("int main(void) { return 0; }\n")
         for linker in ("mold", "gold"):

@@ -46,7 +46,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """One answer: `compile` if given, then for each case `run` or the Python `source`. Holds inputs, nothing expected."""
+    """One answer: `compile` if given, then for each case `run` or the Python `source`. It holds nothing expected."""
 
     files: dict[str, bytes]
     run_limits: Limits
@@ -100,6 +100,8 @@ class Report:
     tests: list[Run] = field(default_factory=list)
     ready: bool = False
     """Whether the runner came up at all; if not, the box is to blame."""
+    trouble: str = ""
+    """What the machine refused the runner, between two runs of the answer."""
     whole: bool = False
     """Whether the runner lived to the end of the job; if not, the answer brought it down."""
 
@@ -114,6 +116,9 @@ def read_report(data: bytes) -> Report:
         if head == b"end":
             report.whole = not rest
             break
+        if head.startswith(b"trouble "):
+            report.trouble = head[8:].decode("utf-8", "replace")
+            break
         run, rest = _read_run(head, rest)
         if run is None:
             break
@@ -124,6 +129,8 @@ def read_report(data: bytes) -> Report:
             report.tests.append(run)
         else:
             break
+    if not (report.whole or report.trouble or report.compile or report.tests):
+        report.trouble = "the runner ended before the answer ran"
     return report
 
 

@@ -57,7 +57,7 @@ def judge_samples(
         used.probe()
     failures = 0
     with Appender(wip) as appender:
-        for program, judgement, seconds in _judge_all(todo, settings.workers or os.cpu_count() or 1):
+        for program, judgement, seconds in _judge_all(todo, settings.workers or len(os.sched_getaffinity(0))):
             new = _verdicts(program, judgement, seconds, skip=verdicts)
             appender.write(new)
             verdicts.update((verdict.sample_id, verdict) for verdict in new)
@@ -72,9 +72,7 @@ def judge_samples(
     return [verdicts[sample.sample_id] for sample in samples]
 
 
-def _group(
-    tasks: Mapping[str, Task], samples: Sequence[Sample], settings: Verify, verifier: str
-) -> list[_Program]:
+def _group(tasks: Mapping[str, Task], samples: Sequence[Sample], settings: Verify, verifier: str) -> list[_Program]:
     made: dict[str, Verifier] = {}
     groups: dict[tuple, _Program] = {}
     seen: set[str] = set()
@@ -153,9 +151,7 @@ def _judge_one(program: _Program) -> tuple[Judgement, float]:
     return judgement, round(time.monotonic() - started, 4)
 
 
-def _verdicts(
-    program: _Program, judgement: Judgement, seconds: float, *, skip: Mapping[str, Verdict]
-) -> list[Verdict]:
+def _verdicts(program: _Program, judgement: Judgement, seconds: float, *, skip: Mapping[str, Verdict]) -> list[Verdict]:
     verdicts = []
     for sample in program.samples:
         if sample.sample_id in skip:

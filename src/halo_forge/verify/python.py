@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from halo_forge.config import Verify
 from halo_forge.records import CallTests, CompileTests, StdioTests, Task
-from halo_forge.verify import grade, interpreter
+from halo_forge.verify import grade
 from halo_forge.verify.extract import extract_code
 from halo_forge.verify.job import Job, Limits
 from halo_forge.verify.protocol import Judgement

@@ -4,7 +4,7 @@ Not imported by the judge: started as a file by `python -S`, standard library on
 judgement). It knows inputs only; what a test expects stays outside. stdin carries the job (marshal), stdout takes
 the report: one frame a run,
 
-    <step> <wait status> <cpu ms> <wall ms> <limit that stopped it or -> <bytes out> <bytes err> <bytes value> LF <bytes>
+    <step> <wait status> <cpu ms> <wall ms> <limit that stopped it or -> <length of out, err, value> LF <bytes>
 
 A run's processes never hold the report pipe, and the runner is not dumpable, so they can neither read its memory
 nor reach its descriptors through /proc. In a pid namespace it is process 1: signals from inside do not touch it, and
@@ -46,24 +46,34 @@ def main():
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        _work(job, report, prctl)
+    except BrokenPipeError:
+        pass  # the judge is gone
+    except OSError as error:
+        # No answer's code runs now, and nothing of it is alive: this is the machine's trouble.
+        _send(report, ("trouble %s\n" % error).encode())
+
+
+def _work(job, report, prctl):
     os.chdir(job["folder"])
+    _send(report, b"ready\n")
     for name, data in job["files"].items():
         with open(name, "wb") as file:
             file.write(data)
-    _send(report, b"ready\n")
     source = job["source"]
     if source is not None or job["compile"] is not None:
         start = job["compile"] if source is None else (source, None)
-        result = run(report, "compile", start, b"", job["compile_limits"], prctl)
-        if result[1] != 0 or result[4] != "-":
+        wait_status, limit = run(report, "compile", start, b"", job["compile_limits"], prctl)
+        if wait_status != 0 or limit != "-":
             return
     code = None if source is None else compile(source, "main.py", "exec")
-    stopped = 0
+    timeouts = 0
     for number, case in enumerate(job["cases"]):
         start = job["run"] if code is None else (code, case.get("call"))
-        result = run(report, "test%d" % number, start, case["stdin"], job["run_limits"], prctl)
-        stopped += result[4] in ("cpu", "wall")
-        if stopped >= job["max_timeouts"]:
+        _, limit = run(report, "test%d" % number, start, case["stdin"], job["run_limits"], prctl)
+        timeouts += limit in ("cpu", "wall")
+        if timeouts >= job["max_timeouts"]:
             break
     _send(report, b"end\n")
 
@@ -79,7 +89,7 @@ def run(report, step, start, stdin, limits, prctl):
             _become_guest(pipes, report, limits, prctl)
             if isinstance(start, list):
                 os.execv(start[0], start)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - a child must never go on as the runner
             os.write(2, ("cannot start %r: %r" % (start, error)).encode())
             os._exit(127)
         raise Guest(start)
@@ -96,9 +106,18 @@ def run(report, step, start, stdin, limits, prctl):
         limit = _drain(fd, kept, limits) if limit == "-" else limit
         os.close(fd)
     out, err, value = (bytes(kept[r]) for r, _ in pipes[1:])
-    head = "%s %d %d %d %s %d %d %d\n" % (step, wait_status, cpu * 1e3, wall * 1e3, limit, len(out), len(err), len(value))
+    head = "%s %d %d %d %s %d %d %d\n" % (
+        step,
+        wait_status,
+        cpu * 1e3,
+        wall * 1e3,
+        limit,
+        len(out),
+        len(err),
+        len(value),
+    )
     _send(report, head.encode() + out + err + value)
-    return step, wait_status, cpu, wall, limit
+    return wait_status, limit
 
 
 def _become_guest(pipes, report, limits, prctl):
@@ -322,7 +341,7 @@ def become_program(code, call):
             _send(3, value.encode("utf-8", "surrogatepass") + b"\n")
     except SystemExit:
         raise
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - the interpreter's own last resort
         below = error.__traceback__.tb_next  # without this file's own frame
         sys.excepthook(type(error), error.with_traceback(below), below)
         raise SystemExit(1) from None

@@ -87,7 +87,14 @@ class Sandbox:
 
     @functools.cached_property
     def _bwrap(self) -> list[str]:
-        command = [str(shutil.which("bwrap")), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--as-pid-1"]
+        command = [
+            str(shutil.which("bwrap")),
+            "--unshare-pid",
+            "--unshare-net",
+            "--unshare-ipc",
+            "--unshare-uts",
+            "--as-pid-1",
+        ]
         command += ["--die-with-parent", "--new-session", "--hostname", "box"]
         if os.geteuid() == 0:
             # The runner needs these two to leave root for the box's own uid; with that it loses them.
@@ -142,7 +149,9 @@ def _run(command: list[str], job: bytes, wall_s: float, fds: Sequence[int] = ())
             data, errors = process.communicate(job, timeout=wall_s)
         except subprocess.TimeoutExpired:
             process.kill()
-            raise InfrastructureError(f"the sandbox gave no answer in {wall_s:.0f} s; is the machine overloaded?") from None
+            raise InfrastructureError(
+                f"the sandbox gave no answer in {wall_s:.0f} s; is the machine overloaded?"
+            ) from None
         except BaseException:
             process.kill()
             raise
@@ -153,4 +162,6 @@ def _run(command: list[str], job: bytes, wall_s: float, fds: Sequence[int] = ())
             f"the sandbox did not open: {words or f'exit code {process.returncode}'}; "
             f"try `bwrap --unshare-all --ro-bind / / true`, or set verify.sandbox: none"
         )
+    if report.trouble:
+        raise InfrastructureError(f"the sandbox broke off: {report.trouble}")
     return report

@@ -1,0 +1,119 @@
+"""Fixtures: a tiny random Llama with a ChatML tokenizer, for what needs a model but not a good one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TEMPLATE = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hugging Face folder: 2 layers, hidden 64, byte-level tokenizer, pad token = end of turn as in the real model."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    vocabulary = {token: number for number, token in enumerate(special + alphabet)}
+    raw = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw, bos_token="<|im_start|>", eos_token="<|im_end|>", pad_token="<|im_end|>"
+    )
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+        initializer_range=0.2,
+        tie_word_embeddings=True,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_chat(tiny_model: Path):
+    from halo_forge.model.chat import Chat
+
+    return Chat.of(str(tiny_model))
+
+
+@pytest.fixture
+def make_task():
+    from halo_forge.records import Source, StdioCase, StdioTests, Task
+
+    def make(name: str, prompt: str = "", **fields) -> Task:
+        return Task(
+            task_id=fields.pop("task_id", name),
+            language=fields.pop("language", "cpp"),
+            prompt=prompt or f"Solve {name}.",
+            tests=StdioTests(cases=[StdioCase(stdin="1", stdout="2")]),
+            source=Source(dataset="test"),
+            family=fields.pop("family", name),
+            **fields,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_judged():
+    """make_judged(task_id, index, reward, code) -> (Sample, Verdict)."""
+    from halo_forge.records import Sample, Verdict
+
+    def make(task_id: str, index: int, reward: float | None, code: str = "", **fields):
+        sample = Sample(
+            sample_id=f"{task_id}/{index}",
+            task_id=task_id,
+            prompt="p",
+            completion=code or f"program {index}",
+            model="sft",
+            cycle="c1",
+            index=index,
+            seed=index,
+            n_tokens=3,
+            finish_reason="stop",
+        )
+        status = fields.pop("status", None) or {None: "infra_error", 1.0: "pass"}.get(reward, "wrong_answer")
+        verdict = Verdict(
+            sample_id=sample.sample_id,
+            task_id=task_id,
+            status=status,
+            reward=reward,
+            tests_passed=int(reward == 1.0),
+            tests_total=1,
+            detail="",
+            code=code or f"int program_{index};",
+            duration_s=0.1,
+            verifier="gcc",
+            isolation="bubblewrap",
+        )
+        return sample, verdict
+
+    return make

@@ -1,0 +1,97 @@
+"""params.yaml is checked at the door: every mistake fails at once and names its cure."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from halo_forge.config import Raft, load_params, read_yaml
+from halo_forge.errors import InputError
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name in ("params.yaml", "presets.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    return tmp_path / "params.yaml"
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("preset", sorted(read_yaml(REPOSITORY / "presets.yaml")))
+def test_every_preset_is_valid(project: Path, preset: str) -> None:
+    edit(project, "preset: embedded", f"preset: {preset}")
+    assert load_params(project).preset == preset
+
+
+def test_a_misspelt_key_is_refused_with_the_right_one(project: Path) -> None:
+    edit(project, "keep_top_percent:", "keep_top_precent:")
+    with pytest.raises(InputError, match=r"raft\.keep_top_precent: unknown key \(did you mean 'keep_top_percent'\?\)"):
+        load_params(project)
+
+
+def test_an_unknown_preset_names_the_known_ones(project: Path) -> None:
+    edit(project, "preset: embedded", "preset: qwen-7")
+    with pytest.raises(InputError, match="did you mean 'qwen-7b'"):
+        load_params(project)
+
+
+def test_a_number_in_exponent_form_without_a_dot_is_a_number(project: Path) -> None:
+    edit(project, "learning_rate: 3.0e-4", "learning_rate: 1e-06")
+    assert load_params(project).sft.learning_rate == 1e-6
+
+
+def test_a_quoted_number_is_refused(project: Path) -> None:
+    edit(project, "learning_rate: 3.0e-4", 'learning_rate: "3.0e-4"')
+    with pytest.raises(InputError, match=r"sft\.learning_rate: .*number.*got '3.0e-4'"):
+        load_params(project)
+
+
+def test_a_knob_in_both_files_is_refused_because_dvc_would_miss_its_change(project: Path) -> None:
+    edit(project, "raft:\n", "raft:\n  samples_per_task: 4\n")
+    with pytest.raises(InputError, match=r"raft\.samples_per_task: preset 'embedded' sets this knob already"):
+        load_params(project)
+
+
+def test_a_cycle_from_an_unknown_model_is_refused(project: Path) -> None:
+    edit(project, "c2: {from: c1", "c2: {from: c9")
+    with pytest.raises(InputError, match=r"raft\.cycles\.c2\.from: 'c9' is neither 'sft' nor a cycle"):
+        load_params(project)
+
+
+def test_cycles_that_start_from_each_other_are_refused(project: Path) -> None:
+    edit(project, "c1: {from: sft", "c1: {from: c3")
+    with pytest.raises(InputError, match="start from each other"):
+        load_params(project)
+
+
+def test_k_above_the_number_of_samples_is_refused(project: Path) -> None:
+    edit(project, "k: [1, 5, 10]", "k: [1, 50]")
+    with pytest.raises(InputError, match="pass@50 needs at least 50 samples a task"):
+        load_params(project)
+
+
+def test_broken_yaml_names_the_line(project: Path) -> None:
+    edit(project, "seed: 14", "seed: [14")
+    with pytest.raises(InputError, match=r"params\.yaml:\d+: not YAML"):
+        load_params(project)
+
+
+def test_models_come_parents_first(project: Path) -> None:
+    edit(project, "c1: {from: sft,", "hot: {from: c1, temperature: 1.2, learning_rate: 1.0e-4}\n    c1: {from: sft,")
+    params = load_params(project)
+    assert params.models() == ["base", "sft", "c1", "c2", "hot", "c3"]
+    assert [params.depth(model) for model in params.models()] == [-1, 0, 1, 2, 2, 3]
+
+
+def test_every_raft_knob_stands_in_a_file_that_dvc_watches() -> None:
+    own = set(read_yaml(REPOSITORY / "params.yaml")["raft"])
+    for name, preset in read_yaml(REPOSITORY / "presets.yaml").items():
+        assert own | set(preset["raft"]) == set(Raft.model_fields), name

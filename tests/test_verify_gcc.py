@@ -1,0 +1,178 @@
+"""C++ and C answers, and precompiled headers that change nothing but the time."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from halo_forge.config import Verify
+from halo_forge.errors import InfrastructureError
+from halo_forge.records import CompileTests, Source, StdioCase, StdioTests, Task
+from halo_forge.verify import gcc, headers
+from halo_forge.verify.registry import get_verifier
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("bwrap") is None or shutil.which("g++") is None, reason="needs bubblewrap and g++"
+)
+SETTINGS = Verify(run_timeout_s=0.5, memory_mb=200, max_processes=8, max_output_kb=64)
+IO = "#include <iostream>\n"
+
+
+@pytest.fixture(scope="module")
+def verifier():
+    verifier = get_verifier("gcc", SETTINGS)
+    verifier.probe()
+    return verifier
+
+
+def task(*cases, language="cpp"):
+    tests = StdioTests(cases=[StdioCase(stdin=a, stdout=b) for a, b in cases])
+    return Task(task_id="t", language=language, prompt="", tests=tests, source=Source(dataset="x"), family="f")
+
+
+DOUBLE = task(("4\n", "8\n"), ("5\n", "10\n"))
+
+
+def judge(verifier, program, task=DOUBLE):
+    return verifier.judge(task, f"```{task.language}\n{program}\n```\n")
+
+
+def main(body, top=IO):
+    return top + "int main() { int n; std::cin >> n; " + body + " }\n"
+
+
+def test_a_right_program_passes(verifier):
+    judgement = judge(verifier, main("std::cout << 2 * n;"))
+    assert (judgement.status, judgement.reward, judgement.tests_passed) == ("pass", 1.0, 2)
+
+
+def test_c_programs_are_compiled_as_c(verifier):
+    program = '#include <stdio.h>\nint main(void) { int new; scanf("%d", &new); printf("%d", 2 * new); return 0; }'
+    assert judge(verifier, program, task(("4", "8"), language="c")).status == "pass"
+    assert judge(verifier, program).status == "compile_error"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "reward"),
+    [
+        ("std::cout << 2 * n << std::endl; std::abort();", "runtime_error", 0.5),
+        ("std::cout << 2 * n << std::endl; return 3;", "runtime_error", 0.5),
+        ("std::exit(0);", "wrong_answer", 0.7),
+        ("std::cout << 8;", "wrong_answer", 0.85),
+        ("int unused; std::abort();", "runtime_error", 0.3),
+        ("int unused; std::cout << 2 * n;", "pass", 1.0),
+        ("int *p = nullptr; std::cout << *p;", "runtime_error", 0.5),
+        ("while (true) new char[1 << 20];", "memory_limit", 0.5),
+        ("while (true) std::cout << n << n << n << n << '\\n';", "output_limit", 0.5),
+        ("while (true) n++;", "timeout", 0.5),
+    ],
+)
+def test_the_ladder_on_real_programs(verifier, body, status, reward):
+    judgement = judge(verifier, main(body, IO + "#include <cstdlib>\n"))
+    assert (judgement.status, judgement.reward) == (status, reward), judgement.detail
+
+
+def test_compiler_words_are_kept_from_the_first_on(verifier):
+    judgement = judge(verifier, main("undeclared = 1;"))
+    assert (judgement.status, judgement.reward) == ("compile_error", 0.0)
+    assert "main.cpp:2:" in judgement.detail.split("\n")[1] and "undeclared" in judgement.detail
+
+
+def test_a_missing_include_stays_an_error(verifier):
+    judgement = judge(verifier, main("std::vector<int> v(n); std::cout << v.size() * 2;"))
+    assert judgement.status == "compile_error"
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "/etc/shadow", "/root/.bashrc", "/proc/1/environ"])
+def test_includes_of_host_files_find_nothing(verifier, path):
+    judgement = judge(verifier, f'#include "{path}"\n' + main("std::cout << 2 * n;"))
+    assert judgement.status == "compile_error"
+    assert "root:" not in judgement.detail and "HALO" not in judgement.detail
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "#define X X X X X X X X X X\n" + "template <int n> struct A { A<n + 1> a; };\nA<0> a;\nint main() {}",
+        '#include "/dev/zero"\nint main() {}',
+        "int x[1 << 28] = {1};\nint main() {}",
+    ],
+)
+def test_compiling_is_limited_too(program):
+    settings = SETTINGS.model_copy(update={"compile_timeout_s": 3.0})
+    assert judge(get_verifier("gcc", settings), program).status == "compile_error"
+
+
+def test_compile_tests_need_no_main(verifier):
+    compiling = DOUBLE.model_copy(update={"tests": CompileTests()})
+    assert judge(verifier, "#include <vector>\nstd::vector<int> f() { return {}; }", compiling).status == "pass"
+    assert judge(verifier, "#include <vector>\nstd::vector<int> f() { return 1 }", compiling).status == "compile_error"
+
+
+@pytest.mark.parametrize(
+    ("head", "header"),
+    [
+        ("#include <iostream>\n", "iostream"),
+        ("// c\n/* <vector> */\n#include <vector>\n  # include <iostream>\nusing namespace std;\n", "iostream"),
+        ("#include <iostream>\n#include <bits/stdc++.h>\n", "bits/stdc++.h"),
+        ("#include <vector>\n", None),
+        ("using namespace std;\n#include <iostream>\n", None),
+        ("#define vector list\n#include <iostream>\n", None),
+        ("#if 0\n#include <iostream>\n#endif\n", None),
+        ("/* #include <iostream> */\n", None),
+        ("// \\\n#include <iostream>\n", None),
+        ('#include "iostream"\n', None),
+        ("", None),
+    ],
+)
+def test_a_header_is_moved_to_the_front_only_from_the_head(head, header):
+    assert headers.first_header(head + "int main() {}\n") == header
+
+
+PROGRAMS = [
+    "#include <iostream>\nint main() { std::cout << std::sqrt(2.0); }",
+    "#include <iostream>\nint main() { std::cout << std::string(3, 'a'); }",
+    "#include <iostream>\nint main() { std::sort(0, 0); }",
+    '#include <iostream>\nint main() { printf("1"); }',
+    "#include <iostream>\nint main() { std::map<int, int> m; }",
+    "#include <iostream>\nint main() { std::stringstream s; }",
+    "#include <iostream>\nint main() { uint64_t x = INT_MAX; return x; }",
+    "#include <vector>\n#include <iostream>\nint main() { int unused; std::cout << 1; }",
+    "#include <iostream>\n#include <iostream>\nusing namespace std; int main() { cout << abs(-1.5); }",
+    "#include <iostream>\n#include <algorithm>\nusing namespace std; int count; int main() { count = 1; }",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_compiler_says_the_same_with_and_without_precompiled_headers(program, tmp_path):
+    (tmp_path / "main.cpp").write_text(program + "\n")
+    flags = gcc.FLAGS["cpp"]
+    options = headers.options(shutil.which("g++"), flags, program)
+    assert options
+    said = []
+    for extra in ([], options):
+        command = ["g++", *flags, "main.cpp", *extra, "-o", "main"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        said.append(
+            (done.returncode, [line for line in done.stderr.split("\n") if "error:" in line or "warning:" in line])
+        )
+    assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("top", [IO, "#include <vector>\n" + IO])
+def test_the_precompiled_header_is_used(top, tmp_path):
+    (tmp_path / "main.cpp").write_text(main("std::cout << n;", top))
+    options = headers.options(shutil.which("g++"), gcc.FLAGS["cpp"], top)
+    command = ["g++", *gcc.FLAGS["cpp"], *options, "-H", "-fsyntax-only", "main.cpp"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stderr
+    assert said.startswith("! ") and "iostream.gch" in said.split("\n")[0]
+
+
+def test_without_a_compiler_it_refuses(monkeypatch, tmp_path):
+    (tmp_path / "bwrap").symlink_to(shutil.which("bwrap"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InfrastructureError, match="apt install g"):
+        get_verifier("gcc", SETTINGS).probe()
