@@ -106,7 +106,10 @@ class Generate(_Section):
     """Sequences decoded at once."""
     chunk_size: Positive = 256
     """Sequences between two saves: a killed run redoes at most these."""
-    top_p: Fraction = 0.95
+    top_k: Annotated[int, Field(ge=0)] = 50
+    """Draw among the most likely tokens only; 0 for all."""
+    top_p: Fraction = 1.0
+    """Draw among the likeliest tokens that together have this probability; on a CPU top_k is the cheaper cut."""
 
 
 class Ladder(_Section):

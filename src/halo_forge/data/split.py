@@ -36,7 +36,7 @@ def split(tasks: Sequence[Task], settings: Split, seed: int) -> tuple[dict[str, 
     for side, number in settings.variants.items():
         sides[side] = _first_variants(sides[side], number)
     for side, limit in settings.max_tasks.items():
-        sides[side] = _first_families(sides[side], limit, seed)
+        sides[side] = _easiest(sides[side], limit, seed)
     dropped = []
     for side in ("sft", "raft"):
         found = overlaps(sides[side], sides["benchmark"], settings.ngram)
@@ -87,10 +87,11 @@ def _first_variants(tasks: list[Task], number: int) -> list[Task]:
     return kept
 
 
-def _first_families(tasks: list[Task], limit: int, seed: int) -> list[Task]:
-    """At most `limit` tasks: those of the families drawn first, easy ones before hard ones, one a family."""
-    ranked = sorted(_first_variants(tasks, 1), key=lambda task: (task.difficulty or 0, _draw(task.family, seed)))
-    return ranked[:limit]
+def _easiest(tasks: list[Task], limit: int, seed: int) -> list[Task]:
+    """At most `limit` tasks, in their order: easy ones first, families in the order of their draw."""
+    ranked = sorted(tasks, key=lambda task: (task.difficulty or 0, _draw(task.family, seed), task.task_id))
+    chosen = {task.task_id for task in ranked[:limit]}
+    return [task for task in tasks if task.task_id in chosen]
 
 
 def _difficulties(tasks: list[Task]) -> dict[str, int]:

@@ -19,6 +19,7 @@ class Request:
     prompt_ids: list[int]
     seed: int
     temperature: float
+    top_k: int
     top_p: float
     max_new_tokens: int
 

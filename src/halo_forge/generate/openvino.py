@@ -7,6 +7,7 @@ kept in float32, so that greedy answers are those of the transformers engine.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from halo_forge.config import Generate
 from halo_forge.errors import InfrastructureError
 from halo_forge.generate.engine import Completion, Request, require
 from halo_forge.generate.openvino_export import exported
+from halo_forge.records import read_json
 
 CACHE_GB = 2
 
@@ -37,35 +39,39 @@ class OpenVinoEngine:
         properties: dict = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
         if adapter is not None:
             lora = genai.Adapter(str(adapter / "adapter_model.safetensors"))
-            properties["adapters"] = genai.AdapterConfig(lora, mode=genai.AdapterConfig.Mode.MODE_FUSE)
-        self.end = end
+            # GenAI reads the matrices alone: PEFT's scaling, alpha / r, stands in the adapter's config.
+            config = read_json(adapter / "adapter_config.json")
+            scaling = config["lora_alpha"] / config["r"]
+            properties["adapters"] = genai.AdapterConfig(lora, scaling, mode=genai.AdapterConfig.Mode.MODE_FUSE)
+        self.end, self.batch_size = end, settings.batch_size
         self.genai, self.running = genai, genai.GenerationStatus.RUNNING
         self.pipeline = genai.ContinuousBatchingPipeline(str(exported(base)), scheduler, "CPU", properties)
 
     def generate(
         self, requests: Sequence[Request], finished: Callable[[Completion], None] | None = None
     ) -> list[Completion]:
-        """One request of each prompt is started before the others, which then find its prompt in the cache."""
-        first: dict[tuple[int, ...], int] = {}
-        for number, request in enumerate(requests):
-            first.setdefault(tuple(request.prompt_ids), number)
-        leaders = set(first.values())
-        done: dict[int, Completion] = {}
-        running: dict[int, Any] = {}
+        """One request of each prompt goes before the others, which then find its prompt in the cache.
 
-        def step() -> None:
+        At most `batch_size` are in the pipeline at once: it looks at every waiting request in every step, and with
+        hundreds of them that took most of the time.
+        """
+        seen: set[tuple[int, ...]] = set()
+        leaders, others = deque(), deque()
+        for number, request in enumerate(requests):
+            prompt = tuple(request.prompt_ids)
+            (others if prompt in seen else leaders).append(number)
+            seen.add(prompt)
+        waiting, running = leaders + others, {}
+        done: dict[int, Completion] = {}
+        while waiting or running:
+            while waiting and len(running) < self.batch_size:
+                number = waiting.popleft()
+                running[number] = self._submit(number, requests[number])
             self.pipeline.step()
-            for number in [n for n, handle in running.items() if handle.get_status() != self.running]:
+            for number in [number for number, handle in running.items() if handle.get_status() != self.running]:
                 done[number] = self._completion(running.pop(number))
                 if finished:
                     finished(done[number])
-
-        for number in sorted(leaders):
-            running[number] = self._submit(number, requests[number])
-        for number in sorted(set(range(len(requests))) - leaders):
-            running[number] = self._submit(number, requests[number])
-        while self.pipeline.has_non_finished_requests():
-            step()
         return [done[number] for number in range(len(requests))]
 
     def _submit(self, number: int, request: Request) -> Any:
@@ -85,6 +91,8 @@ class OpenVinoEngine:
         if settings.do_sample:
             settings.temperature = request.temperature
             settings.top_p = request.top_p
+            if request.top_k:
+                settings.top_k = request.top_k
             settings.rng_seed = request.seed
         return settings
 

@@ -66,6 +66,7 @@ def generate_file(
             cycle=cycle,
             samples_per_task=samples_per_task,
             temperature=temperature,
+            top_k=params.generate.top_k,
             top_p=params.generate.top_p,
             max_new_tokens=max_new_tokens,
             chunk_size=params.generate.chunk_size,

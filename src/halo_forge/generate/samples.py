@@ -21,6 +21,7 @@ def draw_samples(
     cycle: str | None,
     samples_per_task: int,
     temperature: float,
+    top_k: int,
     top_p: float,
     max_new_tokens: int,
     chunk_size: int,
@@ -44,7 +45,7 @@ def draw_samples(
             chunk = wanted[start : start + chunk_size]
             seeds = [sample_seed(seed, cycle, task.task_id, index) for task, index in chunk]
             requests = [
-                Request(chat.prompt_ids(task.prompt), seed, temperature, top_p, max_new_tokens)
+                Request(chat.prompt_ids(task.prompt), seed, temperature, top_k, top_p, max_new_tokens)
                 for (task, _), seed in zip(chunk, seeds, strict=True)
             ]
             samples = [

@@ -75,7 +75,7 @@ class TransformersEngine:
 
 
 class _SeededSampling:
-    """Turns logits (batch, vocabulary) into noisy ones whose argmax is a draw at each row's temperature and top-p."""
+    """Turns logits (batch, vocabulary) into noisy ones whose argmax is a draw at each row's temperature, top-k and top-p."""
 
     def __init__(self, requests: list[Request]):
         import torch
@@ -90,6 +90,8 @@ class _SeededSampling:
             if request.temperature == 0:
                 continue
             logits = scores[row].float() / request.temperature
+            if 0 < request.top_k < len(logits):
+                logits[logits < logits.topk(request.top_k).values[-1]] = -torch.inf
             if request.top_p < 1:
                 ranked, order = logits.sort(descending=True)
                 before = ranked.softmax(-1).cumsum(-1) - ranked.softmax(-1)

@@ -36,6 +36,7 @@ class VllmEngine:
         settings = [
             SamplingParams(
                 temperature=request.temperature,
+                top_k=request.top_k,
                 top_p=request.top_p if request.temperature else 1.0,
                 seed=request.seed,
                 max_tokens=request.max_new_tokens,

@@ -1,0 +1,212 @@
+"""Generation: engines agree, stop at the end of turn, draw by seed, and resume."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+
+from halo_forge.config import Generate, Lora, Training, load_params
+from halo_forge.generate.engine import Completion, Request, open_engine
+from halo_forge.generate.samples import draw_samples, sample_seed
+from halo_forge.train.lora import Run, train
+from halo_forge.train.rows import tokenised
+
+ENGINES = ["openvino", "transformers"]
+PROMPTS = [f"Write program number {i} about {word}." for i, word in enumerate(["sums", "cats", "time", "a", "words"] * 3)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory):
+    """Conversions of the tiny model stay out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HALO_FORGE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def settings(engine: str, **fields) -> Generate:
+    return Generate(engine=engine, batch_size=fields.pop("batch_size", 4), **fields)
+
+
+def requests(chat, temperature=0.0, new=48, seed=0, **fields):
+    return [
+        Request(chat.prompt_ids(prompt), seed + i, temperature, fields.get("top_k", 0), fields.get("top_p", 1.0), new)
+        for i, prompt in enumerate(PROMPTS)
+    ]
+
+
+@pytest.fixture(scope="module")
+def adapter(tiny_model, tiny_chat, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("adapter")
+    rows = tokenised(tiny_chat, [(prompt, "done and done") for prompt in PROMPTS], 512, "pairs")
+    run = Run(tiny_model, None, Lora(r=16, alpha=32), Training(epochs=40), 1e-2, 0, folder / "checkpoints")
+    train(run, rows, tiny_chat, folder / "out")
+    return folder / "out"
+
+
+@pytest.mark.parametrize("with_adapter", [False, True], ids=["base", "adapter"])
+def test_openvino_gives_the_greedy_answers_of_transformers(tiny_model, tiny_chat, adapter, with_adapter) -> None:
+    answers = {}
+    for engine in ENGINES:
+        opened = open_engine(settings(engine), tiny_model, adapter if with_adapter else None, tiny_chat.end)
+        answers[engine] = [completion.ids for completion in opened.generate(requests(tiny_chat))]
+    assert answers["openvino"] == answers["transformers"]
+
+
+def test_the_adapter_changes_the_answers(tiny_model, tiny_chat, adapter) -> None:
+    plain, tuned = (
+        open_engine(settings("openvino"), tiny_model, chosen, tiny_chat.end).generate(requests(tiny_chat))
+        for chosen in (None, adapter)
+    )
+    assert plain != tuned
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_trained_model_stops_at_the_end_of_turn_and_says_so(tiny_model, tiny_chat, adapter, engine) -> None:
+    completions = open_engine(settings(engine), tiny_model, adapter, tiny_chat.end).generate(requests(tiny_chat))
+    stopped = [completion for completion in completions if completion.finish_reason == "stop"]
+    assert len(stopped) >= 10
+    for completion in completions:
+        assert tiny_chat.end not in completion.ids
+        assert completion.n_tokens == len(completion.ids) + (completion.finish_reason == "stop")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_completion_depends_on_its_seed_and_not_on_its_neighbours(tiny_model, tiny_chat, engine) -> None:
+    opened = open_engine(settings(engine), tiny_model, None, tiny_chat.end)
+    wanted = requests(tiny_chat, temperature=1.0)
+    together, alone = opened.generate(wanted), opened.generate(wanted[7:8])
+    assert alone[0] == together[7]
+    assert opened.generate(requests(tiny_chat, temperature=1.0, seed=500)) != together
+
+
+@pytest.mark.parametrize("cut", [{"top_k": 3}, {"top_p": 0.3}], ids=["top_k", "top_p"])
+def test_the_reference_draws_from_the_model_s_distribution_after_the_cut(tiny_model, tiny_chat, cut) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    prompt, n = tiny_chat.prompt_ids("Hi."), 400
+    model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    with torch.no_grad():
+        shares = model(torch.tensor([prompt])).logits[0, -1].div(1.3).softmax(-1)
+    ranked, order = shares.sort(descending=True)
+    size = cut.get("top_k") or int((ranked.cumsum(-1) < cut["top_p"]).sum()) + 1
+    expected = dict(zip(order[:size].tolist(), (ranked[:size] / ranked[:size].sum()).tolist(), strict=True))
+    wanted = [Request(prompt, seed, 1.3, cut.get("top_k", 0), cut.get("top_p", 1.0), 1) for seed in range(n)]
+    engine = open_engine(settings("transformers", batch_size=200), tiny_model, None, tiny_chat.end)
+    drawn = Counter((completion.ids or [tiny_chat.end])[0] for completion in engine.generate(wanted))
+    assert set(drawn) <= set(expected)
+    for token, share in expected.items():
+        assert abs(drawn[token] / n - share) < 5 * (share * (1 - share) / n) ** 0.5 + 1e-9
+
+
+def test_a_seed_is_fixed_by_run_cycle_task_and_index() -> None:
+    assert sample_seed(1, "c1", "t", 0) == sample_seed(1, "c1", "t", 0)
+    others = [sample_seed(2, "c1", "t", 0), sample_seed(1, "c2", "t", 0), sample_seed(1, "c1", "u", 0), sample_seed(1, "c1", "t", 1)]
+    assert len({sample_seed(1, "c1", "t", 0), *others}) == 5
+
+
+class Counting:
+    """An engine that answers with its request's seed and can be told to fail."""
+
+    name = "counting"
+
+    def __init__(self, fail_at: int = 10**9):
+        self.drawn, self.fail_at = 0, fail_at
+
+    def generate(self, requests, finished=None):
+        self.drawn += len(requests)
+        if self.drawn > self.fail_at:
+            raise KeyboardInterrupt
+        return [Completion([65 + request.seed % 20], 2, "stop") for request in requests]
+
+
+def draw(engine, chat, tasks, wip):
+    return draw_samples(
+        engine, chat, tasks, model="sft", cycle="c1", samples_per_task=4, temperature=1.0, top_k=0, top_p=1.0,
+        max_new_tokens=8, chunk_size=3, seed=1, wip=wip,
+    )  # fmt: skip
+
+
+def test_an_interrupted_run_redoes_nothing_that_was_saved_and_ends_the_same(tiny_chat, make_task, tmp_path) -> None:
+    tasks = [make_task(name) for name in "abc"]
+    whole = draw(Counting(), tiny_chat, tasks, tmp_path / "whole.jsonl")
+    with pytest.raises(KeyboardInterrupt):
+        draw(Counting(fail_at=7), tiny_chat, tasks, tmp_path / "cut.jsonl")
+    with (tmp_path / "cut.jsonl").open("a") as file:
+        file.write('{"sample_id": "torn')
+    again = Counting()
+    assert draw(again, tiny_chat, tasks, tmp_path / "cut.jsonl") == whole
+    assert again.drawn == 12 - 6
+    assert (tmp_path / "cut.jsonl").read_text() == (tmp_path / "whole.jsonl").read_text()
+
+
+def test_a_run_killed_with_9_resumes_to_the_same_samples(tiny_model, tiny_chat, make_task, tmp_path) -> None:
+    tasks = [make_task(name, prompt=f"Say {name}.") for name in "abcd"]
+    script = tmp_path / "child.py"
+    script.write_text(
+        "import sys; from pathlib import Path\n"
+        f"sys.path[:0] = [{str(REPOSITORY / 'src')!r}, {str(REPOSITORY / 'tests')!r}]\n"
+        "import time, test_generate as t; from halo_forge.model.chat import Chat; from halo_forge.records import *\n"
+        "base, wip, tasks = Path(sys.argv[1]), Path(sys.argv[2]), read_records(sys.argv[3], Task)\n"
+        "chat = Chat.of(str(base)); engine = t.open_engine(t.settings('transformers'), base, None, chat.end)\n"
+        "draw = engine.generate\n"
+        "engine.generate = lambda *a: (time.sleep(0.5), draw(*a))[1]\n"
+        "t.draw(engine, chat, tasks, wip)\n"
+    )
+    from halo_forge.records import write_records
+
+    write_records(tmp_path / "tasks.jsonl", tasks)
+    wip = tmp_path / "wip.jsonl"
+    child = subprocess.Popen([sys.executable, str(script), str(tiny_model), str(wip), str(tmp_path / "tasks.jsonl")])
+    deadline = time.monotonic() + 120
+    while not (wip.exists() and wip.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert 0 < len(wip.read_text().splitlines()) < 16
+    engine = open_engine(settings("transformers"), tiny_model, None, tiny_chat.end)
+    assert draw(engine, tiny_chat, tasks, wip) == draw(engine, tiny_chat, tasks, tmp_path / "whole.jsonl")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_on_the_real_model_openvino_gives_the_greedy_answers_of_transformers(capsys, monkeypatch) -> None:
+    """60 prompts, 48 tokens. Where the two differ, the reference's two best logits must be a tie (within 1e-3)."""
+    import torch
+
+    from halo_forge.data.builtin import load_families, variants
+    from halo_forge.model.base import materialise, resolve
+    from halo_forge.model.chat import Chat
+
+    monkeypatch.delenv("HALO_FORGE_CACHE")
+    lock = resolve(load_params(REPOSITORY / "params.yaml").base_model)
+    base = materialise(lock)
+    chat = Chat.of(str(base))
+    tasks = variants(load_families(REPOSITORY / "data" / "builtin"))[::8][:60]
+    wanted = [Request(chat.prompt_ids(task.prompt("cpp")), 0, 0.0, 0, 1.0, 48) for task in tasks]
+    found = {
+        engine: open_engine(settings(engine, batch_size=30), base, None, chat.end).generate(wanted) for engine in ENGINES
+    }
+    reference = open_engine(settings("transformers"), base, None, chat.end).model
+    differing = 0
+    for request, ours, theirs in zip(wanted, found["openvino"], found["transformers"], strict=True):
+        if ours.ids == theirs.ids:
+            continue
+        differing += 1
+        same = next(i for i, pair in enumerate(zip(ours.ids + [chat.end], theirs.ids + [chat.end])) if pair[0] != pair[1])
+        with torch.no_grad():
+            logits = reference(torch.tensor([request.prompt_ids + theirs.ids[:same]])).logits[0, -1]
+        best = logits.topk(2).values
+        assert best[0] - best[1] < 1e-3, json.dumps([ours.ids, theirs.ids])
+    with capsys.disabled():
+        print(f"\n{len(wanted)} prompts, {differing} differ at a tie of the two best tokens")
+    assert len(wanted) >= 50
