@@ -53,7 +53,9 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         initializer_range=0.2,
         tie_word_embeddings=True,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = LlamaForCausalLM(config)
+    model.model.embed_tokens.weight.data[config.pad_token_id].normal_(std=0.2)  # starts as 0 and could not be learnt
+    model.save_pretrained(folder)
     return folder
 
 

@@ -21,7 +21,9 @@ from halo_forge.train.lora import Run, train
 from halo_forge.train.rows import tokenised
 
 ENGINES = ["openvino", "transformers"]
-PROMPTS = [f"Write program number {i} about {word}." for i, word in enumerate(["sums", "cats", "time", "a", "words"] * 3)]
+PROMPTS = [
+    f"Write program number {i} about {word}." for i, word in enumerate(["sums", "cats", "time", "a", "words"] * 3)
+]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -46,7 +48,7 @@ def requests(chat, temperature=0.0, new=48, seed=0, **fields):
 @pytest.fixture(scope="module")
 def adapter(tiny_model, tiny_chat, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("adapter")
-    rows = tokenised(tiny_chat, [(prompt, "done and done") for prompt in PROMPTS], 512, "pairs")
+    rows = tokenised(tiny_chat, [(prompt, "ok") for prompt in PROMPTS], 512, "pairs")
     run = Run(tiny_model, None, Lora(r=16, alpha=32), Training(epochs=40), 1e-2, 0, folder / "checkpoints")
     train(run, rows, tiny_chat, folder / "out")
     return folder / "out"
@@ -73,7 +75,7 @@ def test_the_adapter_changes_the_answers(tiny_model, tiny_chat, adapter) -> None
 def test_a_trained_model_stops_at_the_end_of_turn_and_says_so(tiny_model, tiny_chat, adapter, engine) -> None:
     completions = open_engine(settings(engine), tiny_model, adapter, tiny_chat.end).generate(requests(tiny_chat))
     stopped = [completion for completion in completions if completion.finish_reason == "stop"]
-    assert len(stopped) >= 10
+    assert len(stopped) >= 10, completions
     for completion in completions:
         assert tiny_chat.end not in completion.ids
         assert completion.n_tokens == len(completion.ids) + (completion.finish_reason == "stop")
@@ -110,7 +112,12 @@ def test_the_reference_draws_from_the_model_s_distribution_after_the_cut(tiny_mo
 
 def test_a_seed_is_fixed_by_run_cycle_task_and_index() -> None:
     assert sample_seed(1, "c1", "t", 0) == sample_seed(1, "c1", "t", 0)
-    others = [sample_seed(2, "c1", "t", 0), sample_seed(1, "c2", "t", 0), sample_seed(1, "c1", "u", 0), sample_seed(1, "c1", "t", 1)]
+    others = [
+        sample_seed(2, "c1", "t", 0),
+        sample_seed(1, "c2", "t", 0),
+        sample_seed(1, "c1", "u", 0),
+        sample_seed(1, "c1", "t", 1),
+    ]
     assert len({sample_seed(1, "c1", "t", 0), *others}) == 5
 
 
@@ -194,7 +201,8 @@ def test_on_the_real_model_openvino_gives_the_greedy_answers_of_transformers(cap
     tasks = variants(load_families(REPOSITORY / "data" / "builtin"))[::8][:60]
     wanted = [Request(chat.prompt_ids(task.prompt("cpp")), 0, 0.0, 0, 1.0, 48) for task in tasks]
     found = {
-        engine: open_engine(settings(engine, batch_size=30), base, None, chat.end).generate(wanted) for engine in ENGINES
+        engine: open_engine(settings(engine, batch_size=30), base, None, chat.end).generate(wanted)
+        for engine in ENGINES
     }
     reference = open_engine(settings("transformers"), base, None, chat.end).model
     differing = 0
@@ -202,7 +210,9 @@ def test_on_the_real_model_openvino_gives_the_greedy_answers_of_transformers(cap
         if ours.ids == theirs.ids:
             continue
         differing += 1
-        same = next(i for i, pair in enumerate(zip(ours.ids + [chat.end], theirs.ids + [chat.end])) if pair[0] != pair[1])
+        same = next(
+            i for i, pair in enumerate(zip(ours.ids + [chat.end], theirs.ids + [chat.end])) if pair[0] != pair[1]
+        )
         with torch.no_grad():
             logits = reference(torch.tensor([request.prompt_ids + theirs.ids[:same]])).logits[0, -1]
         best = logits.topk(2).values
