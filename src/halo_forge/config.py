@@ -182,7 +182,8 @@ class Benchmark(_Section):
         too_large = [k for k in self.k if k > self.samples_per_task]
         if too_large:
             raise ValueError(
-                f"k: pass@{too_large[0]} needs at least {too_large[0]} samples a task, samples_per_task is {self.samples_per_task}"
+                f"k: pass@{too_large[0]} needs at least {too_large[0]} samples a task, "
+                f"samples_per_task is {self.samples_per_task}"
             )
         return self
 
@@ -210,7 +211,8 @@ class Params(_Section):
             while cycle.start != "sft":
                 if cycle.start not in self.raft.cycles:
                     raise ValueError(
-                        f"raft.cycles.{name}.from: {cycle.start!r} is neither 'sft' nor a cycle {_one_of(cycle.start, self.raft.cycles)}"
+                        f"raft.cycles.{name}.from: {cycle.start!r} is neither 'sft' nor a cycle "
+                        f"{_one_of(cycle.start, self.raft.cycles)}"
                     )
                 if cycle.start in seen:
                     raise ValueError(f"raft.cycles.{name}.from: the cycles {sorted(seen)} start from each other")

@@ -75,7 +75,7 @@ class TransformersEngine:
 
 
 class _SeededSampling:
-    """Turns logits (batch, vocabulary) into noisy ones whose argmax is a draw at each row's temperature, top-k and top-p."""
+    """Turns logits (batch, vocabulary) into noisy ones whose argmax is a draw at each row's settings."""
 
     def __init__(self, requests: list[Request]):
         import torch
