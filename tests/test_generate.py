@@ -210,9 +210,8 @@ def test_on_the_real_model_openvino_gives_the_greedy_answers_of_transformers(cap
         if ours.ids == theirs.ids:
             continue
         differing += 1
-        same = next(
-            i for i, pair in enumerate(zip(ours.ids + [chat.end], theirs.ids + [chat.end])) if pair[0] != pair[1]
-        )
+        pairs = zip([*ours.ids, chat.end], [*theirs.ids, chat.end], strict=False)
+        same = next(i for i, (one, other) in enumerate(pairs) if one != other)
         with torch.no_grad():
             logits = reference(torch.tensor([request.prompt_ids + theirs.ids[:same]])).logits[0, -1]
         best = logits.topk(2).values
