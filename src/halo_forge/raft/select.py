@@ -2,7 +2,7 @@
 
 RAFT (Dong et al. 2023, arXiv 2304.06767) keeps the best sample of each prompt. Here a sample must also reach the
 reward threshold, duplicates of one program count once, and a prompt may give several samples: the top
-`keep_top_percent` of its distinct ones, at most `max_keep_per_task`, at least one.
+`keep_top_percent` of its distinct ones, rounded up, at most `max_keep_per_task`.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _per_task(good: Mapping[str, list], settings: Raft) -> list[tuple[Sample, Ve
     kept = []
     for pairs in good.values():
         if pairs:
-            share = max(1, math.floor(len(pairs) * settings.keep_top_percent))
+            share = math.ceil(len(pairs) * settings.keep_top_percent)
             kept += pairs[: min(share, settings.max_keep_per_task)]
     return kept
 
@@ -115,5 +115,4 @@ def _global(good: Mapping[str, list], settings: Raft, seed: int) -> list[tuple[S
     """One ranking over all tasks; a task still gives at most `max_keep_per_task`."""
     pool = [pair for pairs in good.values() for pair in pairs[: settings.max_keep_per_task]]
     pool.sort(key=lambda pair: _rank(pair, seed))
-    share = max(1, math.floor(len(pool) * settings.keep_top_percent)) if pool else 0
-    return sorted(pool[:share], key=lambda pair: (pair[0].task_id, _rank(pair, seed)))
+    return sorted(pool[: math.ceil(len(pool) * settings.keep_top_percent)], key=lambda pair: (pair[0].task_id, _rank(pair, seed)))
