@@ -41,7 +41,11 @@ class Checkout:
             ["git", "ls-files", "-co", "--exclude-standard"], cwd=REPOSITORY, capture_output=True, text=True, check=True
         ).stdout.split("\n")
         for name in names:
-            if name and (REPOSITORY / name).is_file() and not name.startswith(("results/", "models/", "tests/", "dvc.lock")):
+            if (
+                name
+                and (REPOSITORY / name).is_file()
+                and not name.startswith(("results/", "models/", "tests/", "dvc.lock"))
+            ):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(REPOSITORY / name, folder / name)
         self.edit("presets.yaml", lambda presets: presets.update(tiny=TINY | {"base_model": self.base(model)}))

@@ -96,3 +96,8 @@ def test_different_programs_stay_different(one: str, other: str, language: str) 
 )
 def test_layout_and_comments_do_not_matter(one: str, other: str, language: str) -> None:
     assert normalised(one, language) == normalised(other, language)
+
+
+def test_the_kept_share_is_rounded_up_from_what_the_user_wrote(make_task, make_judged) -> None:
+    pairs = [make_judged("t", index, 1.0) for index in range(30)]
+    assert len(keep(pairs, make_task, keep_top_percent=0.1, max_keep_per_task=99).kept) == 3

@@ -106,8 +106,7 @@ def _per_task(good: Mapping[str, list], settings: Raft) -> list[tuple[Sample, Ve
     kept = []
     for pairs in good.values():
         if pairs:
-            share = math.ceil(len(pairs) * settings.keep_top_percent)
-            kept += pairs[: min(share, settings.max_keep_per_task)]
+            kept += pairs[: min(_share(len(pairs), settings), settings.max_keep_per_task)]
     return kept
 
 
@@ -115,4 +114,10 @@ def _global(good: Mapping[str, list], settings: Raft, seed: int) -> list[tuple[S
     """One ranking over all tasks; a task still gives at most `max_keep_per_task`."""
     pool = [pair for pairs in good.values() for pair in pairs[: settings.max_keep_per_task]]
     pool.sort(key=lambda pair: _rank(pair, seed))
-    return sorted(pool[: math.ceil(len(pool) * settings.keep_top_percent)], key=lambda pair: (pair[0].task_id, _rank(pair, seed)))
+    chosen = pool[: _share(len(pool), settings)]
+    return sorted(chosen, key=lambda pair: (pair[0].task_id, _rank(pair, seed)))
+
+
+def _share(number: int, settings: Raft) -> int:
+    """`keep_top_percent` of `number`, rounded up; a hair above a whole number is the float's, not the user's."""
+    return math.ceil(round(number * settings.keep_top_percent, 9))
