@@ -108,7 +108,7 @@ def test_every_reference_passes_and_every_wrong_program_fails(tmp_path: Path) ->
         if not verdict.passed
     ]
     assert failed == []
-    wrong = wrong_programs(VARIANTS, list(LANGUAGES))
+    wrong = wrong_programs([variant for variant in VARIANTS if variant.number == 0], list(LANGUAGES))
     passed = [
         (variant.name, code)
         for (variant, _, code), verdict in zip(wrong, judged(wrong, tmp_path / "wrong"), strict=True)
