@@ -44,12 +44,12 @@ def test_an_unknown_preset_names_the_known_ones(project: Path) -> None:
 
 
 def test_a_number_in_exponent_form_without_a_dot_is_a_number(project: Path) -> None:
-    edit(project, "learning_rate: 3.0e-4", "learning_rate: 1e-06")
+    edit(project, "learning_rate: 1.0e-3", "learning_rate: 1e-06")
     assert load_params(project).sft.learning_rate == 1e-6
 
 
 def test_a_quoted_number_is_refused(project: Path) -> None:
-    edit(project, "learning_rate: 3.0e-4", 'learning_rate: "3.0e-4"')
+    edit(project, "learning_rate: 1.0e-3", 'learning_rate: "3.0e-4"')
     with pytest.raises(InputError, match=r"sft\.learning_rate: .*number.*got '3.0e-4'"):
         load_params(project)
 
