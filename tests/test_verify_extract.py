@@ -94,3 +94,14 @@ def test_no_code(text, language):
 def test_hostile_completions_take_no_time():
     for text in ("```" * 50_000, "<think>" * 20_000, "#" * 200_000, "`" * 200_000, "int main(" * 20_000, " " * 200_000):
         assert extract_code(text, "cpp") is None or isinstance(extract_code(text, "cpp"), str)
+
+
+def test_a_program_above_a_closing_fence_that_was_never_opened_is_taken_without_the_prose_below():
+    program = "#include <iostream>\n\nint main() {\n    std::cout << 1;\n}\n"
+    completion = program + "```\n\nThis program uses `std::cout` to print a number.\n"
+    assert extract_code(completion, "cpp") == program
+
+
+def test_prose_that_names_main_above_a_proper_fence_is_not_taken_for_the_program():
+    program = "int main() { return 0; }\n"
+    assert extract_code(f"Here is int main() {{}} for you:\n```\n{program}```\n", "cpp") == program

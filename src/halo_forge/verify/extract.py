@@ -40,7 +40,8 @@ def extract_code(completion: str, language: str) -> str | None:
        are ignored. A last fence that never closes (a completion cut at its length) runs to the end.
     3. Among several candidates the last one that holds a whole program (`main`, or something that reads the input)
        wins, since models correct themselves further down; with none whole, the longest.
-    4. Without any fence the completion itself counts if it looks like the language: prose before the first line of
+    4. A closing fence that was never opened ends the program above it: chat models like to start with the code.
+    5. Without any fence the completion itself counts if it looks like the language: prose before the first line of
        code is cut, and prose after it: what follows the last closing brace in C and C++, and in Python what follows
        an empty line and reads like a sentence.
     """
@@ -48,6 +49,9 @@ def extract_code(completion: str, language: str) -> str | None:
         return None
     text = _without_thinking(completion.replace("\r\n", "\n").replace("\r", "\n"))
     text = _SPECIAL.sub("", text)
+    unopened = _unopened(text, language)
+    if unopened:
+        return unopened
     fences = _fences(text)
     if fences:
         return _choose(fences, language)
@@ -65,6 +69,16 @@ def _without_thinking(text: str) -> str:
             kept.append(text[start : mark.start()])
             thinking = True
     return "".join(kept) + ("" if thinking else text[start:])
+
+
+def _unopened(text: str, language: str) -> str | None:
+    """The program above the first fence, if that one is untagged, has no partner and stands below a whole program."""
+    lines = text.split("\n")
+    marks = [number for number, line in enumerate(lines) if _FENCE.match(line)]
+    if len(marks) % 2 == 0 or _FENCE.match(lines[marks[0]])[2].strip():
+        return None
+    head = "\n".join(lines[: marks[0]])
+    return _bare(head, language) if _WHOLE[language].search(head) else None
 
 
 def _fences(text: str) -> list[tuple[str, str]]:
