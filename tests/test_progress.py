@@ -49,7 +49,7 @@ def on_a_terminal(code: str) -> str:
             break
         written += chunk
     os.close(main)
-    assert process.wait(timeout=20) == 0, written.decode()
+    assert process.wait(timeout=120) == 0, written.decode()
     return written.decode()
 
 

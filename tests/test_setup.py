@@ -59,7 +59,7 @@ def program(path: Path, text: str) -> None:
 def sh(*command, cwd, **environment):
     plain = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "MAKE", "DVC", "MFLAGS"))}
     return subprocess.run(
-        list(map(str, command)), cwd=cwd, env={**plain, **environment}, capture_output=True, text=True, timeout=60
+        list(map(str, command)), cwd=cwd, env={**plain, **environment}, capture_output=True, text=True, timeout=180
     )
 
 

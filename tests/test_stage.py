@@ -46,7 +46,7 @@ def environment(tmp_path):
 
 
 def run(command, environment, **options):
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, **options)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180, **options)
 
 
 def start(command, environment, **options):
@@ -110,7 +110,7 @@ with whole_file("out.json") as file:
 """
     process, _ = start(script(body), environment, cwd=tmp_path)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=120)
     assert errors == "interrupted; run the same command again to resume\n"
     assert process.returncode == 130
     assert [path.read_text() for path in tmp_path.glob(".state/train-*/checkpoint")] == ["step 3"]
@@ -128,7 +128,7 @@ libc.pthread_mutex_lock(mutex)  # never returns, not even for a signal
 """
     process, _ = start(script(body), environment)
     process.terminate()
-    assert process.wait(timeout=20) == 130
+    assert process.wait(timeout=120) == 130
 
 
 def test_the_grace_time_does_not_end_a_stage_that_ended_by_itself(script, environment):
@@ -194,8 +194,8 @@ def test_two_runs_of_the_same_work_do_not_mix(script, environment, tmp_path):
     first, _ = start(holder, environment, stdin=subprocess.PIPE)
     second = subprocess.Popen(waiter, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert second.stderr.readline() == f"process {first.pid} is doing the same work; waiting for it to end\n"
-    first.communicate("", timeout=20)
-    out, _ = second.communicate(timeout=20)
+    first.communicate("", timeout=120)
+    out, _ = second.communicate(timeout=120)
     assert (first.returncode, second.returncode, out) == (0, 0, "[]\n")
     assert not list(tmp_path.glob(".state/*"))
 

@@ -145,7 +145,7 @@ judge_samples({{t.task_id: t for t in read_records("tasks", Task)}}, read_record
     source = str(Path(halo_forge.__file__).parents[1])
     process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": source})
     wip = tmp_path / "wip"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not wip.exists() or wip.read_bytes().count(b"\n") < 6:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.005)
