@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 unexport PYTHONHOME PYTHONPATH
+# Without compiled files torch and transformers take 20 s to import instead of 6, in every stage.
+unexport PYTHONDONTWRITEBYTECODE
 
 READY := .venv/.ready
 # A copied or moved checkout brings a .venv whose scripts name the old place: it is set up again.

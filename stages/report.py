@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
-from halo_forge.benchmark.ladder import comparisons, ladder, summary
+from halo_forge.benchmark.ladder import comparisons, ladder, print_ladder, summary
 from halo_forge.benchmark.report import write_report
 from halo_forge.benchmark.results import load_results, remove_leftovers
 from halo_forge.config import load_params
@@ -45,21 +45,7 @@ def main() -> None:
     write_json(root / "results/raft_statistics.json", raft_statistics(params, root))
     write_report(results, root / "results/report.html")
 
-    print_table(
-        ["model", "pass@1 %", "95 % interval", "compiles %", "solved", "tasks", "samples"],
-        [
-            [
-                row["model"],
-                100 * row["pass@1"],
-                f"{100 * row['pass@1_low']:.1f} to {100 * row['pass@1_high']:.1f}",
-                100 * row["compile_rate"],
-                row["solved"],
-                row["n_tasks"],
-                row["n_samples"],
-            ]
-            for row in rows
-        ],
-    )
+    print_ladder(rows)
     print_table(
         ["change", "pass@1 points", "95 % interval", "p", "tasks gained", "lost"],
         [

@@ -147,7 +147,7 @@ def test_the_stage_writes_its_files_and_prints_the_ladder(tree: Path, tmp_path: 
     write_json(tmp_path / "presets.yaml", {"embedded": {}})
     script = Path(__file__).parents[1] / "stages" / "report.py"
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert re.search(r"^c1 +\d+(\.\d)? +\d+\.\d to \d+\.\d ", done.stdout, re.MULTILINE)
+    assert re.search(r"^c1 +\d+\.\d % +\d+\.\d % to \d+\.\d %", done.stdout, re.MULTILINE)
     assert re.search(r"^sft -> c1 +", done.stdout, re.MULTILINE)
     assert [row["model"] for row in read_json(tmp_path / "results/ladder.json")] == ["base", "sft", "c1"]
     assert read_json(tmp_path / "results/summary.json")["raft_gain"]["models"] == "c1 - sft"

@@ -55,6 +55,8 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
             return
+        if kind and self.done == self._resumed:
+            return  # nothing was done: the error says it all
         end = "stopped after" if kind else "done in"
         self._say(", ".join([f"{self._count()} {end} {duration(self._clock() - self._start)}", *self._details()]))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from halo_forge.benchmark.compare import compare
 from halo_forge.benchmark.results import Results
+from halo_forge.progress import print_table
 
 
 def ladder(results: Results) -> list[dict[str, Any]]:
@@ -26,6 +27,31 @@ def ladder(results: Results) -> list[dict[str, Any]]:
             row["solved" if key == "passed" else key] = summary[key]
         rows.append(row)
     return rows
+
+
+def print_ladder(rows: list[dict[str, Any]]) -> None:
+    """The rows of `ladder` as a table on stdout."""
+    ks = sorted(int(key[5:]) for key in (rows[0] if rows else {}) if key[5:].isdecimal())
+
+    def percent(share: float | None) -> str:
+        return "" if share is None else f"{100 * share:.1f} %"
+
+    def line(row: dict[str, Any]) -> list[Any]:
+        interval = f"{percent(row['pass@1_low'])} to {percent(row['pass@1_high'])}"
+        others = [percent(row[f"pass@{k}"]) for k in ks[1:]]
+        return [
+            row["model"],
+            percent(row["pass@1"]),
+            interval,
+            *others,
+            percent(row["compile_rate"]),
+            row["solved"],
+            row["n_tasks"],
+            row["n_samples"],
+        ]
+
+    headers = ["model", "pass@1", "95 % interval", *(f"pass@{k}" for k in ks[1:])]
+    print_table([*headers, "compiles", "solved", "tasks", "samples"], map(line, rows))
 
 
 def comparisons(results: Results) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from halo_forge.config import Params
 from halo_forge.generate.engine import Completion, open_engine
-from halo_forge.generate.samples import draw_samples
+from halo_forge.generate.samples import draw_samples, whole_chunks
 from halo_forge.model.base import load_lock
 from halo_forge.model.chat import Chat
 from halo_forge.progress import Progress
@@ -44,19 +44,15 @@ def generate_file(
     chat = Chat.of(str(base), lock["system_prompt"])
     engine = open_engine(params.generate, base, adapter, chat.end)
     label = f"{cycle}: sampling from {model}" if cycle else f"benchmark: sampling from {model}"
+    wip, total, chunk_size = state / "samples.jsonl", len(tasks) * samples_per_task, params.generate.chunk_size
+    resumed = whole_chunks(wip, chunk_size, total)
     began, tokens = time.monotonic(), 0
-    resumed_tokens = 0
-    with Progress(len(tasks) * samples_per_task, label) as progress:
+    with Progress(total, label, done=len(resumed)) as progress:
 
         def finished(completion: Completion) -> None:
             nonlocal tokens
             tokens += completion.n_tokens
             progress.advance(1, tokens_per_s=round(tokens / (time.monotonic() - began)))
-
-        def resumed(done: list[Sample]) -> None:
-            nonlocal resumed_tokens
-            resumed_tokens = sum(sample.n_tokens for sample in done)
-            progress.advance(len(done))
 
         samples = draw_samples(
             engine,
@@ -69,13 +65,13 @@ def generate_file(
             top_k=params.generate.top_k,
             top_p=params.generate.top_p,
             max_new_tokens=max_new_tokens,
-            chunk_size=params.generate.chunk_size,
+            chunk_size=chunk_size,
             seed=params.seed,
-            wip=state / "samples.jsonl",
+            wip=wip,
             finished=finished,
-            resumed=resumed,
         )
     seconds = time.monotonic() - began
+    resumed_tokens = sum(sample.n_tokens for sample in resumed)
     write_records(out / "samples.jsonl", samples)
     write_json(
         out / "generation.json",

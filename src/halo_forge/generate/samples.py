@@ -28,18 +28,15 @@ def draw_samples(
     seed: int,
     wip: Path,
     finished: Callable[[Completion], None] | None = None,
-    resumed: Callable[[list[Sample]], None] | None = None,
 ) -> list[Sample]:
     """`samples_per_task` samples of every task, in the order of (task, index).
 
-    Work goes in chunks of `chunk_size` samples, each appended to `wip` when whole. After a kill the same call skips
-    the whole chunks found there (they are told to `resumed`) and redoes the torn one, so that every
-    batch has the same members as in an uninterrupted run.
+    Work goes in chunks of `chunk_size` samples, each appended to `wip` when whole. After a kill the same call takes
+    the `whole_chunks` found there and redoes the torn one, so that every batch has the same members as in an
+    uninterrupted run.
     """
     wanted = [(task, index) for task in tasks for index in range(samples_per_task)]
-    done = _whole_chunks(wip, chunk_size, len(wanted))
-    if resumed and done:
-        resumed(list(done))
+    done = whole_chunks(wip, chunk_size, len(wanted))
     with Appender(wip) as file:
         for start in range(len(done), len(wanted), chunk_size):
             chunk = wanted[start : start + chunk_size]
@@ -76,7 +73,8 @@ def sample_seed(seed: int, cycle: str | None, task_id: str, index: int) -> int:
     return int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1
 
 
-def _whole_chunks(wip: Path, chunk_size: int, total: int) -> list[Sample]:
+def whole_chunks(wip: Path, chunk_size: int, total: int) -> list[Sample]:
+    """The samples that a killed run left in `wip`, up to its last whole chunk; the rest is cut off the file."""
     if not wip.exists():
         return []
     Appender(wip).__exit__()  # drops a torn last line

@@ -120,7 +120,10 @@ def _model(run: Run) -> Any:
     if run.settings.gradient_checkpointing:
         base.enable_input_require_grads()
     if run.start is not None:
-        return PeftModel.from_pretrained(base, run.start, is_trainable=True)
+        model = PeftModel.from_pretrained(base, run.start, is_trainable=True)
+        # peft looks the base's config up at every checkpoint; the name in the adapter is one it would ask the hub for.
+        model.peft_config["default"].base_model_name_or_path = str(run.base)
+        return model
     config = LoraConfig(
         r=run.lora.r,
         lora_alpha=run.lora.alpha,
