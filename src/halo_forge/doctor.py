@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from halo_forge.cache import cache_folder
 from halo_forge.config import BaseModelChoice, Params, load_params, read_yaml
 from halo_forge.errors import HaloForgeError, InfrastructureError
-from halo_forge.model.base import cache_folder
 from halo_forge.progress import print_table
 from halo_forge.provenance import Gpu, cores, gpus, versions
 from halo_forge.verify.sandbox import Sandbox
@@ -146,7 +146,7 @@ def find_model(choice: BaseModelChoice) -> tuple[bool, str, str]:
     if choice.provider == "local":
         return Path(choice.id).is_dir(), "local folder", f"{choice.id}: give the path of a model folder"
     if choice.provider == "pypi":
-        if choice.sha256 and (cache_folder() / "models" / choice.sha256[:16]).is_dir():
+        if choice.sha256 and (cache_folder("models") / choice.sha256[:16]).is_dir():
             return True, "in the cache", ""
         package = choice.id.split("==")[0]
         command = [sys.executable, "-m", "pip", "index", "versions", package, "--disable-pip-version-check"]

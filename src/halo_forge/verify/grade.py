@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import ast
+import io
 import signal
 from typing import Any
 
-from halo_forge.config import Ladder
+from halo_forge.config_verify import Ladder
 from halo_forge.errors import InputError
-from halo_forge.records import CallTests, CompileTests, Status, StdioTests, Task
+from halo_forge.records import CallTests, CompileTests, PytestTests, PythonTests, Status, StdioTests, Task
 from halo_forge.verify.compare import outputs_match, values_match
+from halo_forge.verify.inside import wire
 from halo_forge.verify.job import Report, Run
 from halo_forge.verify.protocol import Judgement, clip
 from halo_forge.verify.rewards import reward_for
@@ -63,7 +64,9 @@ def grade(task: Task, code: str, report: Report, ladder: Ladder) -> Judgement:
     compiled = report.compile
     words = _words(compiled.stderr or compiled.stdout) if compiled else ""
 
-    def judgement(status: Status, passed: int, detail: str) -> Judgement:
+    def judgement(status: Status, passed: int, detail: str, total: int = total) -> Judgement:
+        if status == "runtime_error" and report.out_of_memory:
+            status = "memory_limit"
         reward = reward_for(status, passed, total, warnings=bool(words), ladder=ladder)
         return Judgement(status, reward, passed, total, clip(detail), code)
 
@@ -73,6 +76,8 @@ def grade(task: Task, code: str, report: Report, ladder: Ladder) -> Judgement:
         if report.whole:
             return judgement("pass", 1, words)
         return judgement("compile_error", 0, "the compiler was brought down")
+    if report.referee is not None or isinstance(task.tests, (PythonTests, PytestTests)):
+        return judgement(*_judge_referee(report))
     results = [_judge_run(task, number, run) for number, run in enumerate(report.tests)]
     passed = sum(status == "pass" for status, _ in results)
     for number, (status, detail) in enumerate(results, 1):
@@ -101,10 +106,34 @@ def _judge_run(task: Task, number: int, run: Run) -> tuple[Status, str]:
     return "wrong_answer", f"expected {_short(case.stdout)}, printed {_short(printed)}"
 
 
+def _judge_referee(report: Report) -> tuple[Status, int, str, int]:
+    """(status, tests that held, detail, all tests) of tests that a referee ran beside the answer."""
+    run = report.tests[0] if report.tests else None
+    if run is not None and run.limit != "-":
+        return _STATUS_OF_LIMIT[run.limit], 0, _describe(run, "the program"), 1
+    words = "" if run is None else f"\n{_words(run.stderr)}"
+    if run is None or not report.whole or not report.referee:
+        return "runtime_error", 0, f"the program brought the tests down{words}", 1
+    held, total, ended, failure = wire.unpack(report.referee, _no_reference)
+    if failure is None and ended and held:
+        return "pass", total, "", total
+    kind, text = failure or ("error", "the tests ended without having checked anything")
+    if run.exit_code != 0 and not ended:
+        text += f"; {_describe(run, 'the program')}{words}"
+    if "MemoryError" in text or any(mark in run.stderr for mark in _OUT_OF_MEMORY):
+        return "memory_limit", held, text, max(total, 1)
+    return ("wrong_answer" if kind == "wrong" else "runtime_error"), held, text, max(total, 1)
+
+
+def _no_reference(reference: wire.Reference) -> Any:
+    raise wire.Crossing(f"a {reference.kind}")
+
+
 def _judge_value(encoded: bytes, expected: Any) -> tuple[Status, str]:
+    pieces = io.BytesIO(encoded)
     try:
-        value = ast.literal_eval(encoded.decode("utf-8", "surrogatepass"))
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        value = wire.unpack(wire.receive(pieces.read, len(encoded)) or b"", _no_reference)
+    except wire.Crossing:
         return "runtime_error", "the call ended without returning a value"
     if values_match(value, expected):
         return "pass", ""

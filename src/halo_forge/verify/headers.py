@@ -1,9 +1,10 @@
 """Precompiled standard headers: the same program, compiled in less than half the time, and no other program.
 
 A precompiled <iostream> defines what <iostream> defines and nothing more, so a program that forgot <vector> still does
-not compile. g++ takes one precompiled header a program, and only before the first token of code; it picks it up by
-itself where the header is included first. Where other standard headers stand before it, it is moved to the front with
--include: the order of standard headers carries no meaning ([using.headers] of the C++ standard).
+not compile. Compilers take one precompiled header a program, and only before the first token of code; g++ picks it up
+by itself where the header is included first. Where other standard headers stand before it, it is moved to the front
+with -include: the order of standard headers carries no meaning ([using.headers] of the C++ standard). clang++ is given
+the file itself with -include-pch.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import tempfile
 import threading
 from pathlib import Path
 
+from halo_forge.cache import cache_folder
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import whole_file
-from halo_forge.verify.cache import cache_folder
 
 HEADERS = ("bits/stdc++.h", "iostream")
 """The dearest first; a program gets the first of them that it includes at its head."""
@@ -34,12 +35,15 @@ def folder() -> Path:
     return cache_folder("headers")
 
 
-def options(compiler: str, flags: list[str], code: str) -> list[str]:
-    """g++ options that make `code` use the precompiled header it includes; building that on first use."""
+def options(compiler: str, flags: list[str], code: str, *, clang: bool = False) -> list[str]:
+    """Options that make `code` use the precompiled header it includes; building that on first use."""
     header = first_header(code)
     if header is None:
         return []
-    return ["-isystem", str(_precompiled(compiler, tuple(flags), header)), "-include", header]
+    path = _precompiled(compiler, tuple(flags), header, ".pch" if clang else ".gch")
+    if clang:
+        return ["-include-pch", str(path)]
+    return ["-isystem", str(path.parents[header.count("/")]), "-include", header]
 
 
 def first_header(code: str) -> str | None:
@@ -52,7 +56,8 @@ def first_header(code: str) -> str | None:
 
 
 @functools.cache
-def _version(compiler: str) -> str:
+def version(compiler: str) -> str:
+    """What the compiler says of itself: its version, target and configuration."""
     try:
         done = subprocess.run([compiler, "-v"], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
     except OSError as error:
@@ -60,15 +65,14 @@ def _version(compiler: str) -> str:
     return done.stderr
 
 
-def _precompiled(compiler: str, flags: tuple[str, ...], header: str) -> Path:
-    """The folder to give to -I, by compiler, its version and flags."""
-    key = hashlib.sha256("\0".join([compiler, _version(compiler), *flags, "1"]).encode()).hexdigest()[:16]
-    place = folder() / key
-    path = place / f"{header}.gch"
+def _precompiled(compiler: str, flags: tuple[str, ...], header: str, suffix: str) -> Path:
+    """The precompiled file, in a folder by compiler, its version and flags."""
+    key = hashlib.sha256("\0".join([compiler, version(compiler), *flags, "1"]).encode()).hexdigest()[:16]
+    path = folder() / key / f"{header}{suffix}"
     with _building:
         if not path.exists():
             _build(compiler, flags, header, path)
-    return place
+    return path
 
 
 def _build(compiler: str, flags: tuple[str, ...], header: str, path: Path) -> None:
@@ -77,7 +81,7 @@ def _build(compiler: str, flags: tuple[str, ...], header: str, path: Path) -> No
     with whole_file(stub) as file:
         file.write(f"#include_next <{header}>\n")
     with tempfile.TemporaryDirectory(prefix="halo-forge-") as scratch:
-        built = Path(scratch) / "built.gch"
+        built = Path(scratch) / "built"
         command = [compiler, *flags, "-w", "-x", "c++-header", str(stub), "-o", str(built)]
         done = subprocess.run(command, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
         if done.returncode != 0:

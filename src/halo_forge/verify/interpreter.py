@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from halo_forge import records
-from halo_forge.verify.cache import cache_folder
+from halo_forge.cache import cache_folder
 
 # As -I, but with PYTHONHASHSEED: with the environment emptied, sets and dicts print in the same order every time.
 # No site: the standard library is all there is, whatever is installed beside the judge.
@@ -29,15 +29,19 @@ def prefix() -> Path:
 
 
 @functools.cache
-def runner() -> Path:
-    """The runner, compiled: parsing it would cost every judgement some milliseconds."""
-    source = Path(__file__).with_name("runner.py").read_bytes()
-    key = hashlib.sha256(source + importlib.util.MAGIC_NUMBER).hexdigest()[:16]
-    path = cache_folder("runner") / f"{key}.pyc"
-    if not path.exists():
-        code = compile(source, "runner.py", "exec", optimize=2)
-        # A .pyc checked against no source: magic number, flag 1 (by hash), the source's hash, the code.
-        header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)
-        with records.whole_file(path, "wb") as file:
-            file.write(header + marshal.dumps(code))
-    return path
+def inside() -> Path:
+    """The folder with what runs in the box, compiled: parsing it would cost every judgement some milliseconds."""
+    sources = {path.stem: path.read_bytes() for path in sorted((Path(__file__).parent / "inside").glob("*.py"))}
+    digest = hashlib.sha256(importlib.util.MAGIC_NUMBER)
+    for name, source in sources.items():
+        digest.update(f"{name} {len(source)}\n".encode() + source)
+    folder = cache_folder("inside") / digest.hexdigest()[:16]
+    for name, source in sources.items():
+        path = folder / f"{name}.pyc"
+        if not path.exists():
+            code = compile(source, f"{name}.py", "exec", optimize=2)
+            # A .pyc checked against no source: magic number, flag 1 (by hash), the source's hash, the code.
+            header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)
+            with records.whole_file(path, "wb") as file:
+                file.write(header + marshal.dumps(code))
+    return folder

@@ -56,6 +56,17 @@ class Job:
     compile_limits: Limits | None = None
     run: list[str] | None = None
     source: bytes | None = None
+    tests: bytes | None = None
+    """What the referee runs against the Python `source`, marshalled; it never enters the answer's process."""
+
+    @property
+    def memory_mb(self) -> int:
+        """What the box may take as a whole: the larger of compiling and running."""
+        return max(limits.memory_mb for limits in (self.run_limits, self.compile_limits) if limits)
+
+    @property
+    def processes(self) -> int:
+        return max(limits.processes for limits in (self.run_limits, self.compile_limits) if limits)
 
     @property
     def wall_s(self) -> float:
@@ -63,7 +74,7 @@ class Job:
         compiling = self.compile_limits.wall_s if self.compile_limits else 0.0
         return 60 + PATIENCE * (compiling + len(self.cases) * self.run_limits.wall_s)
 
-    def encode(self, folder: str, uid: int | None) -> bytes:
+    def encode(self, folder: str, uid: int | None, tests_fd: int | None) -> bytes:
         return marshal.dumps(
             {
                 "folder": folder,
@@ -75,6 +86,7 @@ class Job:
                 "source": self.source,
                 "run_limits": self.run_limits.as_job(),
                 "cases": list(self.cases),
+                "tests_fd": tests_fd,
                 "max_timeouts": MAX_TIMEOUTS,
             }
         )
@@ -98,6 +110,10 @@ class Run:
 class Report:
     compile: Run | None = None
     tests: list[Run] = field(default_factory=list)
+    referee: bytes | None = None
+    """The referee's result, empty if it was brought down; None if the job had none."""
+    out_of_memory: bool = False
+    """Whether the kernel killed a process of the box for want of memory."""
     ready: bool = False
     """Whether the runner came up at all; if not, the box is to blame."""
     trouble: str = ""
@@ -119,6 +135,10 @@ def read_report(data: bytes) -> Report:
         if head.startswith(b"trouble "):
             report.trouble = head[8:].decode("utf-8", "replace")
             break
+        if head.startswith(b"referee "):
+            size = int(head[8:])
+            report.referee, rest = rest[:size], rest[size:]
+            continue
         run, rest = _read_run(head, rest)
         if run is None:
             break

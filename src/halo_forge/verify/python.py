@@ -1,18 +1,28 @@
-"""Python answers: parsed, then run as `python -I` once a test, each test in a process forked in the box."""
+"""Python answers: parsed, then run as `python -I` once a test, each test in a process forked in the box.
+
+Tests that are code run in a process of their own and call into the answer's (`inside/referee.py`).
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import marshal
+
 from halo_forge.config import Verify
-from halo_forge.records import CallTests, CompileTests, StdioTests, Task
-from halo_forge.verify import grade
+from halo_forge.records import CallTests, CompileTests, PytestTests, PythonTests, StdioTests, Task
+from halo_forge.verify import asserts, grade, pytest_library
 from halo_forge.verify.extract import extract_code
 from halo_forge.verify.job import Job, Limits
 from halo_forge.verify.protocol import Judgement
 from halo_forge.verify.sandbox import Sandbox
 
+PYTEST_CPU_S = 3.0
+"""What pytest itself takes, on a slow machine."""
+_KINDS = (StdioTests, CallTests, PythonTests, PytestTests, CompileTests)
+
 
 class PythonVerifier:
-    """stdio programs, calls of one function, and programs that must only parse.
+    """All kinds of tests: stdio, calls of one function, HumanEval- and MBPP-style asserts, pytest files, parsing alone.
 
     Parsing stands in the place of compiling: a SyntaxError is what the reward ladder calls "does not compile".
     """
@@ -21,7 +31,7 @@ class PythonVerifier:
 
     def __init__(self, settings: Verify):
         self._settings = settings
-        self._sandbox = Sandbox(settings)
+        self._sandbox = Sandbox(settings, binds=[pytest_library.folder()])
         self._limits = Limits(
             settings.run_timeout_s, settings.memory_mb, settings.max_processes, settings.max_output_kb
         )
@@ -34,7 +44,9 @@ class PythonVerifier:
         self._sandbox.probe()
 
     def check(self, task: Task) -> None:
-        grade.check_task(task, ("python",), (StdioTests, CallTests, CompileTests), self.name)
+        grade.check_task(task, ("python",), _KINDS, self.name)
+        if isinstance(task.tests, PythonTests):
+            asserts.prepared(task.tests.model_dump_json(), task.task_id)
 
     def extract(self, task: Task, completion: str) -> str | None:
         return extract_code(completion, "python")
@@ -43,12 +55,21 @@ class PythonVerifier:
         code = self.extract(task, completion)
         if code is None:
             return grade.no_code(task, self._settings.rewards)
-        source = code.encode("utf-8", "replace")
+        tests, program, limits = None, code, self._limits
+        if isinstance(task.tests, PythonTests):
+            tests = asserts.prepared(task.tests.model_dump_json(), task.task_id)
+            program = asserts.program(task, task.tests, code)
+        elif isinstance(task.tests, PytestTests):
+            files = task.tests.files
+            limits = dataclasses.replace(limits, cpu_s=limits.cpu_s + PYTEST_CPU_S)
+            tests = marshal.dumps({"kind": "pytest", "files": files, "library": str(pytest_library.folder())})
+        source = program.encode("utf-8", "replace")
         job = Job(
             files={"main.py": source},
             compile_limits=self._limits,
             source=source,
             cases=grade.cases_of(task),
-            run_limits=self._limits,
+            tests=tests,
+            run_limits=limits,
         )
         return grade.grade(task, code, self._sandbox.run(job), self._settings.rewards)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from halo_forge.config import Ladder
+from halo_forge.config_verify import Ladder
 from halo_forge.records import Status
 
 

@@ -9,14 +9,16 @@ What it covers
   the process limit binds; started as a user, the box is a user namespace.
 - System calls (x86-64, AArch64): no sockets but AF_UNIX, no new user namespaces, no tracing, keys, io_uring, mounting.
 - Limits, for each process and for the tree: CPU seconds (first), wall seconds (a backstop), memory, processes, file
-  size, open files, bytes printed. The tree's CPU time and memory are looked at every 25 ms.
+  size, open files, bytes printed. The tree's CPU time and memory are looked at every 25 ms; where control groups can
+  be written, memory and processes of the whole box are limited by the kernel as well.
 - The end: the runner is process 1, so nothing it started outlives it, and it dies with the judge.
 - The verdict: expected values are compared out here; the answer cannot signal, trace or write as the runner.
 
 What it does not cover
 - Bugs of the kernel; timing and cache side channels; files in /usr that every user may read.
-- Memory that no process has mapped (pipe buffers, inodes), beyond what the other limits imply; memory taken
-  between two looks at the tree, at most `memory_mb` for each process.
+- Without control groups (`isolation` says `bubblewrap+rlimits`): memory that no process has mapped (pipe buffers,
+  inodes), beyond what the other limits imply; memory taken between two looks at the tree, at most `memory_mb` for
+  each process.
 - How loaded the machine is: CPU time is charged to the answer as the kernel counts it.
 - `verify.sandbox: none` covers nothing of the above but each process's limits, the clock, and the killing of what was
   started. A hostile program can evade all of it.
@@ -24,8 +26,10 @@ What it does not cover
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -35,14 +39,14 @@ from pathlib import Path
 
 from halo_forge.config import Verify
 from halo_forge.errors import InfrastructureError
-from halo_forge.verify import interpreter, seccomp
+from halo_forge.verify import cgroup, interpreter, seccomp
 from halo_forge.verify.job import Job, Limits, Report, read_report
 
 TMP_MB = 64
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = ("/etc/alternatives", "/etc/ld.so.cache")
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
-_RUNNER = "/runner.pyc"
+_INSIDE = "/halo-forge"
 _run_numbers = itertools.count()
 
 
@@ -56,7 +60,9 @@ class Sandbox:
 
     @property
     def isolation(self) -> str:
-        return "bubblewrap+rlimits" if self.boxed else "none"
+        if not self.boxed:
+            return "none"
+        return "bubblewrap+cgroup" if cgroup.pool() else "bubblewrap+rlimits"
 
     def probe(self) -> None:
         """Open an empty box. Raises InfrastructureError with the cure."""
@@ -66,24 +72,23 @@ class Sandbox:
 
     def run(self, job: Job) -> Report:
         """Compile and run one answer. Raises InfrastructureError if the box did not open or the runner got stuck."""
-        if self.boxed:
-            return self._run_boxed(job)
-        with tempfile.TemporaryDirectory(prefix="halo-forge-") as folder:
-            return _run(_python(str(interpreter.runner())), job.encode(folder, None), job.wall_s)
-
-    def _run_boxed(self, job: Job) -> Report:
-        command, fds = list(self._bwrap), []
-        if seccomp.supported():
-            reader, writer = os.pipe()
-            os.write(writer, seccomp.program())  # far less than a pipe holds
-            os.close(writer)
-            command += ["--seccomp", str(reader)]
-            fds = [reader]
-        try:
-            return _run([*command, *_python(_RUNNER)], job.encode("/tmp", _guest_uid()), job.wall_s, fds)
-        finally:
-            for fd in fds:
-                os.close(fd)
+        with contextlib.ExitStack() as held:
+            fds = [] if job.tests is None else [_readable(job.tests, held)]
+            tests_fd = fds[0] if fds else None
+            if not self.boxed:
+                folder = held.enter_context(tempfile.TemporaryDirectory(prefix="halo-forge-"))
+                return _run(_python(interpreter.inside()), job.encode(folder, None, tests_fd), job.wall_s, fds)
+            command = list(self._bwrap)
+            if seccomp.supported():
+                fds.append(_readable(seccomp.program(), held))
+                command += ["--seccomp", str(fds[-1])]
+            job_bytes = job.encode("/tmp", _guest_uid(), tests_fd)
+            pool = cgroup.pool()
+            group = held.enter_context(pool.group(job.memory_mb, job.processes)) if pool else None
+            kills = group.kills() if group else 0
+            report = _run([*command, *_python(Path(_INSIDE))], job_bytes, job.wall_s, fds, group)
+            report.out_of_memory = bool(group) and group.kills() > kills
+            return report
 
     @functools.cached_property
     def _bwrap(self) -> list[str]:
@@ -115,13 +120,32 @@ class Sandbox:
         command += ["--proc", "/proc", "--dev", "/dev"]
         for folder in ("/dev/shm", "/tmp"):
             command += ["--perms", "1777", "--size", str(TMP_MB << 20), "--tmpfs", folder]
-        command += ["--ro-bind", str(interpreter.runner()), _RUNNER]
+        command += ["--ro-bind", str(interpreter.inside()), _INSIDE]
         command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
         return command
 
 
-def _python(runner: str) -> list[str]:
-    return [str(interpreter.executable()), *interpreter.FLAGS, runner]
+def _enter(group: cgroup.Cgroup, status: int) -> None:
+    """Move the box's process 1, whose number bubblewrap writes to `status`, into the group."""
+    with open(status, "rb") as file:
+        line = file.readline()
+        if line:  # else the box did not open, and says why on stderr
+            group.add(json.loads(line)["child-pid"])
+
+
+def _python(inside: Path) -> list[str]:
+    return [str(interpreter.executable()), *interpreter.FLAGS, str(inside / "runner.pyc")]
+
+
+def _readable(data: bytes, held: contextlib.ExitStack) -> int:
+    """A descriptor to read `data` from, of a file that has no name."""
+    fd = os.memfd_create("halo-forge")
+    held.callback(os.close, fd)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def _guest_uid() -> int | None:
@@ -131,7 +155,13 @@ def _guest_uid() -> int | None:
     return 50_000 + (os.getpid() * 64 + next(_run_numbers)) % 15_000
 
 
-def _run(command: list[str], job: bytes, wall_s: float, fds: Sequence[int] = ()) -> Report:
+def _run(
+    command: list[str], job: bytes, wall_s: float, fds: Sequence[int] = (), group: cgroup.Cgroup | None = None
+) -> Report:
+    status, status_fd = os.pipe() if group else (None, None)
+    if group:
+        command = [command[0], "--json-status-fd", str(status_fd), *command[1:]]
+        fds = [*fds, status_fd]
     try:
         process = subprocess.Popen(
             command,
@@ -144,8 +174,13 @@ def _run(command: list[str], job: bytes, wall_s: float, fds: Sequence[int] = ())
         )
     except OSError as error:
         raise InfrastructureError(f"cannot start {command[0]}: {error.strerror}") from error
+    finally:
+        if group:
+            os.close(status_fd)
     with process:
         try:
+            if group:
+                _enter(group, status)  # before the job is sent: until then the runner waits
             data, errors = process.communicate(job, timeout=wall_s)
         except subprocess.TimeoutExpired:
             process.kill()

@@ -6,6 +6,9 @@ the report: one frame a run,
 
     <step> <wait status> <cpu ms> <wall ms> <limit that stopped it or -> <length of out, err, value> LF <bytes>
 
+Tests that call into the answer run in a second process, the referee, forked before the answer's; its result is a frame
+`referee <length> LF <bytes>`.
+
 A run's processes never hold the report pipe, and the runner is not dumpable, so they can neither read its memory
 nor reach its descriptors through /proc. In a pid namespace it is process 1: signals from inside do not touch it, and
 when it ends the kernel kills whatever is left. Without a namespace it adopts orphans (subreaper) and kills them.
@@ -21,6 +24,8 @@ import sys
 import time
 
 TICK_MS = 25
+REFEREE_S = 2.0
+"""How long the referee may take to end after the answer has."""
 CHUNK = 1 << 16
 _CLOCK = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -68,6 +73,8 @@ def _work(job, report, prctl):
         if wait_status != 0 or limit != "-":
             return
     code = None if source is None else compile(source, "main.py", "exec")
+    if job["tests_fd"] is not None:
+        _referee(job, report, code, prctl)
     timeouts = 0
     for number, case in enumerate(job["cases"]):
         start = job["run"] if code is None else (code, case.get("call"))
@@ -78,25 +85,63 @@ def _work(job, report, prctl):
     _send(report, b"end\n")
 
 
-def run(report, step, start, stdin, limits, prctl):
-    """Run one process and all it starts to the end, report it, and leave nothing of it alive."""
+def _referee(job, report, code, prctl):
+    """Fork the referee, then run the answer beside it until one of them ends; report both."""
+    calls, replies, over, result = (os.pipe() for _ in range(4))
+    pid = os.fork()
+    if pid == 0:
+        os.close(report)
+        keep = (replies[0], calls[1], over[0], result[1])
+        for fd in {*calls, *replies, *over, *result}.difference(keep):
+            os.close(fd)
+        _limit(job["run_limits"])
+        raise Guest("referee", job["tests_fd"], *keep)
+    for fd in (job["tests_fd"], replies[0], calls[1], over[0], result[1]):
+        os.close(fd)
+    data = bytearray()
+
+    def finish():
+        """Tell the referee that the answer is over, and take its result before everything is killed."""
+        os.close(over[1])
+        deadline = time.monotonic() + REFEREE_S
+        while select.select([result[0]], (), (), max(0.0, deadline - time.monotonic()))[0]:
+            part = os.read(result[0], CHUNK)
+            if not part:
+                break
+            data.extend(part)
+
+    run(report, "test0", (code, "serve"), b"", job["run_limits"], prctl, (replies[1], calls[0]), finish)
+    os.close(result[0])
+    _send(report, b"referee %d\n" % len(data) + data)
+
+
+def run(report, step, start, stdin, limits, prctl, line=(), finish=None):
+    """Run one process and all it starts to the end, report it, and leave nothing of it alive.
+
+    `line`: descriptors that become 3 and 4 of the process instead of the value pipe. `finish` is called when it has
+    ended or must end, before what is left is killed.
+    """
     pipes = [os.pipe() for _ in range(4)]  # stdin, stdout, stderr, value
     started = time.monotonic()
     cpu_before = _reaped_cpu()
     pid = os.fork()
     if pid == 0:
         try:
-            _become_guest(pipes, report, limits, prctl)
+            _become_guest(pipes, line, limits, prctl)
             if isinstance(start, list):
                 os.execv(start[0], start)
         except BaseException as error:  # noqa: BLE001 - a child must never go on as the runner
             os.write(2, ("cannot start %r: %r" % (start, error)).encode())
             os._exit(127)
-        raise Guest(start)
+        raise Guest("program", *start)
+    for fd in line:
+        os.close(fd)
     for mine, theirs in ((pipes[0][1], pipes[0][0]), *((r, w) for r, w in pipes[1:])):
         os.close(theirs)
         os.set_blocking(mine, False)
     kept, limit = _attend(pid, pipes[0][1], stdin, [r for r, _ in pipes[1:]], limits, started, cpu_before)
+    if finish is not None:
+        finish()
     wait_status = _end_everything(pid)
     cpu = _reaped_cpu() - cpu_before
     wall = time.monotonic() - started
@@ -120,14 +165,21 @@ def run(report, step, start, stdin, limits, prctl):
     return wait_status, limit
 
 
-def _become_guest(pipes, report, limits, prctl):
+def _become_guest(pipes, line, limits, prctl):
     os.setsid()
-    for fd, target in ((pipes[0][0], 0), (pipes[1][1], 1), (pipes[2][1], 2), (pipes[3][1], 3)):
-        os.dup2(fd, target + 20)
-    for target in range(4):
-        os.dup2(target + 20, target, inheritable=target < 3)
-    os.closerange(4, 1024)
+    mine = [pipes[0][0], pipes[1][1], pipes[2][1], *(line or [pipes[3][1]])]
+    for target, fd in enumerate(mine):
+        os.dup2(fd, target + 40)
+    for target in range(len(mine)):
+        os.dup2(target + 40, target, inheritable=target < 3)
+    os.closerange(len(mine), 1024)
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _limit(limits)
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _limit(limits):
     cpu = int(limits["cpu_s"]) + 2
     for kind, value in (
         (resource.RLIMIT_CPU, cpu),
@@ -140,8 +192,6 @@ def _become_guest(pipes, report, limits, prctl):
         hard = resource.getrlimit(kind)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (value, value))
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def _attend(pid, stdin_fd, stdin, outputs, limits, started, cpu_before):
@@ -296,62 +346,20 @@ def _send(fd, data):
         view = view[os.write(fd, view) :]
 
 
-def encode(value, depth=0):
-    """A plain value as a Python literal; TypeError for anything that could lie about itself."""
-    kind = type(value)
-    if depth > 100:
-        raise TypeError("a value nested more than 100 deep")
-    if value is None or kind in (bool, int, str, bytes):
-        return repr(value)
-    if kind is float:
-        return repr(value) if value - value == 0 else ("1e999" if value > 0 else "-1e999" if value < 0 else "'nan'")
-    if kind in (list, tuple, set, frozenset):
-        items = ",".join(encode(item, depth + 1) for item in value)
-        return {list: "[%s]", tuple: "(%s,)" if items else "(%s)"}.get(kind, "{%s}" if items else "set()") % items
-    if kind is dict:
-        return "{%s}" % ",".join(encode(key, depth + 1) + ":" + encode(item, depth + 1) for key, item in value.items())
-    raise TypeError("a value of type %s" % kind.__name__)
-
-
-def become_program(code, call):
-    """Turn this forked child into `python -I main.py`, or into one call of one of its functions."""
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)
-    sys.stdout = sys.__stdout__ = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
-    sys.stderr = sys.__stderr__ = open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
-    sys.argv[:] = ["main.py"]
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    import _sitebuiltins
-    import builtins
-
-    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
-    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
-    name = "__main__" if call is None else "solution"
-    module = type(sys)(name)
-    module.__dict__.update(__builtins__=builtins, __file__="main.py")
-    sys.modules[name] = module
-    try:
-        if isinstance(code, bytes):
-            compile(code, "main.py", "exec")
-            return
-        exec(code, module.__dict__)
-        if call is not None:
-            value = encode(getattr(module, call[0])(*call[1]))
-            _send(3, value.encode("utf-8", "surrogatepass") + b"\n")
-    except SystemExit:
-        raise
-    except BaseException as error:  # noqa: BLE001 - the interpreter's own last resort
-        below = error.__traceback__.tb_next  # without this file's own frame
-        sys.excepthook(type(error), error.with_traceback(below), below)
-        raise SystemExit(1) from None
-
-
 if __name__ == "__main__":
-    guest = None
+    child = ()
     try:
         main()
-    except Guest as child:
-        guest = child.args[0]
-    if guest is not None:
-        become_program(*guest)
+    except Guest as unwound:
+        child = unwound.args
+    if child:
+        sys.path.insert(0, os.path.dirname(sys.argv[0]))
+        if child[0] == "referee":
+            import referee
+
+            referee.main(*child[1:])
+        else:
+            import program
+
+            sys.path.pop(0)
+            program.become(*child[1:])

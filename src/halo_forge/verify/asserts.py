@@ -1,0 +1,163 @@
+"""HumanEval- and MBPP-style tests made ready for the referee, and the answer joined with its prompt.
+
+The tests are parsed here, where that is no risk and done once a task: each assert statement becomes a call that records
+whether it held, so that all of them are tried and counted.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+import marshal
+import symtable
+import textwrap
+from typing import Any
+
+from halo_forge.errors import InputError
+from halo_forge.records import PythonTests, Task
+
+_CHECK = "_halo_check"
+
+
+@functools.lru_cache(maxsize=4096)
+def prepared(tests: str, task_id: str) -> bytes:
+    """What the referee takes, from the tests as JSON.
+
+    Raises InputError if the tests do not parse, hold no assert statement, or call nothing of the answer's.
+    """
+    parsed = PythonTests.model_validate_json(tests)
+    tree = _parse(parsed.code, f"{task_id}: tests.code")
+    entry_point = parsed.entry_point
+    prefix_source = _without(parsed.prefix, entry_point)
+    prefix = _parse(prefix_source, f"{task_id}: tests.prefix")
+    statements = _record_asserts(tree)
+    if not statements:
+        raise InputError(f"{task_id}: tests.code has no assert statement; there is nothing that an answer could fail")
+    defined = _defined(prefix_source) | _defined(parsed.code)
+    calls_check = "check" in _defined(parsed.code) and not _calls(tree, "check")
+    free = _free(parsed.code) - defined
+    names = sorted(name for name in free if name not in vars(builtins))
+    if entry_point:
+        names = sorted({*names, entry_point})
+    elif not names:
+        raise InputError(f"{task_id}: tests.code calls nothing that an answer could define; give tests.entry_point")
+    if calls_check and not entry_point:
+        raise InputError(f"{task_id}: tests.code defines check(); give tests.entry_point")
+    payload = {
+        "kind": "asserts",
+        "prefix": compile(prefix, "prefix.py", "exec") if prefix.body else None,
+        "code": compile(tree, "tests.py", "exec"),
+        "statements": statements,
+        "names": names,
+        "entry_point": entry_point,
+        "calls_check": calls_check,
+    }
+    return marshal.dumps(payload)
+
+
+def program(task: Task, tests: PythonTests, answer: str) -> str:
+    """The answer as a module: with what the prompt had defined above it, and under the prompt's `def` if it is a body.
+
+    A whole function is taken as it is; imports and helpers of the prefix come first, so that it may use them.
+    """
+    if not tests.prefix.strip():
+        return answer
+    entry_point = tests.entry_point or task.entry_point
+    if entry_point is not None and entry_point not in _defined_loosely(answer):
+        # A body comes indented as the prompt asks, not at all, or from its second line on.
+        for body in (answer, textwrap.indent(answer, "    "), f"    {answer.lstrip()}"):
+            joined = f"{tests.prefix.rstrip()}\n{body}"
+            if _parses(joined) and body.lstrip("\n")[:1] in (" ", "\t"):
+                return joined
+    lines = answer.split("\n")
+    first = [line for line in lines if line.startswith("from __future__ ")]  # Python wants these on top
+    rest = [line for line in lines if not line.startswith("from __future__ ")]
+    return "\n".join([*first, _without(tests.prefix, entry_point), *rest])
+
+
+def _parse(source: str, where: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        words = getattr(error, "msg", error)
+        raise InputError(f"{where}: line {line}: {words}; mend the tests of this task") from error
+
+
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+class _Recorder(ast.NodeTransformer):
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def visit_Assert(self, node: ast.Assert) -> ast.stmt:  # noqa: N802 - the visitor's protocol
+        number = len(self.statements)
+        self.statements.append(ast.unparse(node))
+        arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+        condition = ast.Lambda(args=arguments, body=node.test)
+        call = ast.Call(ast.Name(_CHECK, ast.Load()), [ast.Constant(number), condition], [])
+        return ast.copy_location(ast.Expr(call), node)
+
+
+def _record_asserts(tree: ast.Module) -> list[str]:
+    recorder = _Recorder()
+    recorder.visit(tree)
+    ast.fix_missing_locations(tree)
+    return recorder.statements
+
+
+def _calls(tree: ast.Module, name: str) -> bool:
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
+        for node in ast.walk(tree)
+    )
+
+
+def _defined(source: str) -> set[str]:
+    """Names that a module binds at its top level."""
+    table = symtable.symtable(source, "tests", "exec")
+    return {symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned() or symbol.is_imported()}
+
+
+def _free(source: str) -> set[str]:
+    """Names that a module uses, anywhere, as globals."""
+    used: set[str] = set()
+
+    def visit(table: symtable.SymbolTable) -> None:
+        top = table.get_type() == "module"
+        for symbol in table.get_symbols():
+            if symbol.is_referenced() and (symbol.is_global() or top and not symbol.is_assigned()):
+                used.add(symbol.get_name())
+        for child in table.get_children():
+            visit(child)
+
+    visit(symtable.symtable(source, "tests", "exec"))
+    return used
+
+
+def _defined_loosely(source: str) -> set[str]:
+    """As `_defined`; for a program that does not parse, what its lines seem to define."""
+    try:
+        return _defined(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        words = [line.split() for line in source.splitlines() if line.startswith(("def ", "class ", "async def "))]
+        return {word.split("(")[0].rstrip(":") for line in words for word in line[1:3]}
+
+
+def _without(prefix: str, entry_point: str | None) -> str:
+    """The prefix less the unfinished function at its end, whose body the prompt asks for."""
+    try:
+        tree = ast.parse(prefix)
+    except SyntaxError:
+        # The signature ends the prefix without a body.
+        head, _, _ = prefix.rpartition(f"def {entry_point}(")
+        return head if _parses(head) else ""
+    kept: list[Any] = [node for node in tree.body if getattr(node, "name", None) != entry_point]
+    return ast.unparse(ast.Module(kept, []))

@@ -1,0 +1,199 @@
+"""What the tests hold in the place of the answer's own objects.
+
+Attributes, items, calls and iteration go to the answer's process, and come back as plain data where they are plain.
+What decides a test does not: an object of the answer's never equals plain data, is neither above nor below it, and is
+neither true nor false, unless the tests themselves asked for its class by name (they test that class then). So an
+answer gains nothing by returning an object that claims to equal everything.
+"""
+
+import wire
+
+
+class RemoteFunction:
+    """A function that runs in the answer's process."""
+
+    def __init__(self, referee, number, name):
+        self._referee, self._number, self.__name__ = referee, number, name
+
+    def __call__(self, *arguments, **keywords):
+        return self._referee.line.ask("call", self, list(arguments), keywords)
+
+    def __bool__(self):
+        raise wire.Crossing("the answer returned a function where plain data was expected")
+
+    def __getattr__(self, name):
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)  # what Python and pytest look for in passing
+        return self._referee.line.ask("getattr", self, name)
+
+
+class RemoteType(type):
+    """A class of the answer's: calling it makes an object over there."""
+
+    def __new__(mcs, name, bases, namespace):
+        if bases:
+            raise wire.Crossing("tests cannot derive from %s, which is the answer's class" % bases[0].__name__)
+        return super().__new__(mcs, name, bases, namespace)
+
+    def __call__(cls, *arguments, **keywords):
+        return cls._referee.line.ask("call", cls, list(arguments), keywords)
+
+    def __instancecheck__(cls, value):
+        return isinstance(value, RemoteObject) and _truth(cls._referee.line.ask("isinstance", value, cls))
+
+    def __getattr__(cls, name):
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return cls._referee.line.ask("getattr", cls, name)
+
+
+class RemoteObject:
+    """An object that lives in the answer's process."""
+
+    def __init__(self, referee, number, kind, class_number, iterable):
+        vars(self).update(
+            _referee=referee, _number=number, _kind=kind, _class=class_number, _iterable=iterable, _shifted=False
+        )
+
+    def _ask(self, name, *others):
+        return self._referee.line.ask("operate", name, [self, *others])
+
+    def _tested(self):
+        if self._class not in self._referee.tested:
+            raise wire.Crossing("the answer returned a %s of its own where plain data was expected" % self._kind)
+
+    def __getattr__(self, name):
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return self._referee.line.ask("getattr", self, name)
+
+    def __setattr__(self, name, value):
+        self._referee.line.ask("setattr", self, name, value)
+
+    def __call__(self, *arguments, **keywords):
+        return self._referee.line.ask("call", self, list(arguments), keywords)
+
+    def __iter__(self):
+        return self if self._kind in ("generator", "iterator") else _iterate(self._ask("iter"))
+
+    def __next__(self):
+        return self._ask("next")
+
+    def __len__(self):
+        return self._ask("len")
+
+    def __getitem__(self, key):
+        return self._ask("getitem", key)
+
+    def __setitem__(self, key, value):
+        self._ask("setitem", key, value)
+
+    def __delitem__(self, key):
+        self._ask("delitem", key)
+
+    def __contains__(self, value):
+        if not self._iterable:
+            self._tested()
+        return _truth(self._ask("contains", value))
+
+    def __enter__(self):
+        return self._ask("enter")
+
+    def __exit__(self, *_):
+        return self._ask("exit")
+
+    def __repr__(self):
+        return "<%s of the answer's>" % self._kind
+
+    def __str__(self):
+        return _text(self._ask("str"))
+
+    def __hash__(self):
+        return hash(self._number)
+
+    def __float__(self):
+        return float(self._ask("float"))
+
+    def __int__(self):
+        return int(self._ask("int"))
+
+    def __bool__(self):
+        self._tested()
+        return _truth(self._ask("bool"))
+
+    def __eq__(self, other):
+        if not isinstance(other, RemoteObject):
+            return False
+        if self._number == other._number:
+            return True
+        self._tested()
+        return _truth(self._ask("eq", other))
+
+    def __ne__(self, other):
+        return not self == other
+
+    def __abs__(self):
+        return self._alone("abs")
+
+    def __round__(self, *digits):
+        return self._alone("round", *digits)
+
+    def _alone(self, name, *others):
+        """A number from the object by itself; not where plain data went in before: |answer - expected| is no proof."""
+        self._tested()
+        if self._shifted:
+            raise wire.Crossing("%s of an object of the answer's and plain data proves nothing" % name)
+        return self._ask(name, *others)
+
+    def _combine(self, name, other):
+        self._tested()
+        result = self._ask(name, other)
+        if not isinstance(other, RemoteObject):
+            if not isinstance(result, RemoteObject):
+                raise wire.Crossing("the answer's class %s made plain data of plain data" % self._kind)
+            vars(result)["_shifted"] = True
+        return result
+
+    def _compare(self, name, other):
+        self._tested()
+        if not isinstance(other, RemoteObject):
+            raise wire.Crossing("an object of the answer's class %s is not compared with plain data" % self._kind)
+        return _truth(self._ask(name, other))
+
+
+def _binary(name):
+    return lambda self, other: self._combine(name, other)
+
+
+def _order(name):
+    return lambda self, other: self._compare(name, other)
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and_", "or_", "xor"):
+    setattr(RemoteObject, "__%s__" % _name.rstrip("_"), _binary(_name))
+    setattr(RemoteObject, "__r%s__" % _name.rstrip("_"), _binary("r" + _name))
+for _name in ("lt", "le", "gt", "ge"):
+    setattr(RemoteObject, "__%s__" % _name, _order(_name))
+for _name in ("neg", "pos", "invert"):
+    setattr(RemoteObject, "__%s__" % _name, lambda self, name=_name: self._alone(name))
+
+
+def _iterate(iterator):
+    while True:
+        try:
+            item = iterator._ask("next")
+        except StopIteration:
+            return
+        yield item
+
+
+def _truth(value):
+    if type(value) is not bool:
+        raise wire.Crossing("the answer returned %s where True or False was expected" % type(value).__name__)
+    return value
+
+
+def _text(value):
+    if type(value) is not str:
+        raise wire.Crossing("the answer returned %s where text was expected" % type(value).__name__)
+    return value
