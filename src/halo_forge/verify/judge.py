@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,19 +17,36 @@ from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import Appender, Sample, Task, Verdict, read_records
 from halo_forge.verify.protocol import Judgement, Verifier, clip
 from halo_forge.verify.registry import get_verifier, resolve
+from halo_forge.verify.verdict_cache import VerdictCache, key_of, open_cache
 
 TRIES = 3
 PAUSE_S = 0.5
+REFERENCE_TIMES = 10
+"""A program that takes longer than this many times the reference solution is too slow."""
+
+
+@dataclass
+class Tally:
+    """Where verdicts came from: `judged` programs now, `cached` from earlier runs; samples that were `duplicates`, or
+    `resumed` from what a killed run had written."""
+
+    judged: int = 0
+    cached: int = 0
+    duplicates: int = 0
+    resumed: int = 0
 
 
 @dataclass
 class _Program:
-    """Samples that hold the same program for the same tests, and the verdict that one of them had in `wip`."""
+    """Samples that hold the same program for the same tests, and the judgement known for it from before."""
 
     task: Task
     verifier: Verifier
+    tests: str
+    code: str | None
     samples: list[Sample] = field(default_factory=list)
-    known: Verdict | None = None
+    known: Verdict | Judgement | None = None
+    key: bytes | None = None
 
 
 def judge_samples(
@@ -38,10 +57,12 @@ def judge_samples(
     verifier: str = "auto",
     wip: Path,
     progress: Callable[[Verdict], None] | None = None,
+    tally: Tally | None = None,
 ) -> list[Verdict]:
     """The verdicts of `samples`, in their order.
 
-    Samples whose extracted program and tests are the same are judged once; the copies carry duration_s 0. Each
+    Samples whose extracted program and tests are the same are judged once; the copies carry duration_s 0, and so do
+    verdicts from the cache of earlier runs (`settings.cache`). Each
     verdict is appended to `wip` as it falls, and a later call takes from there what has the same program, except that
     infra_error is judged again: so `wip` must be deleted when tests or settings change. `progress` is called with
     every new verdict, from the calling thread.
@@ -53,11 +74,27 @@ def judge_samples(
     programs = _group(tasks, samples, settings, verifier)
     verdicts = _resume(wip, programs)
     todo = [program for program in programs if any(sample.sample_id not in verdicts for sample in program.samples)]
-    for used in {id(program.verifier): program.verifier for program in todo if program.known is None}.values():
-        used.probe()
+    tally = tally or Tally()
+    tally.resumed += len(verdicts)
+    tally.duplicates += len(samples) - len(programs)
     failures = 0
-    with Appender(wip) as appender:
-        for program, judgement, seconds in _judge_all(todo, settings.workers or len(os.sched_getaffinity(0))):
+    with contextlib.ExitStack() as held:
+        cache = held.enter_context(open_cache(settings.cache))
+        if cache:
+            _look_up(todo, cache, tally)
+        asked = {id(program.verifier): program.verifier for program in todo if program.known is None}.values()
+        for used in asked:
+            used.probe()
+            held.callback(getattr(used, "close", lambda: None))
+        cores = len(os.sched_getaffinity(0))
+        workers = settings.workers or max([cores, *(getattr(used, "workers", 0) for used in asked)])
+        appender = held.enter_context(Appender(wip))
+        judged = held.enter_context(contextlib.closing(_judge_all(todo, workers)))
+        for program, judgement, seconds in _again_if_late(judged, settings):
+            if program.known is None:
+                tally.judged += 1
+                if cache and program.key:
+                    cache.put([(program.key, judgement)])
             new = _verdicts(program, judgement, seconds, skip=verdicts)
             appender.write(new)
             verdicts.update((verdict.sample_id, verdict) for verdict in new)
@@ -93,7 +130,7 @@ def _group(tasks: Mapping[str, Task], samples: Sequence[Sample], settings: Verif
         chosen, tests = checked[task.task_id]
         code = chosen.extract(task, sample.completion)
         key = (chosen.name, task.language, tests, code)
-        groups.setdefault(key, _Program(task, chosen)).samples.append(sample)
+        groups.setdefault(key, _Program(task, chosen, tests, code)).samples.append(sample)
     return list(groups.values())
 
 
@@ -110,9 +147,17 @@ def _resume(wip: Path, programs: Sequence[_Program]) -> dict[str, Verdict]:
             verdict = earlier.get(sample.sample_id)
             if verdict is None or verdict.status == "infra_error" or verdict.task_id != sample.task_id:
                 continue
-            if verdict.code == (program.verifier.extract(program.task, sample.completion) or ""):
+            if verdict.code == (program.code or ""):
                 kept[sample.sample_id] = program.known = verdict
     return kept
+
+
+def _look_up(programs: Sequence[_Program], cache: VerdictCache, tally: Tally) -> None:
+    for program in programs:
+        program.key = key_of(program.verifier, program.task, program.tests, program.code)
+        if program.known is None and program.key:
+            program.known = cache.get(program.key)
+            tally.cached += program.known is not None
 
 
 def _judge_all(programs: Sequence[_Program], workers: int) -> Iterator[tuple[_Program, Judgement, float]]:
@@ -132,6 +177,38 @@ def _judge_all(programs: Sequence[_Program], workers: int) -> Iterator[tuple[_Pr
         finally:
             for future in running:
                 future.cancel()
+
+
+def _again_if_late(
+    judged: Iterator[tuple[_Program, Judgement, float]], settings: Verify
+) -> Iterator[tuple[_Program, Judgement, float]]:
+    """What timed out is judged once more when all else is done: alone, and with the patience that its task asks for."""
+    late = []
+    for program, judgement, seconds in judged:
+        if judgement.status == "timeout" and program.known is None:
+            late.append((program, seconds))
+        else:
+            yield program, judgement, seconds
+    for program, seconds in late:
+        patient = dataclasses.replace(program, verifier=_patient(program, settings))
+        judgement, again = _judge_one(patient)
+        yield program, judgement, seconds + again
+
+
+def _patient(program: _Program, settings: Verify) -> Verifier:
+    """The verifier, with a time limit of at least REFERENCE_TIMES what the reference solution takes for a test."""
+    task = program.task
+    if task.solution is None:
+        return program.verifier
+    reference = dataclasses.replace(
+        program,
+        samples=[program.samples[0].model_copy(update={"completion": f"````{task.language}\n{task.solution}\n````"})],
+    )
+    judgement, seconds = _judge_one(reference)
+    wanted = REFERENCE_TIMES * seconds / max(judgement.tests_total, 1)
+    if judgement.status != "pass" or wanted <= settings.run_timeout_s:
+        return program.verifier
+    return get_verifier(program.verifier.name, settings.model_copy(update={"run_timeout_s": wanted}))
 
 
 def _judge_one(program: _Program) -> tuple[Judgement, float]:
