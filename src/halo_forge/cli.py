@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from halo_forge import __version__, doctor
+from halo_forge import __version__, cli_verify, doctor
 from halo_forge.config import load_params
 from halo_forge.progress import print_table
 from halo_forge.provenance import cores, cpu_model, git_revision, gpus, versions
@@ -19,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn a pretrained code model into a better one: SFT, RAFT cycles, pass@k benchmark, report.",
 )
+
+app.add_typer(cli_verify.app, name="verify")
 
 
 def main() -> None:

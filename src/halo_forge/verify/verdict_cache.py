@@ -60,5 +60,7 @@ def key_of(verifier: Verifier, task: Task, tests: str, code: str | None) -> byte
     fingerprint = getattr(verifier, "fingerprint", None)
     if fingerprint is None or code is None:
         return None
-    parts = [verifier.name, verifier.isolation, fingerprint(), task.language, task.entry_point or "", tests, code]
+    # The solution is in it because it decides how long an answer may take.
+    asked = [task.language, task.entry_point, tests, task.solution]
+    parts = [verifier.name, verifier.isolation, fingerprint(), *asked, code]
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,83 @@
+"""`halo-forge verify`: exit codes, resuming, and errors that name file and line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+TASK = {
+    "task_id": "double",
+    "language": "python",
+    "prompt": "Double it.",
+    "tests": {"kind": "stdio", "cases": [{"stdin": "4\n", "stdout": "8\n"}]},
+    "source": {"dataset": "x"},
+    "family": "f",
+}
+RIGHT, WRONG = "```python\nprint(2 * int(input()))\n```", "```python\nprint(3)\n```"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(TASK) + "\n")
+    rows = [{"task_id": "double", "completion": text} for text in (RIGHT, WRONG, RIGHT)]
+    (tmp_path / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def verify(folder, *arguments, path=None):
+    environment = os.environ | {"HALO_FORGE_CACHE": str(folder / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment["PATH"] = path or environment["PATH"]
+    command = [sys.executable, "-m", "halo_forge", "verify", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+RUN = ("run", "--verifier", "python", "--tasks", "tasks.jsonl", "--samples", "samples.jsonl", "--output", "v.jsonl")
+
+
+def test_verdicts_are_written_in_order_whatever_they_say(folder):
+    done = verify(folder, *RUN)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (folder / "v.jsonl").read_text().splitlines()]
+    assert [row["status"] for row in rows] == ["pass", "wrong_answer", "pass"]
+    assert "2 programs judged, 0 taken from the cache, 1 samples were duplicates" in done.stdout
+    assert "2 taken from the cache" in verify(folder, *RUN).stdout
+    assert not list((folder / ".state").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('{"task_id": "other", "completion": "x"}', "samples.jsonl:4: task_id 'other' is not among the tasks"),
+        ('{"task_id": "double"}', "samples.jsonl:4: no completion"),
+        ('{"task_id": "double", "completion"', "samples.jsonl:4"),
+    ],
+)
+def test_bad_input_names_file_and_line(folder, line, words):
+    with (folder / "samples.jsonl").open("a") as file:
+        file.write(line + "\n")
+    done = verify(folder, *RUN)
+    assert done.returncode == 2 and words in done.stderr and "Traceback" not in done.stderr
+    assert not (folder / "v.jsonl").exists()
+
+
+def test_an_unknown_verifier_is_bad_input(folder):
+    done = verify(folder, *("nope" if word == "python" else word for word in RUN))
+    assert done.returncode == 2 and "known: " in done.stderr
+
+
+def test_a_missing_sandbox_is_the_machines_trouble(folder):
+    done = verify(folder, *RUN, path="/nonexistent")
+    assert done.returncode == 3 and "bubblewrap not found: apt install bubblewrap" in done.stderr
+
+
+def test_the_list_says_what_works_and_what_is_missing(folder):
+    done = verify(folder, "list")
+    assert done.returncode == 0, done.stderr
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    assert "works here" in lines["python"] and "verify.msvc" in lines["msvc"]

@@ -1,0 +1,107 @@
+"""The user's own verifier: a command in the box, or a class."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+import pytest
+
+from halo_forge.config_verify import Custom, Verify
+from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.records import CompileTests, Source, Task
+from halo_forge.verify.registry import get_verifier
+
+pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+TASK = Task(task_id="t", language="python", prompt="", tests=CompileTests(), source=Source(dataset="x"), family="f")
+
+
+def custom(**settings):
+    verifier = get_verifier("custom", Verify(custom=Custom(**settings)))
+    verifier.probe()
+    return verifier
+
+
+def judge(verifier, program):
+    return verifier.judge(TASK, f"```python\n{program}\n```")
+
+
+def test_the_commands_exit_code_decides_and_the_verdict_says_so():
+    verifier = custom(command=["grep", "-q", "def answer", "{file}"], file="answer.py")
+    right = judge(verifier, "def answer(): return 1")
+    assert (right.status, right.reward) == ("pass", 1.0) and "nothing else was looked at" in right.detail
+    wrong = judge(verifier, "def other(): return 1")
+    assert (wrong.status, wrong.reward) == ("wrong_answer", 0.0)
+
+
+def test_no_shell_reads_the_command():
+    verifier = custom(command=["grep", "-q", "$(echo def)", "{file}"])
+    assert judge(verifier, "def answer(): return 1").status == "wrong_answer"
+
+
+def test_the_command_runs_in_the_box():
+    verifier = custom(command=["sh", "-c", "test ! -e /root/.bashrc && test ! -e /home && . ./{file}"])
+    assert judge(verifier, "import os\ntest -n x").status == "wrong_answer"  # sh does not know `import`
+    assert verifier.isolation.startswith("bubblewrap")
+
+
+def test_a_command_that_never_ends_is_ended():
+    verifier = get_verifier("custom", Verify(compile_timeout_s=0.5, custom=Custom(command=["sleep", "99", "{file}"])))
+    assert judge(verifier, "x = 1").status != "pass"
+
+
+def test_a_missing_command_is_the_machines_trouble():
+    with pytest.raises(InfrastructureError, match="no-such-command is not installed"):
+        custom(command=["no-such-command", "{file}"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [({}, "one of command and implementation"), ({"command": ["grep", "x"]}, "no word holds {file}")],
+)
+def test_settings_that_say_nothing_are_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        Custom(**settings)
+
+
+OWN = """
+from halo_forge.verify.protocol import Judgement
+
+
+class Longest:
+    name, isolation = "longest", "none"
+
+    def __init__(self, settings, options):
+        self.limit = options["limit"]
+
+    def probe(self):
+        pass
+
+    def check(self, task):
+        pass
+
+    def extract(self, task, completion):
+        return completion
+
+    def judge(self, task, completion):
+        fine = len(completion) <= self.limit
+        return Judgement("pass" if fine else "wrong_answer", 1.0 if fine else 0.0, int(fine), 1, "", completion)
+
+
+class Half:
+    def __init__(self, settings, options):
+        pass
+"""
+
+
+def test_a_class_by_import_path_is_used_with_its_options(tmp_path, monkeypatch):
+    (tmp_path / "own_verifier.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    settings = Verify(custom=Custom(implementation="own_verifier:Longest", options={"limit": 3}))
+    verifier = get_verifier("custom", settings)
+    assert verifier.judge(TASK, "abc").status == "pass" and verifier.judge(TASK, "abcd").status == "wrong_answer"
+    with pytest.raises(InputError, match="lacks name, isolation, probe"):
+        get_verifier("custom", Verify(custom=Custom(implementation="own_verifier:Half")))
+    with pytest.raises(InputError, match="cannot import own_verifier:Nobody"):
+        get_verifier("custom", Verify(custom=Custom(implementation="own_verifier:Nobody")))
