@@ -105,3 +105,68 @@ def test_a_program_above_a_closing_fence_that_was_never_opened_is_taken_without_
 def test_prose_that_names_main_above_a_proper_fence_is_not_taken_for_the_program():
     program = "int main() { return 0; }\n"
     assert extract_code(f"Here is int main() {{}} for you:\n```\n{program}```\n", "cpp") == program
+
+
+RUST = 'use std::io;\n\nfn main() {\n    println!("1");\n}\n'
+GO = 'package main\n\nimport "fmt"\n\nfunc main() {\n\tfmt.Println(1)\n}\n'
+
+
+@pytest.mark.parametrize(
+    ("language", "tags", "program"),
+    [("rust", ["rust", "rs", "Rust", ""], RUST), ("go", ["go", "golang", "Go", ""], GO)],
+)
+def test_rust_and_go_fences(language, tags, program):
+    for tag in tags:
+        assert extract_code(f"Here:\n\n```{tag}\n{program}```\nDone.", language) == program
+    shell = f"```bash\ncargo run\n```\n```{tags[0]}\n{program}```\n```text\n1\n```"
+    assert extract_code(shell, language) == program
+    assert extract_code(f"```cpp\n{CPP}```", language) is None
+    assert extract_code(f"```{tags[0]}\n{program}```", "cpp") is None
+
+
+def test_bare_rust_and_go_without_the_prose_around():
+    attributes = "#![allow(unused)]\n// doubles\n" + RUST
+    assert extract_code(f"The program:\n\n{attributes}\nIt prints one.\n", "rust") == attributes
+    assert extract_code(f"Sure, here it is.\n\n// prints\n{GO}\nRun it with go.\n", "go") == "// prints\n" + GO
+    assert extract_code("Rust is a language. Use it, fn and all.", "rust") is None
+    assert extract_code("Go to the package main office.", "go") is None
+
+
+def test_the_whole_rust_and_go_programs_win_over_fragments():
+    fragment = "fn helper(x: i32) -> i32 { x }\n" * 9
+    assert extract_code(f"```rust\n{RUST}```\nwith\n```rust\n{fragment}```", "rust") == RUST
+    assert extract_code(f"```go\n{GO}```\nwith\n```go\nfmt.Println(1)\n```", "go") == GO
+
+
+FUNCTION = "bool even(int n) {\n    return n % 2 == 0;\n}\n"
+DEMO = "#include <iostream>\nint main() {\n    if (even(2)) {\n        std::cout << 1;\n    }\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("completion", "code"),
+    [
+        (f"```cpp\n{FUNCTION}```\nUse it:\n```cpp\n{DEMO}```", FUNCTION),
+        (f"```cpp\n{DEMO}```\n```cpp\n{FUNCTION}```", FUNCTION),
+        (f"```\n{FUNCTION}```", FUNCTION),
+        (FUNCTION, FUNCTION),
+        (f"Here is the function:\n{FUNCTION}\nIt looks at the remainder.\n", FUNCTION),
+        ("    return n % 2 == 0;\n}\n", "    return n % 2 == 0;\n}\n"),
+        ("```\n    return n % 2 == 0;\n```", "    return n % 2 == 0;\n"),
+        ("bool even(\n    int n,\n    int m) {\n    return n;\n}\n", "bool even(\n    int n,\n    int m) {\n    return n;\n}\n"),
+    ],
+)  # fmt: skip
+def test_where_a_function_is_asked_for_less_than_a_program_is_enough(completion, code):
+    assert extract_code(completion, "cpp", function="even") == code
+
+
+@pytest.mark.parametrize("text", ["", "I cannot do that.", "```bash\nls\n```", "```python\nprint(1)\n```"])
+def test_no_function_either(text):
+    assert extract_code(text, "cpp", function="even") is None
+
+
+def test_hostile_completions_take_no_time_where_a_function_is_asked_for():
+    for text in ("even(" * 20_000, "even(\n" * 20_000, "a" * 200_000, "\n" * 200_000, "x;\n" * 60_000):
+        found = extract_code(f"```cpp\n{text}\n```\n```cpp\nx\n```", "cpp", function="even")
+        assert isinstance(found, str)
+        bare = extract_code(text, "cpp", function="even")
+        assert bare is None or bare in text + "\n"

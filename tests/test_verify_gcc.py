@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from halo_forge.config import Verify
+from halo_forge.config_verify import Verify
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import CompileTests, Source, StdioCase, StdioTests, Task
 from halo_forge.verify import gcc, headers

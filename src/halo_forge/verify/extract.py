@@ -8,6 +8,8 @@ TAGS = {
     "cpp": {"cpp", "c++", "cc", "cxx", "hpp", "c"},
     "c": {"c", "h"},
     "python": {"python", "py", "python3", "py3"},
+    "rust": {"rust", "rs"},
+    "go": {"go", "golang"},
 }
 _LOOKS_LIKE = {
     "cpp": re.compile(r"^[ \t]*#[ \t]*include\b|\bint[ \t\n]+main[ \t]*\(|\bstd::|\busing[ \t]+namespace\b", re.M),
@@ -17,20 +19,37 @@ _LOOKS_LIKE = {
         r"|(?:for|while|if|with|try)\b.*:[ \t]*(?:#.*)?$|[A-Za-z_][\w, ]*[ \t]*[-+*/]?=[^=])",
         re.M,
     ),
+    "rust": re.compile(
+        r"^[ \t]*(?:pub(?:\([\w: ]+\))?[ \t]+)?(?:(?:const|unsafe)[ \t]+)*fn[ \t]+\w+[ \t]*[(<]|^[ \t]*#!?\[\w"
+        r"|^[ \t]*use[ \t]+(?:std|core|crate|self|super)::|\blet[ \t]+mut\b|\bprintln!\(|^[ \t]*impl\b.*\{",
+        re.M,
+    ),
+    "go": re.compile(
+        r"^package[ \t]+\w+[ \t]*(?://.*)?$|^import[ \t]+[\"(]|^func[ \t]+(?:\([^)\n]*\)[ \t]*)?\w+[ \t]*[(\[]"
+        r"|\bfmt\.(?:Print|Scan|Fprint|Fscan)",
+        re.M,
+    ),
 }
 # Where the whole program usually stands, when several fences hold code of the language.
 _WHOLE = {
     "cpp": re.compile(r"\b(?:int|auto)[ \t\n]+main[ \t]*\("),
     "c": re.compile(r"\bint[ \t\n]+main[ \t]*\("),
     "python": re.compile(r"\binput\(|\bsys\.stdin\b|\bopen\(0\)"),
+    "rust": re.compile(r"\bfn[ \t]+main[ \t]*\("),
+    "go": re.compile(r"^func[ \t]+main[ \t]*\(", re.M),
 }
+_DEFINING = {"python": "def|class", "rust": "fn|struct|enum", "go": "func|type"}
+_CODE_LINE = re.compile(
+    r"^[ \t]+\S|^[ \t]*(?:#|//|/\*|@|[}{])|^.*[;{}][ \t]*(?://.*)?$|^(?:def|class|import|from|template)\b"
+)
+_PROSE_LINE = re.compile(r"^[A-Z][\w']*(?:[ ,].*)?[.:!?]$")
 _SENTENCE = re.compile(r"\n[ \t]*\n(?=[A-Z][\w']*,? [a-z]\w*,? \w)")
 _FENCE = re.compile(r"^[ \t]{0,8}(`{3,}|~{3,})[ \t]*([^\n`]*)$")
 _THINK = re.compile(r"<(/?)think>", re.I)
 _SPECIAL = re.compile(r"<\|(?:im_end|endoftext|eot_id|end_of_text)\|>|</s>\s*$")
 
 
-def extract_code(completion: str, language: str) -> str | None:
+def extract_code(completion: str, language: str, *, function: str | None = None) -> str | None:
     """The program a completion offers, or None when there is none (status `no_code`).
 
     1. <think> blocks are dropped, one that never closes with everything after it, and so are end-of-turn marks;
@@ -42,8 +61,12 @@ def extract_code(completion: str, language: str) -> str | None:
        wins, since models correct themselves further down; with none whole, the longest.
     4. A closing fence that was never opened ends the program above it: chat models like to start with the code.
     5. Without any fence the completion itself counts if it looks like the language: prose before the first line of
-       code is cut, and prose after it: what follows the last closing brace in C and C++, and in Python what follows
-       an empty line and reads like a sentence.
+       code is cut, and prose after it: what follows the last closing brace in languages with braces, and in Python
+       what follows an empty line and reads like a sentence.
+    6. Where tests call a function (`function` is its name, or "" if that is not known) an answer may also be less than
+       a program: that function, or what stands inside it. Then the last fence that defines the function wins, an
+       untagged fence may hold anything, and a completion without fences counts from its first line that looks like
+       code, however little of it there is.
     """
     if language not in TAGS:
         return None
@@ -54,7 +77,9 @@ def extract_code(completion: str, language: str) -> str | None:
         return unopened
     fences = _fences(text)
     if fences:
-        return _choose(fences, language)
+        return _choose(fences, language, function)
+    if function is not None:
+        return _part(text, language)
     return _bare(text, language)
 
 
@@ -133,8 +158,6 @@ _OTHER |= {
     "java",
     "javascript",
     "js",
-    "rust",
-    "go",
     "html",
     "markdown",
     "md",
@@ -142,16 +165,32 @@ _OTHER |= {
 _ALL_TAGS = _OTHER.union(*TAGS.values())
 
 
-def _choose(fences: list[tuple[str, str]], language: str) -> str | None:
+def _choose(fences: list[tuple[str, str]], language: str, function: str | None) -> str | None:
     filled = [(tag, body) for tag, body in fences if body.strip()]
     looks = _LOOKS_LIKE[language]
     candidates = [body for tag, body in filled if tag in TAGS[language]]
     candidates = candidates or [body for tag, body in filled if not tag and looks.search(body)]
     candidates = candidates or [body for tag, body in filled if tag not in _ALL_TAGS and looks.search(body)]
+    if function is not None:
+        candidates = candidates or [body for tag, body in filled if not tag]
     if not candidates:
         return None
-    whole = [body for body in candidates if _WHOLE[language].search(body)]
-    return whole[-1] if whole else max(candidates, key=len)
+    wholes = [_WHOLE[language]]
+    if function:
+        wholes.insert(0, _definition(function, language))
+    for whole in wholes:
+        if holding := [body for body in candidates if whole.search(body)]:
+            return holding[-1]
+    return max(candidates, key=len)
+
+
+def _definition(function: str, language: str) -> re.Pattern[str]:
+    name = re.escape(function)
+    if language in _DEFINING:
+        return re.compile(rf"^[ \t]*(?:\w+[ \t]+)*(?:{_DEFINING[language]})[ \t]+{name}\b", re.M)
+    body = rf"{name}[ \t\n]*\([^;{{}}]{{0,2000}}\)[^;{{}}]{{0,200}}\{{"
+    statement = r"(?![ \t]*(?:if|while|for|return|switch|else)\b)"
+    return re.compile(rf"^{statement}[^\n(=]*\b(?:{body}|(?:class|struct)[ \t]+{name}\b)", re.M)
 
 
 def _bare(text: str, language: str) -> str | None:
@@ -163,10 +202,25 @@ def _bare(text: str, language: str) -> str | None:
     lines = text[:start].split("\n")[:-1]
     while lines and re.match(r"\s*(?://|/\*|\*|#|$)" if language != "python" else r"\s*(?:#|@|$)", lines[-1]):
         start -= len(lines.pop()) + 1
-    code = text[start:]
+    return _without_prose_below(text[start:], language)
+
+
+def _without_prose_below(code: str, language: str) -> str | None:
     if language != "python" and "}" in code:
         code = code[: code.rindex("}") + 1] + code[code.rindex("}") + 1 :].split("\n", 1)[0]
     if language == "python" and (prose := _SENTENCE.search(code)):
         code = code[: prose.start()]
     code = code.strip("\n")
     return code + "\n" if code.strip() else None
+
+
+def _part(text: str, language: str) -> str | None:
+    """A function, or the inside of one: from the first line of code to where prose begins again."""
+    lines = text.split("\n")
+    first = next((at for at, line in enumerate(lines) if _CODE_LINE.match(line)), None)
+    if first is None:
+        return None
+    # The head of a function may take several lines, of which only the last ends like code.
+    while first > 0 and lines[first - 1].strip() and not _PROSE_LINE.match(lines[first - 1].strip()):
+        first -= 1
+    return _without_prose_below("\n".join(lines[first:]), language)

@@ -1,85 +1,121 @@
-"""C++ and C answers: compiled with g++ or gcc and run once a test, all in one box."""
+"""g++ and gcc, and the compilers that take the same options: clang, and MinGW, which makes Windows programs."""
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from halo_forge.config import Verify
+from halo_forge.cache import cache_folder
 from halo_forge.errors import InfrastructureError
-from halo_forge.records import CompileTests, StdioTests, Task
-from halo_forge.verify import grade, headers
-from halo_forge.verify.extract import extract_code
-from halo_forge.verify.job import Job, Limits
-from halo_forge.verify.protocol import Judgement
-from halo_forge.verify.sandbox import Sandbox
+from halo_forge.verify import headers, wine
+from halo_forge.verify.toolchains import find, prefix_outside_usr, with_data_limit
 
 # -O0: the tests are small, so time goes into compiling. Warnings are asked for since the reward ladder knows them.
 FLAGS = {
     "cpp": ["-std=c++17", "-O0", "-Wall", "-Wextra"],
     "c": ["-std=c17", "-O0", "-Wall", "-Wextra"],
 }
-_COMPILER = {"cpp": "g++", "c": "gcc"}
-_SUFFIX = {"cpp": "cpp", "c": "c"}
-COMPILE_MEMORY_MB = 2048
-COMPILE_FILE_MB = 60
-COMPILE_OUTPUT_KB = 1024
-COMPILE_PROCESSES = 16
+_GCC_STYLE = ["-fmax-errors=10", "-fdiagnostics-color=never"]
+_CLANG_STYLE = ["-ferror-limit=10", "-fno-color-diagnostics"]
+_TRIALS = {
+    "cpp": "#include <iostream>\nint main() { std::cout << 1; }\n",
+    "c": '#include <stdio.h>\nint main(void) { return printf("1") != 1; }\n',
+}
 
 
-class GccVerifier:
-    """Programs that read stdin and write stdout, and programs that must only compile."""
+@dataclass(frozen=True)
+class Gcc:
+    """C is compiled as C, C++ as C++, each by its own driver."""
 
-    name = "gcc"
-
-    def __init__(self, settings: Verify):
-        self._settings = settings
-        self._headers = headers.folder()
-        self._sandbox = Sandbox(settings, binds=[self._headers])
-        self._run_limits = Limits(
-            settings.run_timeout_s, settings.memory_mb, settings.max_processes, settings.max_output_kb
-        )
-        self._compile_limits = Limits(
-            settings.compile_timeout_s, COMPILE_MEMORY_MB, COMPILE_PROCESSES, COMPILE_OUTPUT_KB, COMPILE_FILE_MB
-        )
-
-    @property
-    def isolation(self) -> str:
-        return self._sandbox.isolation
+    name: str
+    compilers: dict[str, str]
+    package: str
+    clang: bool = False
+    harness: bool = True
+    """Whether programs run here as they are, so that test code can be run with them."""
+    trials: dict[str, str] = field(default_factory=dict)
+    languages = tuple(FLAGS)
+    address_space_mb = 0
+    start_s = 0.0
 
     def probe(self) -> None:
-        for compiler in _COMPILER.values():
-            if shutil.which(compiler) is None:
-                raise InfrastructureError(f"{compiler} not found: apt install g++")
-        self._sandbox.probe()
+        for language in self.languages:
+            prefix_outside_usr(self.compiler(language))
 
-    def check(self, task: Task) -> None:
-        grade.check_task(task, tuple(FLAGS), (StdioTests, CompileTests), self.name)
+    def binds(self) -> list[Path]:
+        return [headers.folder(), *filter(None, map(_prefix, self.compilers.values()))]
 
-    def extract(self, task: Task, completion: str) -> str | None:
-        return extract_code(completion, task.language)
+    def source(self, language: str) -> str:
+        return f"main.{language}"
 
-    def judge(self, task: Task, completion: str) -> Judgement:
-        code = self.extract(task, completion)
-        if code is None:
-            return grade.no_code(task, self._settings.rewards)
-        job = Job(
-            files={f"main.{_SUFFIX[task.language]}": code.encode("utf-8", "replace")},
-            compile=self._command(task, code),
-            compile_limits=self._compile_limits,
-            run=["./main"],
-            cases=grade.cases_of(task),
-            run_limits=self._run_limits,
-        )
-        return grade.grade(task, code, self._sandbox.run(job), self._settings.rewards)
+    def compiler(self, language: str) -> str:
+        return find(self.compilers[language], self.package)
 
-    def _command(self, task: Task, code: str) -> list[str]:
-        compiler = shutil.which(_COMPILER[task.language])
-        if compiler is None:
-            raise InfrastructureError(f"{_COMPILER[task.language]} not found: apt install g++")
-        flags = FLAGS[task.language]
-        command = [compiler, *flags, "-fmax-errors=10", "-fdiagnostics-color=never", f"main.{_SUFFIX[task.language]}"]
-        if task.language == "cpp":
-            command += headers.options(compiler, flags, code)
-        if isinstance(task.tests, CompileTests):
-            return [*command, "-c", "-o", "main.o"]
-        return [*command, *headers.fastest_linker(compiler), "-o", "main"]
+    def compile(self, language: str, code: str, *, link: bool) -> list[str]:
+        command = [*self.options(language), self.source(language), *self.precompiled(language, code)]
+        return [*command, *(self.linked(command[0]) if link else ["-c", "-o", "main.o"])]
+
+    def linked(self, compiler: str) -> list[str]:
+        return [*headers.fastest_linker(compiler), "-o", "main"]
+
+    def options(self, language: str) -> list[str]:
+        """The compiler, the language's standard, warnings, and how errors are printed."""
+        return [self.compiler(language), *FLAGS[language], *(_CLANG_STYLE if self.clang else _GCC_STYLE)]
+
+    def precompiled(self, language: str, code: str) -> list[str]:
+        """Options for the precompiled header that `code` begins with."""
+        if language != "cpp":
+            return []
+        return headers.options(self.compiler(language), FLAGS[language], code, clang=self.clang)
+
+    def run(self, memory_mb: int) -> list[str]:
+        return ["./main"]
+
+    def cannot_run(self) -> str | None:
+        return None
+
+    def version(self) -> str:
+        compilers = [self.compiler(language) for language in self.languages]
+        return repr([FLAGS, compilers, *map(headers.version, compilers)])
+
+
+@dataclass(frozen=True)
+class Mingw(Gcc):
+    """Windows programs, linked without DLLs of MinGW's own, and run by Wine where that is installed."""
+
+    address_space_mb = wine.ADDRESS_SPACE_MB
+    start_s = wine.START_S
+
+    def binds(self) -> list[Path]:
+        return [*super().binds(), cache_folder("wine")]
+
+    def linked(self, compiler: str) -> list[str]:
+        return ["-static", "-o", "main.exe"]
+
+    def run(self, memory_mb: int) -> list[str]:
+        return with_data_limit(memory_mb, wine.command("main.exe"))
+
+    def cannot_run(self) -> str | None:
+        return wine.missing()
+
+    def version(self) -> str:
+        return super().version() + (wine.missing() or wine.version())
+
+
+def _prefix(compiler: str) -> Path | None:
+    try:
+        return prefix_outside_usr(shutil.which(compiler))
+    except InfrastructureError:
+        return None  # said by probe
+
+
+GCC = Gcc("gcc", {"cpp": "g++", "c": "gcc"}, "g++")
+CLANG = Gcc("clang", {"cpp": "clang++", "c": "clang"}, "clang", clang=True, trials=_TRIALS)
+MINGW = Mingw(
+    "mingw",
+    {"cpp": "x86_64-w64-mingw32-g++", "c": "x86_64-w64-mingw32-gcc"},
+    "g++-mingw-w64-x86-64",
+    harness=False,
+    trials=_TRIALS,
+)

@@ -81,7 +81,7 @@ def _build(compiler: str, flags: tuple[str, ...], header: str, path: Path) -> No
     with whole_file(stub) as file:
         file.write(f"#include_next <{header}>\n")
     with tempfile.TemporaryDirectory(prefix="halo-forge-") as scratch:
-        built = Path(scratch) / "built"
+        built = Path(scratch) / f"built{path.suffix}"
         command = [compiler, *flags, "-w", "-x", "c++-header", str(stub), "-o", str(built)]
         done = subprocess.run(command, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
         if done.returncode != 0:

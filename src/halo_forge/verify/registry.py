@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from functools import partial
 
-from halo_forge.config import Verify
+from halo_forge.config_verify import Verify
 from halo_forge.errors import InputError
 from halo_forge.records import Task
-from halo_forge.verify.gcc import GccVerifier
+from halo_forge.verify.compiled import CompiledVerifier
+from halo_forge.verify.custom import custom_verifier
+from halo_forge.verify.gcc import CLANG, GCC, MINGW
+from halo_forge.verify.go import Go
 from halo_forge.verify.protocol import Judgement, Verifier
 from halo_forge.verify.python import PythonVerifier
+from halo_forge.verify.rust import Rust
 
-BY_LANGUAGE = {"cpp": "gcc", "c": "gcc", "python": "python"}
+BY_LANGUAGE = {"cpp": "gcc", "c": "gcc", "python": "python", "rust": "rust", "go": "go"}
+ALWAYS = ("gcc", "python")
+"""What `auto` asks for before the first task is seen; the others when one of their language comes."""
 
 
 class AutoVerifier:
@@ -21,7 +29,8 @@ class AutoVerifier:
 
     def __init__(self, settings: Verify):
         self._settings = settings
-        self._made = {name: VERIFIERS[name](settings) for name in sorted(set(BY_LANGUAGE.values()))}
+        self._making = threading.Lock()
+        self._made = {name: VERIFIERS[name](settings) for name in ALWAYS}
 
     @property
     def isolation(self) -> str:
@@ -41,12 +50,33 @@ class AutoVerifier:
         return self._verifier(task).judge(task, completion)
 
     def _verifier(self, task: Task) -> Verifier:
-        return self._made[resolve("auto", task)]
+        name = resolve("auto", task)
+        with self._making:
+            if name not in self._made:
+                verifier = VERIFIERS[name](self._settings)
+                verifier.probe()
+                self._made[name] = verifier
+            return self._made[name]
 
 
+def _msvc(settings: Verify) -> Verifier:
+    if settings.msvc is None:
+        raise InputError("verify.msvc: the verifier msvc wants a host and a user there: --host and --user, or params")
+    from halo_forge.verify.msvc import MsvcVerifier  # asks for the ssh library, which nobody else needs
+
+    return MsvcVerifier(settings, settings.msvc)
+
+
+TOOLCHAINS = (GCC, CLANG, MINGW, Rust(), Go())
 VERIFIERS: dict[str, Callable[[Verify], Verifier]] = {
-    "gcc": GccVerifier,
+    **{toolchain.name: partial(CompiledVerifier, toolchain=toolchain) for toolchain in TOOLCHAINS},
+    **{
+        f"{toolchain.name}-compile": partial(CompiledVerifier, toolchain=toolchain, compile_only=True)
+        for toolchain in TOOLCHAINS
+    },
     "python": PythonVerifier,
+    "custom": custom_verifier,
+    "msvc": _msvc,
     "auto": AutoVerifier,
 }
 

@@ -1,0 +1,226 @@
+"""The tests and the answer as two processes, where all that crosses is plain data.
+
+The prefix of a harness task ends with the head of the function it asks for, so the function's type is known. The tests
+are then compiled without the answer, against a stub that sends its arguments through a pipe, and the answer without
+the tests, below a loop that takes such calls (wire.hpp, tests.hpp, answer.hpp). Macros, operators, symbols, static
+initialisers and exits of the answer meet nothing of the tests; it can read neither their file, which comes into the
+box when the answer is already compiled and is gone before it starts, nor their memory, nor write to their stdout.
+
+The tests' program is the same for every answer to a task: it is built once, in a box too, and kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from halo_forge.cache import cache_folder
+from halo_forge.errors import InfrastructureError
+from halo_forge.records import whole_file
+from halo_forge.verify import headers
+from halo_forge.verify.gcc import Gcc
+from halo_forge.verify.harness.declarations import Item, defined, items, parameters
+from halo_forge.verify.harness.join import Joined, Prefix
+from halo_forge.verify.harness.testcode import separate
+from halo_forge.verify.harness.tokens import Token, scan, words
+from halo_forge.verify.job import Job, Limits, Run
+from halo_forge.verify.sandbox import Sandbox
+
+BUILD = Limits(cpu_s=120, memory_mb=4096, processes=16, output_kb=32 << 10, file_mb=60)
+START = "read -r HALO_NONCE && cat > tests && chmod 700 tests && export HALO_NONCE && exec ./tests"
+_STANDARD = {
+    *("string", "vector", "array", "deque", "list", "set", "multiset", "unordered_set", "map", "multimap"),
+    *("unordered_map", "pair", "tuple", "optional", "complex", "size_t"),
+    *("int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t"),
+}
+_FUNDAMENTAL = {"void", "bool", "char", "short", "int", "long", "float", "double", "signed", "unsigned", "const"}
+_building = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of the answer that the tests call; `declaration` has {} in the place of its name."""
+
+    name: str
+    declaration: str
+
+
+@dataclass(frozen=True)
+class Built:
+    """A task's two halves, compiled: the tests' program and the answer's loop."""
+
+    tests: bytes
+    loop: bytes
+
+
+def functions(prefix: Prefix, joined: Joined, tests: str) -> list[Function]:
+    """What the tests call: the function whose head ends the prefix, else the answer's functions on plain types.
+
+    An empty list says that this cannot be told. An answer has no say where the prefix has.
+    """
+    if prefix.open is not None:
+        return [_from_prefix(prefix.open)] if _declares(prefix.open) else []
+    tokens = scan(tests, "cpp")
+    used = words(tokens) - defined(prefix.items).keys() - defined(items(tokens)).keys()
+    asked = [item for item in joined.items if item.name in used]
+    declared = [_from_answer(item) for item in asked if item.kind == "function"]
+    return [function for function in declared if function] if all(declared) and len(declared) == len(asked) else []
+
+
+def build(toolchain: Gcc, sandbox: Sandbox, prefix: Prefix, asked: list[Function], tests: str) -> Built | None:
+    """The halves of a task, from the cache or from the compiler; None if its values cannot cross."""
+    sources = {"tests.cpp": _tests_source(prefix, asked, tests), "loop.cpp": _loop_source(prefix, asked)}
+    options = [*toolchain.options("cpp"), "-w"]
+    parts = [*options, headers.version(options[0]), *sources.values()]
+    path = cache_folder("harness") / hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
+    if not path.exists():
+        with _building:
+            if not path.exists():
+                _compile(sandbox, [*options, *toolchain.precompiled("cpp", prefix.head)], sources, path)
+    size, _, data = path.read_bytes().partition(b"\n")
+    return Built(data[: int(size)], data[int(size) :]) if int(size) else None
+
+
+def nonce() -> bytes:
+    """What only the tests' process is told; it prints that when all of the tests held."""
+    return secrets.token_hex(16).encode()
+
+
+def _declares(item: Item) -> bool:
+    texts = {token.text for token in item.head}
+    return item.kind == "function" and bool(item.name) and not texts & {"=", "template", "operator", "::name"}
+
+
+def _from_prefix(item: Item) -> Function:
+    texts = ["{}" if at == item.name_at else token.text for at, token in enumerate(item.head)]
+    kept = [text for text in texts if text not in ("static", "inline", "extern", "constexpr")]
+    return Function(item.name, _spelled(kept))
+
+
+def _from_answer(item: Item) -> Function | None:
+    """The declaration in full names, without the parameters' names; None if a type in it is not plain."""
+    result = [token for token in item.tokens[: item.name_at] if token.text not in ("static", "inline", "constexpr")]
+    head = item.head
+    if head[-1].text != ")" or any(token.kind not in ("word", "punctuation", "number") for token in head):
+        return None
+    types = [_plain_type(result), *map(_plain_type, map(_without_name, parameters(item)))]
+    if not all(types):
+        return None
+    return Function(item.name, f"{types[0]} {{}}({', '.join(map(str, types[1:]))})")
+
+
+def _without_name(parameter: list[Token]) -> list[Token]:
+    last = parameter[-1]
+    named = len(parameter) > 1 and last.kind == "word" and last.text not in _STANDARD | _FUNDAMENTAL
+    return parameter[:-1] if named else parameter
+
+
+def _plain_type(tokens: list[Token]) -> str | None:
+    spelled: list[str] = []
+    for token in tokens:
+        if token.text in _STANDARD:
+            spelled.append(f"std::{token.text}")
+        elif token.text in _FUNDAMENTAL or token.text in ("<", ">", ",", "&") or token.kind == "number":
+            spelled.append(token.text)
+        elif token.text not in ("std", "::"):
+            return None
+    return _spelled(spelled) if spelled else None
+
+
+def _spelled(texts: list[str]) -> str:
+    return " ".join(texts).replace("& &", "&&").replace(": :", "::").replace("- >", "->")
+
+
+def _part(name: str) -> str:
+    return f'# 1 "{name}" 3\n{Path(__file__).with_name(name).read_text(encoding="utf-8")}\n'
+
+
+def _declared(asked: list[Function]) -> str:
+    return "".join(f"{function.declaration.format(f'halo_type_{n}')};\n" for n, function in enumerate(asked))
+
+
+def _tests_source(prefix: Prefix, asked: list[Function], tests: str) -> str:
+    code, included = separate(tests, "cpp")
+    names = ", ".join(f'"{function.name}"' for function in asked)
+    stubs = "".join(
+        f"static auto &halo_stub_{n} = halo_wire::Stub<{n}, decltype(halo_type_{n})>::call;\n"
+        f"#define {function.name} halo_stub_{n}\n"
+        for n, function in enumerate(asked)
+    )
+    named = f"namespace halo_wire {{ inline const char *const names[] = {{{names}}}; }}\n"
+    return (
+        f'{_part("wire.hpp")}{named}{_part("tests.hpp")}{included}# 1 "prompt"\n{prefix.head}\n{_declared(asked)}'
+        f'{stubs}# 1 "tests"\n{code}\n'
+    )
+
+
+def _loop_source(prefix: Prefix, asked: list[Function]) -> str:
+    entries = "".join(f"extern decltype(halo_type_{n}) *halo_entry_{n};\n" for n in range(len(asked)))
+    cases = "".join(f"case {n}: halo_wire::answer(in, out, halo_entry_{n}); break; " for n in range(len(asked)))
+    return f"""{_part("wire.hpp")}{_part("answer.hpp")}# 1 "prompt"
+{prefix.head}
+{_declared(asked)}{entries}
+int main() {{
+    halo_wire::In in;
+    while (halo_wire::receive(3, in)) {{
+        halo_wire::Out out;
+        switch (halo_wire::Wire<int>::get(in)) {{ {cases}}}
+        if (!halo_wire::send(4, out)) break;
+    }}
+    _exit(0);
+}}
+"""
+
+
+def answer_source(prefix: Prefix, joined: Joined, asked: list[Function]) -> str:
+    """The answer below the prefix, and what the loop calls below the answer. It knows nothing of the tests."""
+    others = ["main", *joined.renamed]
+    renamed = "".join(f"#define {name} halo_answer_{name}\n" for name in others)
+    undone = "".join(f"#undef {name}\n" for name in {*others, *joined.macros})
+    bridges = "".join(_BRIDGE.replace("NUMBER", str(n)).replace("NAME", f.name) for n, f in enumerate(asked))
+    return (
+        f'{joined.includes}# 1 "prompt" 3\n{prefix.head}\n{renamed}{joined.source("main.cpp")}{undone}'
+        f'# 1 "bridge" 3\n{_declared(asked)}{_PASS}{bridges}'
+    )
+
+
+# The answer's function may take and return what converts to the types that were asked for.
+_PASS = """
+template <class T> struct halo_pass { using type = T &; };
+template <class T> struct halo_pass<T &&> { using type = T &&; };
+"""
+_BRIDGE = """
+template <class F> struct halo_bridge_NUMBER;
+template <class R, class... A> struct halo_bridge_NUMBER<R(A...)> {
+    static R call(A... a) { return ::NAME(static_cast<typename halo_pass<A>::type>(a)...); }
+};
+template <class... A> struct halo_bridge_NUMBER<void(A...)> {
+    static void call(A... a) { ::NAME(static_cast<typename halo_pass<A>::type>(a)...); }
+};
+decltype(halo_type_NUMBER) *halo_entry_NUMBER = halo_bridge_NUMBER<decltype(halo_type_NUMBER)>::call;
+"""
+
+
+def _compile(sandbox: Sandbox, options: list[str], sources: dict[str, str], path: Path) -> None:
+    command = " ".join(f"'{option}'" for option in options)
+    linker = " ".join(headers.fastest_linker(options[0]))
+    script = (
+        f"{command} -s tests.cpp {linker} -o tests && {command} -c loop.cpp -o loop.o && "
+        "stat -c %s tests && cat tests loop.o"
+    )
+    run = _run_alone(sandbox, script, {name: text.encode("utf-8", "replace") for name, text in sources.items()})
+    words = run.stderr.decode("utf-8", "replace")
+    if run.limit != "-" or (run.exit_code != 0 and "error:" not in words):
+        raise InfrastructureError(f"the tests of a task cannot be compiled: {run.limit} {words.strip()[-300:]}")
+    with whole_file(path, "wb") as file:
+        file.write(run.stdout if run.exit_code == 0 else b"0\n")
+
+
+def _run_alone(sandbox: Sandbox, script: str, files: dict[str, bytes]) -> Run:
+    report = sandbox.run(Job(files, BUILD, cases=[{"stdin": b""}], run=["/bin/sh", "-c", script]))
+    if not report.tests:
+        raise InfrastructureError("the tests of a task cannot be compiled: the sandbox broke off")
+    return report.tests[0]

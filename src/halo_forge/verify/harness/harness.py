@@ -1,0 +1,203 @@
+"""Judging C and C++ answers by test code with a `main` (HumanEval-X): which way, the job, and the verdict."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from halo_forge.config_verify import Verify
+from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.records import HarnessTests, StdioCase, StdioTests, Task
+from halo_forge.verify import grade, headers
+from halo_forge.verify.gcc import Gcc
+from halo_forge.verify.harness import apart, beside, gate
+from halo_forge.verify.harness.declarations import items
+from halo_forge.verify.harness.join import Joined, Prefix, join, read_prefix
+from halo_forge.verify.harness.tokens import Unreadable, scan, words
+from halo_forge.verify.job import Job, Limits, Report
+from halo_forge.verify.protocol import Judgement
+from halo_forge.verify.rewards import reward_for
+from halo_forge.verify.sandbox import Sandbox
+
+IN_PROCESS = "[in-process] the tests ran in the answer's process"
+_LIBRARIES = ("libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1")
+_PASSED = "passed"
+_THREADS = {"thread", "jthread", "async", "pthread_create", "thrd_create"}
+_CLOSED = ["-Wl,-z,relro", "-Wl,-z,now"]
+"""The table of library functions is filled and closed before the program starts."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A job, and what the last bytes of its program's output are if the tests passed."""
+
+    job: Job
+    proof: bytes
+    alarm: bytes = b""
+    """What the program says where the kernel does not let it be guarded."""
+
+
+def asked_function(task: Task) -> str:
+    """The name of what the task asks for; "" if only the tests know."""
+    try:
+        asked = read_prefix(task.tests.prefix, task.language).open
+    except Unreadable:
+        asked = None  # said by `check`
+    return (asked.name if asked else "") or task.entry_point or ""
+
+
+@functools.cache
+def fingerprint() -> str:
+    """Which way of testing this is: verdicts of another are not taken for its own."""
+    files = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".h", ".hpp"))
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
+
+
+class Harness:
+    """Compiles a task's test code with the compilers of a toolchain."""
+
+    def __init__(self, settings: Verify, toolchain: Gcc, sandbox: Sandbox, compiling: Limits, running: Limits):
+        self._settings, self._toolchain, self._sandbox = settings, toolchain, sandbox
+        self._compiling, self._running = compiling, running
+
+    def check(self, task: Task) -> None:
+        """Raises InputError if the task's own code cannot be read or has no `main`."""
+        try:
+            read_prefix(task.tests.prefix, task.language)
+            found = items(scan(task.tests.code, task.language))
+        except Unreadable as error:
+            raise InputError(f"{task.task_id}: the tests hold {error}; mend or leave out the task") from None
+        if not any(item.name == "main" and item.kind == "function" and item.closed for item in found):
+            raise InputError(f"{task.task_id}: the tests' code has no main; add one, or leave out the task")
+
+    def judge(self, task: Task, code: str) -> Judgement:
+        tests, language = task.tests, task.language
+        assert isinstance(tests, HarnessTests)
+        prefix = read_prefix(tests.prefix, language)
+        try:
+            joined = join(prefix, code, language)
+        except Unreadable as error:
+            return self._refused(code, f"the program holds {error}")
+        if language == "cpp" and (asked := apart.functions(prefix, joined, tests.code)):
+            built = apart.build(self._toolchain, self._sandbox, prefix, asked, tests.code)
+            if built is not None:
+                return self._graded(task, code, self._apart(built, prefix, joined, asked), "")
+        if reason := gate.refuse(joined, scan(tests.code, language), language):
+            return self._refused(code, f"{IN_PROCESS}, where a program may not hold: {reason}")
+        trial, mark = self._beside(prefix, joined, tests.code, language)
+        return self._graded(task, code, trial, IN_PROCESS, self._foreign_symbol(task, mark))
+
+    def _apart(self, built: apart.Built, prefix: Prefix, joined: Joined, asked: list[apart.Function]) -> Trial:
+        nonce, linker = apart.nonce(), headers.fastest_linker(self._toolchain.compiler("cpp"))
+        command = [*self._toolchain.options("cpp"), "answer.cpp"]
+        command += self._toolchain.precompiled("cpp", joined.includes + prefix.head)
+        command += ["loop.o", "-Wl,--allow-multiple-definition", *linker, "-o", "main"]
+        source = apart.answer_source(prefix, joined, asked)
+        job = Job(
+            files={"answer.cpp": _bytes(source), "loop.o": built.loop},
+            compile=command,
+            compile_limits=self._compiling,
+            run=["/bin/sh", "-c", apart.START],
+            cases=[{"stdin": nonce + b"\n" + built.tests}],
+            run_limits=self._running,
+        )
+        return Trial(job, b"\n" + nonce + b"\n")
+
+    def _beside(self, prefix: Prefix, joined: Joined, tests: str, language: str) -> tuple[Trial, str]:
+        guarded = beside.guarded(prefix, joined, tests, language)
+        options, source = self._toolchain.options(language), f"{guarded.mark}.{language}"
+        compiling = [*options, source, *self._toolchain.precompiled(language, guarded.includes), "-c", "-o", "main.o"]
+        linking = [options[0], "main.o", *headers.fastest_linker(options[0]), *_CLOSED, "-o", "main"]
+        linking += ["-lm"] if language == "c" else []
+        uses_threads = bool(_THREADS & words(scan(tests, language)))
+        # The source is gone before the program starts; what it defines is printed for the judge to look at.
+        script = (
+            f"{_quoted(compiling)}; code=$?; rm -f {source}; [ $code = 0 ] || exit $code; "
+            f"nm -gP --defined-only main.o && {_quoted(linking)}"
+        )
+        job = Job(
+            files={source: _bytes(guarded.source)},
+            compile=["/bin/sh", "-c", script],
+            compile_limits=self._compiling,
+            run=["./main"],
+            cases=[{"stdin": guarded.nonce}],
+            run_limits=self._running if uses_threads else replace(self._running, processes=1),
+        )
+        return Trial(job, guarded.proof, f"{guarded.mark}_ cannot be guarded".encode()), guarded.mark
+
+    def _foreign_symbol(self, task: Task, mark: str) -> Callable[[str], str | None]:
+        """A look at what an object file defines: the first symbol that is not the answer's to define, or None."""
+        library = _exported(self._toolchain.compiler(task.language))
+        used = words(scan(task.tests.code, task.language))
+        asked = asked_function(task)
+
+        def look(listing: str) -> str | None:
+            rows = [line.split(" ") for line in listing.splitlines()]
+            # Weak C++ symbols are templates and inline functions, which every program has.
+            defined = [row[0] for row in rows if len(row) > 1 and not (row[0].startswith("_Z") and row[1] in "WVu")]
+            ours = [name for name in defined if mark not in name and name != "main"]
+            return gate.symbol(ours, library, used, task.language, asked)
+
+        return look
+
+    def _graded(
+        self, task: Task, code: str, trial: Trial, note: str, look: Callable[[str], str | None] | None = None
+    ) -> Judgement:
+        report = self._sandbox.run(trial.job)
+        if look is not None and report.compile is not None:
+            listing = report.compile.stdout.decode("utf-8", "replace")
+            report.compile = replace(report.compile, stdout=b"")
+            if report.compile.exit_code == 0 and (name := look(listing)):
+                return self._refused(code, f"{note}, where a program may not define {name}")
+        if trial.alarm and any(trial.alarm in run.stderr for run in report.tests):
+            raise InfrastructureError("this kernel takes no system call filters, which tests beside an answer need")
+        said = _judged_outside(report, trial.proof)
+        seen = task.model_copy(update={"tests": StdioTests(cases=[StdioCase(stdin="", stdout=_PASSED)])})
+        judgement = grade.grade(seen, code, report, self._settings.rewards)
+        detail = judgement.detail
+        if judgement.status == "wrong_answer":
+            detail = said or "the program ended before the tests did"
+        return replace(judgement, detail=grade.clip("\n".join(filter(None, [note, detail]))))
+
+    def _refused(self, code: str, detail: str) -> Judgement:
+        ladder = self._settings.rewards
+        reward = reward_for("compile_error", 0, 1, warnings=False, ladder=ladder)
+        return Judgement("compile_error", reward, 0, 1, grade.clip(detail), code)
+
+
+def _judged_outside(report: Report, proof: bytes) -> str:
+    """Put into the report what the proof says, in the place of what was printed; what the tests said on stderr."""
+    if not report.tests:
+        return ""
+    run = report.tests[0]
+    report.tests[0] = replace(run, stdout=_PASSED.encode() if run.stdout.endswith(proof) else b"failed")
+    return run.stderr.decode("utf-8", "replace").strip()
+
+
+@functools.cache
+def _exported(compiler: str) -> set[str]:
+    """The functions and variables of the libraries that every program is linked with."""
+    if shutil.which("nm") is None:
+        raise InfrastructureError("nm not found: apt install binutils")
+    found: set[str] = set()
+    for library in _LIBRARIES:
+        path = subprocess.run([compiler, f"-print-file-name={library}"], capture_output=True, text=True).stdout.strip()
+        if Path(path).is_absolute():
+            listing = subprocess.run(["nm", "-DP", "--defined-only", path], capture_output=True, text=True).stdout
+            found.update(line.split(" ", 1)[0].split("@")[0] for line in listing.splitlines())
+    if "strcmp" not in found:
+        raise InfrastructureError(f"{compiler}: its C library cannot be read; apt install libc6-dev binutils")
+    return found
+
+
+def _quoted(command: list[str]) -> str:
+    return " ".join(f"'{word}'" for word in command)
+
+
+def _bytes(source: str) -> bytes:
+    return source.encode("utf-8", "replace")

@@ -1,0 +1,258 @@
+"""The compilers beside g++: what each does with right, wrong and hostile programs, and how one that is missing is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from halo_forge.config_verify import Verify
+from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.records import CompileTests, HarnessTests, Source, StdioCase, StdioTests, Task
+from halo_forge.verify import gcc, headers
+from halo_forge.verify.registry import VERIFIERS, AutoVerifier, get_verifier
+
+pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+SETTINGS = Verify(run_timeout_s=1.0, memory_mb=256, max_processes=16, max_output_kb=64)
+COMPILERS = {"gcc": "g++", "clang": "clang++", "mingw": "x86_64-w64-mingw32-g++", "rust": "rustc", "go": "go"}
+PACKAGES = {"gcc": "g\\+\\+", "clang": "clang", "mingw": "g\\+\\+-mingw-w64-x86-64", "rust": "rustc", "go": "golang-go"}
+DOUBLE = {
+    "cpp": "#include <iostream>\nint main() { int n; std::cin >> n; std::cout << 2 * n << std::endl; }\n",
+    "c": '#include <stdio.h>\nint main(void) { int new; scanf("%d", &new); printf("%d\\n", 2 * new); return 0; }\n',
+    "rust": "use std::io::Read;\nfn main() {\n    let mut s = String::new();\n    std::io::stdin().read_to_string(&mut s).unwrap();\n"
+    '    let n: i64 = s.trim().parse().unwrap();\n    println!("{}", 2 * n);\n}\n',
+    "go": 'package main\n\nimport "fmt"\n\nfunc main() {\n\tvar n int\n\tfmt.Scan(&n)\n\tfmt.Println(2 * n)\n}\n',
+}
+TIMES_THREE = {
+    "cpp": ("2 * n", "3 * n"),
+    "c": ("2 * new", "3 * new"),
+    "rust": ("2 * n", "3 * n"),
+    "go": ("2 * n", "3 * n"),
+}
+WINE = bool(shutil.which("wine"))
+
+
+def task(language, tests=None):
+    cases = [StdioCase(stdin="4\n", stdout="8\n"), StdioCase(stdin="5\n", stdout="10\n")]
+    return Task(
+        task_id="t",
+        language=language,
+        prompt="",
+        tests=tests or StdioTests(cases=cases),
+        source=Source(dataset="x"),
+        family="f",
+    )
+
+
+def verifier(name):
+    if shutil.which(COMPILERS[name.removesuffix("-compile")]) is None:
+        pytest.skip(f"needs {COMPILERS[name.removesuffix('-compile')]}")
+    return get_verifier(name, SETTINGS)
+
+
+def judge(verifier, language, program, tests=None):
+    return verifier.judge(task(language, tests), f"```{language}\n{program}\n```\n")
+
+
+RUNS = [("clang", "cpp"), ("clang", "c"), ("rust", "rust"), ("go", "go")]
+RUNS += [
+    pytest.param("mingw", language, marks=[pytest.mark.slow, pytest.mark.skipif(not WINE, reason="needs wine")])
+    for language in ("cpp", "c")
+]
+
+
+@pytest.mark.parametrize(("name", "language"), RUNS)
+def test_right_wrong_and_broken_programs_are_told_apart(name, language):
+    chosen = verifier(name)
+    right = DOUBLE[language]
+    assert judge(chosen, language, right).status == "pass"
+    wrong = judge(chosen, language, right.replace(*TIMES_THREE[language]))
+    assert (wrong.status, wrong.tests_passed) == ("wrong_answer", 0)
+    broken = judge(chosen, language, right.replace("main", "main(", 1))
+    assert (broken.status, broken.reward) == ("compile_error", 0.0) and "main." in broken.detail
+
+
+@pytest.mark.parametrize("name", ["clang", "rust", "go", pytest.param("mingw", marks=pytest.mark.slow)])
+def test_a_probe_compiles_and_runs_a_first_program(name):
+    verifier(name).probe()
+
+
+STOPPED = [
+    ("rust", 'fn main() { println!("8"); let v: Vec<i32> = vec![]; println!("{}", v[1]); }', "runtime_error"),
+    ("rust", "fn main() { std::process::exit(0); }", "wrong_answer"),
+    ("rust", "fn main() { loop {} }", "timeout"),
+    ("rust", "fn main() { loop { println!(\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"); } }", "output_limit"),
+    ("rust", 'fn main() { println!("{}", include_str!("/etc/passwd")); }', "compile_error"),
+    ("rust", 'fn main() { println!("{}", std::fs::read_dir("/root").is_err() as i32 * 8); }', "wrong_answer"),
+    ("go", 'package main\n\nimport "fmt"\n\nfunc main() {\n\tfmt.Println(8)\n\tpanic("no")\n}', "runtime_error"),
+    ("go", 'package main\n\nimport "os"\n\nfunc main() { os.Exit(0) }', "wrong_answer"),
+    ("go", "package main\n\nfunc main() { for {} }", "timeout"),
+    ("go", 'package main\n\nimport "fmt"\n\nfunc main() {\n\tfor {\n\t\tfmt.Println("xxxxxxxxxxxxxxxxxxxxxxxx")\n\t}\n}', "output_limit"),
+    ("go", 'package main\n\nimport "C"\n\nfunc main() {}', "compile_error"),
+    ("go", 'package main\n\nimport _ "embed"\n\n//go:embed /etc/passwd\nvar s string\n\nfunc main() { println(s) }', "compile_error"),
+    ("go", 'package main\n\nimport "github.com/x/y"\n\nfunc main() { y.F() }', "compile_error"),
+    ("clang", '#include "/etc/passwd"\nint main() {}', "compile_error"),
+    ("clang", "#include <cstdlib>\nint main() { std::abort(); }", "runtime_error"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "program", "status"), STOPPED)
+def test_programs_that_do_not_end_well(name, program, status):
+    judgement = judge(verifier(name), {"clang": "cpp"}.get(name, name), program)
+    assert judgement.status == status, judgement.detail
+    assert "root:" not in judgement.detail
+
+
+@pytest.mark.parametrize(
+    ("name", "program"),
+    [
+        ("rust", "fn main() { let mut v = Vec::new(); loop { v.push(vec![1u8; 1 << 20]); } }"),
+        ("go", "package main\n\nfunc main() {\n\tvar v [][]byte\n\tfor {\n\t\tb := make([]byte, 1<<20)\n\t\tfor i := range b {\n\t\t\tb[i] = 1\n\t\t}\n\t\tv = append(v, b)\n\t}\n}"),
+    ],
+)  # fmt: skip
+def test_memory_is_limited_whatever_a_runtime_reserves(name, program):
+    judgement = judge(verifier(name), name, program)
+    assert judgement.status in ("memory_limit", "runtime_error"), judgement.detail
+    assert "memory" in judgement.detail
+
+
+def test_go_programs_may_use_goroutines():
+    program = (
+        'package main\n\nimport (\n\t"fmt"\n\t"sync"\n)\n\nfunc main() {\n\tvar n, sum int\n\tfmt.Scan(&n)\n\tvar all sync.WaitGroup\n'
+        "\tvar one sync.Mutex\n\tfor i := 0; i < 2*n; i++ {\n\t\tall.Add(1)\n\t\tgo func() { defer all.Done(); one.Lock(); sum++; one.Unlock() }()\n"
+        "\t}\n\tall.Wait()\n\tfmt.Println(sum)\n}\n"
+    )
+    assert judge(verifier("go"), "go", program).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "fragment"),
+    [
+        ("clang", "cpp", "#include <vector>\nstd::vector<int> f() { return {}; }"),
+        ("mingw", "cpp", "#include <windows.h>\nint f() { return GetLastError(); }"),
+        ("rust", "rust", "pub fn f() -> Vec<i32> { vec![] }"),
+        ("go", "go", "package main\n\nfunc f() []int { return nil }"),
+    ],
+)
+def test_tests_that_only_compile_need_no_main(name, language, fragment):
+    chosen = verifier(name)
+    assert judge(chosen, language, fragment, CompileTests()).status == "pass"
+    assert judge(chosen, language, fragment.replace("f()", "f(", 1), CompileTests()).status == "compile_error"
+
+
+@pytest.mark.parametrize("name", ["gcc-compile", "mingw-compile", "rust-compile", "go-compile"])
+def test_compile_only_never_claims_a_pass_for_what_was_not_run(name):
+    chosen = verifier(name)
+    language = chosen._toolchain.languages[0]
+    chosen.check(task(language))
+    assert "not run" in chosen.description
+    judgement = judge(chosen, language, DOUBLE[language])
+    assert (judgement.status, judgement.reward, judgement.tests_passed) == ("wrong_answer", 0.5, 0)
+    assert "not run" in judgement.detail and "nothing is known" in judgement.detail
+    assert judge(chosen, language, DOUBLE[language].replace("main", "main(", 1)).status == "compile_error"
+    assert judge(chosen, language, DOUBLE[language], CompileTests()).status == "pass"
+
+
+def test_compile_only_links_where_the_tests_would_run_the_program():
+    chosen = verifier("gcc-compile")
+    judgement = judge(chosen, "cpp", "void f();\nint main() { f(); }")
+    assert judgement.status == "compile_error" and "undefined reference" in judgement.detail
+
+
+def test_without_wine_mingw_refuses_what_it_would_have_to_run(monkeypatch):
+    chosen = verifier("mingw")
+    monkeypatch.setattr(gcc.Mingw, "cannot_run", lambda self: "no wine: apt install wine wine64")
+    with pytest.raises(InputError, match="no wine: apt install wine wine64; or choose 'mingw-compile'"):
+        chosen.check(task("cpp"))
+    with pytest.raises(InfrastructureError, match="no wine"):
+        judge(chosen, "cpp", DOUBLE["cpp"])
+    assert "no wine" in chosen.description
+    assert judge(chosen, "cpp", DOUBLE["cpp"], CompileTests()).status == "pass"
+
+
+@pytest.mark.parametrize("name", COMPILERS)
+def test_without_a_compiler_the_package_is_named(name, monkeypatch, tmp_path):
+    (tmp_path / "bwrap").symlink_to(shutil.which("bwrap"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InfrastructureError, match=f"apt install {PACKAGES[name]}$"):
+        get_verifier(name, SETTINGS).probe()
+    with pytest.raises(InfrastructureError, match=f"apt install {PACKAGES[name]}$"):
+        get_verifier(name, SETTINGS).fingerprint()
+
+
+def test_a_compiler_in_a_home_is_not_shown_to_the_answers(monkeypatch, tmp_path):
+    home = tmp_path / "home"
+    (home / "bin").mkdir(parents=True)
+    for compiler in ("clang", "clang++"):
+        (home / "bin" / compiler).write_text("#!/bin/sh\n")
+        (home / "bin" / compiler).chmod(0o755)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", f"{home / 'bin'}:{os.environ['PATH']}")
+    chosen = get_verifier("clang", SETTINGS)
+    with pytest.raises(InfrastructureError, match="into a folder of its own"):
+        chosen.probe()
+
+
+def test_a_rust_toolchain_outside_usr_is_shown_to_the_box_and_nothing_beside_it():
+    found = shutil.which("rustc")
+    if found is None:
+        pytest.skip("needs rustc")
+    root = subprocess.run([found, "--print", "sysroot"], capture_output=True, text=True).stdout.strip()
+    bound = get_verifier("rust", SETTINGS)._toolchain.binds()
+    assert [str(path) for path in bound] == ([] if root.startswith("/usr") else [root])
+
+
+def test_a_probe_says_when_a_compiler_does_not_work_in_the_box(monkeypatch):
+    chosen = verifier("rust")
+    monkeypatch.setitem(chosen._toolchain.trials, "rust", "fn main( {}")
+    with pytest.raises(InfrastructureError, match="cannot compile a first program in the sandbox: error"):
+        chosen.probe()
+    monkeypatch.setitem(chosen._toolchain.trials, "rust", "fn main() { std::process::exit(7); }")
+    with pytest.raises(InfrastructureError, match="cannot run a first program in the sandbox.*exit code 7"):
+        chosen.probe()
+
+
+@pytest.mark.parametrize("top", ["#include <iostream>\n", "#include <vector>\n#include <iostream>\n"])
+def test_clang_uses_the_precompiled_header(top, tmp_path):
+    if shutil.which("clang++") is None:
+        pytest.skip("needs clang")
+    (tmp_path / "main.cpp").write_text(top + "int main() { std::cout << 1; }\n")
+    options = headers.options(shutil.which("clang++"), gcc.FLAGS["cpp"], top, clang=True)
+    assert options[0] == "-include-pch"
+    command = ["clang++", *gcc.FLAGS["cpp"], *options, "-H", "-fsyntax-only", "main.cpp"]
+    opened = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert opened.returncode == 0 and "ostream" not in opened.stderr
+
+
+def test_clang_with_a_precompiled_header_still_misses_what_was_not_included():
+    judgement = judge(verifier("clang"), "cpp", DOUBLE["cpp"].replace("2 * n", "std::stack<int>().size()"))
+    assert judgement.status == "compile_error"
+
+
+def test_auto_makes_the_verifier_of_a_language_when_its_first_task_comes(monkeypatch):
+    go, made = verifier("go"), []
+    auto = AutoVerifier(SETTINGS)
+    monkeypatch.setitem(VERIFIERS, "go", lambda settings: made.append(settings) or go)
+    auto.probe()
+    assert not made
+    assert judge(auto, "go", DOUBLE["go"]).status == "pass" and len(made) == 1
+    assert judge(auto, "cpp", DOUBLE["cpp"]).status == "pass" and len(made) == 1
+
+
+@pytest.mark.parametrize("name", ["rust", "go", "mingw"])
+def test_harness_tests_are_for_compilers_of_c_that_run_here(name):
+    language = {"mingw": "cpp"}.get(name, name)
+    with pytest.raises(InputError, match="'harness'"):
+        verifier(name).check(task(language, HarnessTests(code="int main() {}")))
+
+
+def test_a_fingerprint_changes_with_what_can_change_a_verdict():
+    if shutil.which("g++") is None:
+        pytest.skip("needs g++")
+    prints = [get_verifier("gcc", SETTINGS).fingerprint(), get_verifier("gcc-compile", SETTINGS).fingerprint()]
+    prints.append(get_verifier("gcc", SETTINGS.model_copy(update={"memory_mb": 300})).fingerprint())
+    prints.append(get_verifier("gcc", SETTINGS.model_copy(update={"run_timeout_s": 3.0})).fingerprint())
+    assert len(set(prints)) == len(prints)
+    assert get_verifier("gcc", SETTINGS).fingerprint() == prints[0]
