@@ -241,9 +241,9 @@ def test_auto_makes_the_verifier_of_a_language_when_its_first_task_comes(monkeyp
     assert judge(auto, "cpp", DOUBLE["cpp"]).status == "pass" and len(made) == 1
 
 
-@pytest.mark.parametrize("name", ["rust", "go", "mingw"])
+@pytest.mark.parametrize("name", ["rust", "go", "mingw", "gcc-compile"])
 def test_harness_tests_are_for_compilers_of_c_that_run_here(name):
-    language = {"mingw": "cpp"}.get(name, name)
+    language = {"mingw": "cpp", "gcc-compile": "cpp"}.get(name, name)
     with pytest.raises(InputError, match="'harness'"):
         verifier(name).check(task(language, HarnessTests(code="int main() {}")))
 

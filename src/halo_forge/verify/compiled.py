@@ -14,7 +14,7 @@ from halo_forge.verify.harness import harness
 from halo_forge.verify.job import Job, Limits
 from halo_forge.verify.protocol import Judgement
 from halo_forge.verify.sandbox import Sandbox
-from halo_forge.verify.toolchains import Toolchain
+from halo_forge.verify.toolchains import RunLimits, Toolchain
 
 COMPILE_MEMORY_MB = 2048
 COMPILE_FILE_MB = 60
@@ -28,7 +28,7 @@ NOT_RUN = "compiled and linked; not run, so nothing is known about what it print
 class CompiledVerifier:
     """Programs that read stdin and write stdout, functions under a C or C++ harness, and what must only compile.
 
-    With `compile_only` every task is asked one thing: does the program compile and link? That is a pass where the
+    With `compile_only` a task is asked one thing: does the program compile and link? That is a pass where the
     tests ask no more. Elsewhere it is no pass and pays what the ladder gives for compiling, and the detail says that
     nothing was run; no test is counted as passed.
     """
@@ -39,7 +39,9 @@ class CompiledVerifier:
         self._sandbox = Sandbox(settings, binds=toolchain.binds())
         memory_mb = settings.memory_mb + toolchain.address_space_mb
         run_s = settings.run_timeout_s + toolchain.start_s
-        self._run_limits = Limits(run_s, memory_mb, settings.max_processes, settings.max_output_kb)
+        self._run_limits = RunLimits(
+            run_s, memory_mb, settings.max_processes, settings.max_output_kb, open_files=toolchain.open_files
+        )
         self._compile_limits = Limits(
             settings.compile_timeout_s, COMPILE_MEMORY_MB, COMPILE_PROCESSES, COMPILE_OUTPUT_KB, COMPILE_FILE_MB
         )
@@ -74,7 +76,7 @@ class CompiledVerifier:
 
     def check(self, task: Task) -> None:
         kinds: tuple[type, ...] = (StdioTests, CompileTests)
-        if self._harness or self._compile_only:
+        if self._harness:
             kinds += (HarnessTests,)
         grade.check_task(task, self._toolchain.languages, kinds, self.name)
         why = self._toolchain.cannot_run()

@@ -9,6 +9,7 @@ from pathlib import Path
 from halo_forge.cache import cache_folder
 from halo_forge.errors import InfrastructureError
 from halo_forge.verify import headers, wine
+from halo_forge.verify.job import OPEN_FILES
 from halo_forge.verify.toolchains import find, prefix_outside_usr, with_data_limit
 
 # -O0: the tests are small, so time goes into compiling. Warnings are asked for since the reward ladder knows them.
@@ -38,6 +39,7 @@ class Gcc:
     languages = tuple(FLAGS)
     address_space_mb = 0
     start_s = 0.0
+    open_files = OPEN_FILES
 
     def probe(self) -> None:
         for language in self.languages:
@@ -86,6 +88,7 @@ class Mingw(Gcc):
 
     address_space_mb = wine.ADDRESS_SPACE_MB
     start_s = wine.START_S
+    open_files = wine.OPEN_FILES
 
     def binds(self) -> list[Path]:
         return [*super().binds(), cache_folder("wine")]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,10 +18,12 @@ from pathlib import Path
 from halo_forge.cache import cache_folder
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import whole_file
+from halo_forge.verify.job import OPEN_FILES
 from halo_forge.verify.toolchains import find, prefix_outside_usr, with_data_limit
 
 BUILD_TIMEOUT_S = 900
 _LIST = "{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}"
+_PACKAGE_FILE = re.compile(r"^packagefile [^=]+=(.+)$", re.M)
 _SETTINGS = {
     "CGO_ENABLED": "0",
     "GO111MODULE": "off",
@@ -37,6 +40,7 @@ class Go:
     # The runtime reserves the tables of its heap in one piece before main starts.
     address_space_mb = 1024
     start_s = 0.0
+    open_files = OPEN_FILES
     trials = {"go": 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println(1) }\n'}
 
     def probe(self) -> None:
@@ -92,7 +96,7 @@ def _library(go: str) -> Path:
     """The file that says where each package of the standard library lies, built on first use."""
     key = hashlib.sha256(_version(go).encode()).hexdigest()[:16]
     path = cache_folder("go") / f"{key}.cfg"
-    if not path.exists():
+    if not path.exists() or not all(map(os.path.exists, _PACKAGE_FILE.findall(path.read_text()))):
         # A cache of its own: nothing else runs there that would tidy away what the file names.
         packages = _ask(go, ["list", "-export", "-f", _LIST, "std"], BUILD_TIMEOUT_S, f"build-{key}")
         with whole_file(path) as file:

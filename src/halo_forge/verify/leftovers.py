@@ -33,7 +33,7 @@ class Watch:
         self._adopted_before = before.value
         self._libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
         self._tempdir_before = tempfile.tempdir, os.environ.get("TMPDIR")
-        self._folder = tempfile.TemporaryDirectory(prefix=f"{MARK}.")
+        self._folder = tempfile.TemporaryDirectory(prefix="halo-forge-")
         tempfile.tempdir = os.environ["TMPDIR"] = self._folder.name
         self._marked = set(_marked_files(Path(self._folder.name)))
         self.settle()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from halo_forge.errors import InfrastructureError
 from halo_forge.verify import headers
+from halo_forge.verify.job import OPEN_FILES
 from halo_forge.verify.toolchains import find
 
 # Overflow checks and debug assertions are on, as `rustc` has them by itself. Debug information would only be linked.
@@ -23,6 +24,7 @@ class Rust:
     languages = ("rust",)
     address_space_mb = 0
     start_s = 0.0
+    open_files = OPEN_FILES
     trials = {"rust": 'fn main() { println!("1"); }\n'}
 
     def probe(self) -> None:

@@ -47,7 +47,7 @@ class Outcome:
 
 def limited(settings: Verify) -> Verify:
     """The settings with limits that the cases are made for: small, so that running into them does not take long."""
-    small = {"run_timeout_s": 1.0, "compile_timeout_s": 12.0, "memory_mb": 256, "max_processes": 16}
+    small = {"run_timeout_s": 1.0, "compile_timeout_s": 8.0, "memory_mb": 256, "max_processes": 16}
     return settings.model_copy(update={**small, "max_output_kb": 64, "cache": False})
 
 

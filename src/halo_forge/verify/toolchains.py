@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from halo_forge.errors import InfrastructureError
+from halo_forge.verify.job import OPEN_FILES, Limits
 
 
 class Toolchain(Protocol):
@@ -18,6 +20,8 @@ class Toolchain(Protocol):
     """What programs reserve of addresses without using them; comes on top of the memory limit."""
     start_s: float
     """CPU seconds that go by before a program's own code runs; they come on top of its time limit."""
+    open_files: int
+    """Files that a program and its runtime may hold open."""
     trials: dict[str, str]
     """A program of each language that must compile, and run if programs can, for `probe` to be content."""
 
@@ -41,6 +45,16 @@ class Toolchain(Protocol):
 
     def version(self) -> str:
         """All that decides what its programs do: compilers, their versions and flags. Raises InfrastructureError."""
+
+
+@dataclass(frozen=True)
+class RunLimits(Limits):
+    """Limits whose number of open files is a toolchain's."""
+
+    open_files: int = OPEN_FILES
+
+    def as_job(self) -> dict[str, float | int]:
+        return {**super().as_job(), "open_files": self.open_files}
 
 
 def find(program: str, package: str) -> str:

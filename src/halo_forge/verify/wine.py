@@ -19,6 +19,7 @@ from halo_forge.errors import InfrastructureError
 
 ADDRESS_SPACE_MB = 2048
 START_S = 2.0
+OPEN_FILES = 512
 SETUP_TIMEOUT_S = 300
 _NO_PROGRAM = "mscoree mshtml winemenubuilder.exe services.exe explorer.exe plugplay.exe winedevice.exe svchost.exe"
 _ENVIRONMENT = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": ";".join(f"{name}=" for name in _NO_PROGRAM.split())}
