@@ -77,7 +77,7 @@ fi
 
 pip=(.venv/bin/python -m pip --quiet --disable-pip-version-check --no-input)
 step "installing $(grep -c == requirements.lock) packages of requirements.lock (some minutes the first time)" \
-    "${pip[@]}" install --progress-bar off --no-compile -r requirements.lock
+    "${pip[@]}" install --progress-bar off -r requirements.lock
 step "installing halo-forge itself" "${pip[@]}" install --no-deps --no-build-isolation --editable .
 
 # DVC wants Git unless told otherwise: a source archive is told so, in a file of its own that Git ignores.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -76,11 +78,14 @@ class Checkout:
 
     def dvc(self, *arguments: str) -> list[str]:
         """The stages that ran."""
+        return [line.split("'")[1] for line in self.output(*arguments).splitlines() if line.startswith("Running stage")]
+
+    def output(self, *arguments: str) -> str:
         done = subprocess.run(
             ["dvc", *arguments], cwd=self.folder, env=self.environment(), capture_output=True, text=True
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        return [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -188,16 +193,36 @@ def test_bad_input_is_one_line_with_the_cure(finished: Checkout, change, message
     assert len(done.stderr.strip().splitlines()) == 1 and message in done.stderr
 
 
-def test_without_bubblewrap_a_stage_says_how_to_get_it(finished: Checkout, tmp_path) -> None:
-    empty = tmp_path / "bin"
-    empty.mkdir()
-    for tool in ("g++", "gcc", "python3"):
-        (empty / tool).symlink_to(shutil.which(tool))
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        (("g++", "gcc", "python3"), ("bubblewrap", "verify.sandbox: none")),
+        (("bwrap", "gcc", "python3"), ("g++", "apt install g++")),
+    ],
+    ids=["no bubblewrap", "no compiler"],
+)
+def test_what_is_missing_to_verify_is_named_with_its_cure(finished: Checkout, tmp_path, there, words) -> None:
+    for tool in there:
+        (tmp_path / tool).symlink_to(shutil.which(tool))
     done = subprocess.run(
         [sys.executable, "stages/raft_verify.py", "--cycle", "c1"],
         cwd=finished.folder,
-        env=finished.environment() | {"PATH": str(empty)},
+        env=finished.environment() | {"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 3 and "bubblewrap" in done.stderr and "verify.sandbox: none" in done.stderr
+    assert done.returncode == 3 and len(done.stderr.strip().splitlines()) == 1
+    assert all(word in done.stderr for word in words)
+
+
+def test_a_queue_of_three_values_runs_and_can_be_compared(finished: Checkout) -> None:
+    finished.dvc("exp", "run", "--queue", "-S", "raft.keep_top_percent=0.3,0.4,0.7")
+    finished.dvc("exp", "run", "--run-all")
+    rows = list(csv.DictReader(io.StringIO(finished.output("exp", "show", "--csv"))))
+    share = next(column for column in rows[0] if column.endswith("raft.keep_top_percent"))
+    name_of = {row[share]: row["Experiment"] for row in rows if row["Experiment"]}
+    assert {"0.3", "0.4", "0.7"} <= set(name_of)
+    names = [name_of[value] for value in ("0.3", "0.4", "0.7")]
+    finished.dvc("plots", "diff", *names, "--out", "plots")
+    page = (finished.folder / "plots" / "index.html").read_text()
+    assert all(name in page for name in names) and "pass@1" in page

@@ -50,6 +50,15 @@ def test_a_family_assigned_by_hand_to_the_benchmark_changes_no_training_file(tas
     assert "new" in {task.family for task in after["benchmark"]}
 
 
+def test_too_hard_tasks_leave_the_side_that_limits_them_and_no_other(tasks) -> None:
+    graded = [task.model_copy(update={"difficulty": 1 + number % 5}) for number, task in enumerate(tasks)]
+    before, _ = split(graded, Split(), seed=1)
+    after, report = split(graded, Split(max_difficulty={"raft": 2}), seed=1)
+    assert after["raft"] == [task for task in before["raft"] if task.difficulty <= 2]
+    assert set(report["difficulty"]["raft"]) == {"1", "2"}
+    assert after["sft"] == before["sft"] and after["benchmark"] == before["benchmark"]
+
+
 def test_the_seed_decides_the_sides(tasks) -> None:
     sides = [[side_of(task.family, Split(), seed) for task in tasks] for seed in (1, 1, 2)]
     assert sides[0] == sides[1] != sides[2]
@@ -82,7 +91,7 @@ def test_a_planted_leak_is_dropped_from_training(tasks, make_task, leak: str) ->
 
 
 def test_words_that_all_tasks_share_are_no_overlap(make_task) -> None:
-    frame = "Write a complete C++ program that reads the input with std::cin and prints the answer with std::cout."
+    frame = "Write a complete C++ program that reads the input with std::cin and prints only the answer with std::cout."
     training = [make_task(f"a{i}", f"Tell about alpha{i} beta{i} gamma{i}. {frame}") for i in range(30)]
     held_out = [make_task(f"b{i}", f"Tell about delta{i} eta{i} theta{i}. {frame}") for i in range(30)]
     assert max(found.share for found in overlaps(training, held_out, 8)) < 0.3

@@ -52,7 +52,14 @@ def run(command, environment, **options):
 def start(command, environment, **options):
     """Start a process and wait for its first line, which says that it is where the test wants it."""
     process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests that a shell started in the background have Ctrl-C ignored, and their children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **options,
     )
     first = process.stdout.readline().strip()
     return process, first

@@ -102,6 +102,17 @@ def test_a_program_above_a_closing_fence_that_was_never_opened_is_taken_without_
     assert extract_code(completion, "cpp") == program
 
 
+def test_a_second_program_that_is_cut_off_does_not_win_over_a_whole_one():
+    completion = f"{CPP}```\n\nAnother way:\n\n```c++\n#include <iostream>\nint main() {{\n    std::cout <<"
+    assert extract_code(completion, "cpp") == CPP
+    assert extract_code(f"```cpp\n{completion}", "cpp") == CPP
+
+
+def test_a_sample_output_in_a_fence_below_a_bare_program_is_not_code():
+    assert extract_code(f"{CPP}\nIt prints:\n```\n1\n```\n", "cpp") == CPP
+    assert extract_code(f"{PY}\nIt prints what it reads:\n```\n5\n```\n", "python") == PY
+
+
 def test_prose_that_names_main_above_a_proper_fence_is_not_taken_for_the_program():
     program = "int main() { return 0; }\n"
     assert extract_code(f"Here is int main() {{}} for you:\n```\n{program}```\n", "cpp") == program

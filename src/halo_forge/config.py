@@ -38,6 +38,8 @@ class Split(Section):
     """Share of the families on each side; a family's side depends on its name and the seed alone."""
     assign: dict[str, Literal["sft", "raft", "benchmark"]] = {}
     """Families put on a side by hand, by name."""
+    max_difficulty: dict[Literal["sft", "raft", "benchmark"], Annotated[int, Field(ge=1, le=5)]] = {}
+    """Harder tasks are left out of a side: what a model cannot reach costs time and teaches nothing."""
     max_tasks: dict[Literal["sft", "raft", "benchmark"], Positive] = {}
     """Cap on the tasks of a side; the easiest are kept."""
     variants: dict[Literal["sft", "raft", "benchmark"], Positive] = {"sft": 3, "raft": 3, "benchmark": 1}

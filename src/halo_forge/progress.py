@@ -89,7 +89,7 @@ class Progress:
 
     def _time_left(self, now: float) -> list[str]:
         new = self.done - self._resumed
-        if not self.total or new <= 0:
+        if not self.total or new < 0.02 * self.total:  # the first of a batch come late: their rate says nothing yet
             return []
         return [f"{duration((now - self._start) / new * (self.total - self.done))} left"]
 

@@ -21,8 +21,8 @@ from halo_forge.records import Source, StdioCase, StdioTests, Task
 LANGUAGES = {"cpp": "C++", "python": "Python"}
 
 _ASK = {
-    "cpp": "Write a complete C++ program that reads the input with std::cin and prints the answer with std::cout.",
-    "python": "Write a complete Python program that reads the input from standard input and prints the answer.",
+    "cpp": "Write a complete C++ program that reads the input with std::cin and prints only the answer with std::cout.",
+    "python": "Write a complete Python program that reads the input from standard input and prints only the answer.",
 }
 _PARAMETER = re.compile(r"<<(\w+)>>")
 

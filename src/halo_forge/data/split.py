@@ -33,6 +33,8 @@ def split(tasks: Sequence[Task], settings: Split, seed: int) -> tuple[dict[str, 
         sides[side_of(task.family, settings, seed)].append(task)
     without_solution = sum(task.solution is None for task in sides["sft"])
     sides["sft"] = [task for task in sides["sft"] if task.solution is not None]
+    for side, level in settings.max_difficulty.items():
+        sides[side] = [task for task in sides[side] if (task.difficulty or 0) <= level]
     for side, number in settings.variants.items():
         sides[side] = _first_variants(sides[side], number)
     for side, limit in settings.max_tasks.items():

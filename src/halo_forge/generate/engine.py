@@ -71,8 +71,15 @@ def require(module: str, cure: str) -> None:
 
 
 def _choose() -> str:
-    import torch
-
-    if torch.cuda.is_available():
+    if _has_gpu():
         return "vllm" if importlib.util.find_spec("vllm") else "transformers"
     return "openvino" if importlib.util.find_spec("openvino_genai") else "transformers"
+
+
+def _has_gpu() -> bool:
+    """Whether torch can use a GPU. It is asked only where a driver is, since its import takes seconds."""
+    if not any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")):
+        return False
+    import torch
+
+    return torch.cuda.is_available()

@@ -58,8 +58,9 @@ def extract_code(completion: str, language: str, *, function: str | None = None)
        failing those, fences under a tag of no known meaning that do. Fences of other languages (bash, output, …)
        are ignored. A last fence that never closes (a completion cut at its length) runs to the end.
     3. Among several candidates the last one that holds a whole program (`main`, or something that reads the input)
-       wins, since models correct themselves further down; with none whole, the longest.
-    4. A closing fence that was never opened ends the program above it: chat models like to start with the code.
+       wins, since models correct themselves further down, but a fence cut off by the end of the completion only if no
+       other holds one; with none whole, the longest.
+    4. A completion that starts with code and closes a fence that it never opened: the fence is opened for it.
     5. Without any fence the completion itself counts if it looks like the language: prose before the first line of
        code is cut, and prose after it: what follows the last closing brace in languages with braces, and in Python
        what follows an empty line and reads like a sentence.
@@ -72,10 +73,7 @@ def extract_code(completion: str, language: str, *, function: str | None = None)
         return None
     text = _without_thinking(completion.replace("\r\n", "\n").replace("\r", "\n"))
     text = _SPECIAL.sub("", text)
-    unopened = _unopened(text, language)
-    if unopened:
-        return unopened
-    fences = _fences(text)
+    fences = _fences(_opened(text, language))
     if fences:
         return _choose(fences, language, function)
     if function is not None:
@@ -96,19 +94,27 @@ def _without_thinking(text: str) -> str:
     return "".join(kept) + ("" if thinking else text[start:])
 
 
-def _unopened(text: str, language: str) -> str | None:
-    """The program above the first fence, if that one is untagged, has no partner and stands below a whole program."""
+def _opened(text: str, language: str) -> str:
+    """`text` with the fence that a model closed without having opened it.
+
+    That is so if the first fence line is untagged and what stands above it begins with code, or holds a whole program
+    while the number of fence lines is odd.
+    """
     lines = text.split("\n")
     marks = [number for number, line in enumerate(lines) if _FENCE.match(line)]
-    if len(marks) % 2 == 0 or _FENCE.match(lines[marks[0]])[2].strip():
-        return None
+    if not marks or _FENCE.match(lines[marks[0]])[2].strip():
+        return text
     head = "\n".join(lines[: marks[0]])
-    return _bare(head, language) if _WHOLE[language].search(head) else None
+    begins_with_code = _LOOKS_LIKE[language].match(head.lstrip("\n"))
+    if not begins_with_code and not (len(marks) % 2 and _WHOLE[language].search(head)):
+        return text
+    program = _bare(head, language)
+    return "\n".join([f"```{language}", program.rstrip("\n"), "```", *lines[marks[0] + 1 :]]) if program else text
 
 
-def _fences(text: str) -> list[tuple[str, str]]:
-    """(tag, body) of each fence; the last may be unclosed."""
-    found: list[tuple[str, str]] = []
+def _fences(text: str) -> list[tuple[str, str, bool]]:
+    """(tag, body, whether it was closed) of each fence."""
+    found: list[tuple[str, str, bool]] = []
     mark, tag, body = "", "", []
     for line in text.split("\n"):
         fence = _FENCE.match(line)
@@ -116,16 +122,16 @@ def _fences(text: str) -> list[tuple[str, str]]:
             if fence:
                 mark, tag, body = fence[1], _tag(fence[2]), []
         elif fence and fence[1].startswith(mark) and not fence[2].strip():
-            found.append((tag, "\n".join(body) + "\n"))
+            found.append((tag, "\n".join(body) + "\n", True))
             mark = ""
         elif fence and fence[1].startswith(mark) and _tag(fence[2]) in _ALL_TAGS:
             # A fence opened inside a fence: the model forgot to close the first.
-            found.append((tag, "\n".join(body) + "\n"))
+            found.append((tag, "\n".join(body) + "\n", True))
             mark, tag, body = fence[1], _tag(fence[2]), []
         else:
             body.append(line)
     if mark:
-        found.append((tag, "\n".join(body).rstrip("\n") + "\n"))
+        found.append((tag, "\n".join(body).rstrip("\n") + "\n", False))
     return found
 
 
@@ -165,23 +171,25 @@ _OTHER |= {
 _ALL_TAGS = _OTHER.union(*TAGS.values())
 
 
-def _choose(fences: list[tuple[str, str]], language: str, function: str | None) -> str | None:
-    filled = [(tag, body) for tag, body in fences if body.strip()]
+def _choose(fences: list[tuple[str, str, bool]], language: str, function: str | None) -> str | None:
+    filled = [(tag, body, closed) for tag, body, closed in fences if body.strip()]
     looks = _LOOKS_LIKE[language]
-    candidates = [body for tag, body in filled if tag in TAGS[language]]
-    candidates = candidates or [body for tag, body in filled if not tag and looks.search(body)]
-    candidates = candidates or [body for tag, body in filled if tag not in _ALL_TAGS and looks.search(body)]
+    candidates = [(body, closed) for tag, body, closed in filled if tag in TAGS[language]]
+    candidates = candidates or [(body, closed) for tag, body, closed in filled if not tag and looks.search(body)]
+    candidates = candidates or [
+        (body, closed) for tag, body, closed in filled if tag not in _ALL_TAGS and looks.search(body)
+    ]
     if function is not None:
-        candidates = candidates or [body for tag, body in filled if not tag]
-    if not candidates:
-        return None
+        candidates = candidates or [(body, closed) for tag, body, closed in filled if not tag]
     wholes = [_WHOLE[language]]
     if function:
         wholes.insert(0, _definition(function, language))
     for whole in wholes:
-        if holding := [body for body in candidates if whole.search(body)]:
+        holding = [(body, closed) for body, closed in candidates if whole.search(body)]
+        holding = [body for body, closed in holding if closed] or [body for body, _ in holding]
+        if holding:
             return holding[-1]
-    return max(candidates, key=len)
+    return max((body for body, _ in candidates), key=len, default=None)
 
 
 def _definition(function: str, language: str) -> re.Pattern[str]:
