@@ -14,9 +14,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from halo_forge.config import load_params
-from halo_forge.raft.filter import cycle_statistics
+from halo_forge.raft.filter import cycle_statistics, kept_records
 from halo_forge.raft.select import select
-from halo_forge.records import Kept, Sample, Task, Verdict, read_json, read_records, write_json, write_records
+from halo_forge.records import Sample, Task, Verdict, read_json, read_records, write_json, write_records
 from halo_forge.stage import stage
 
 
@@ -33,19 +33,7 @@ def main() -> None:
     samples = read_records(folder / "samples.jsonl", Sample)
     verdicts = read_records(folder / "verdicts.jsonl", Verdict)
     selection = select(tasks, samples, verdicts, params.raft, params.seed)
-    write_records(
-        folder / "kept.jsonl",
-        [
-            Kept(
-                sample_id=sample.sample_id,
-                task_id=sample.task_id,
-                prompt=sample.prompt,
-                completion=sample.completion,
-                reward=verdict.reward,
-            )
-            for sample, verdict in selection.kept
-        ],
-    )
+    write_records(folder / "kept.jsonl", kept_records(selection))
     statistics = cycle_statistics(
         name, cycle, params, tasks, samples, verdicts, selection, read_json(folder / "generation.json")
     )

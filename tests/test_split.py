@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from halo_forge.config import Split
+from halo_forge.data.clean.fingerprint import of_file
 from halo_forge.data.overlap import overlaps
 from halo_forge.data.split import SIDES, side_of, split
 from halo_forge.errors import InputError
+from halo_forge.records import Source
 
 STATEMENT = (
     "A ferry takes at most {k} cars. Read the number of cars that wait at the pier and print how many trips the ferry "
@@ -95,3 +99,83 @@ def test_words_that_all_tasks_share_are_no_overlap(make_task) -> None:
     training = [make_task(f"a{i}", f"Tell about alpha{i} beta{i} gamma{i}. {frame}") for i in range(30)]
     held_out = [make_task(f"b{i}", f"Tell about delta{i} eta{i} theta{i}. {frame}") for i in range(30)]
     assert max(found.share for found in overlaps(training, held_out, 8)) < 0.3
+
+
+LONG = (
+    "Every morning the baker counts the loaves that were left over on each of the shelves, and gives the fullest shelf "
+    "to the school. Read the number of shelves and the loaves on each, then print the number of the fullest shelf."
+)
+REWORDED = (
+    "Each morning a baker counts the loaves that were left over on every one of the shelves, and gives the fullest "
+    "shelf to a school nearby. Take the number of shelves and the loaves on each; print which shelf is the fullest."
+)
+
+
+def test_the_same_problem_in_other_words_is_on_the_same_side(tasks, make_task) -> None:
+    pairs = [make_task(f"a{i}", LONG.replace("loaves", f"loaves{'x' * i}"), solution="s") for i in range(2)]
+    other = make_task("zz", REWORDED, solution="s")
+    for seed in range(6):
+        sides, report = split([*tasks, *pairs, other], Split(), seed)
+        assert len({side for side in SIDES for task in sides[side] if task.task_id in ("a0", "a1", "zz")}) == 1
+        assert report["joined_families"] == {"a1": "a0", "zz": "a0"} and report["leaks"] == []
+
+
+def test_joining_families_moves_no_other(tasks, make_task) -> None:
+    before, _ = split(tasks, Split(), seed=1)
+    after, _ = split([*tasks, make_task("a", LONG, solution="s"), make_task("b", REWORDED, solution="s")], Split(), 1)
+    for side in SIDES:
+        assert [task for task in after[side] if task.family not in ("a", "b")] == before[side]
+
+
+def test_a_family_put_somewhere_by_hand_takes_its_copies_along(tasks, make_task) -> None:
+    both = [make_task("a", LONG, solution="s"), make_task("b", REWORDED, solution="s")]
+    for side in SIDES:
+        sides, _ = split([*tasks, *both], Split(assign={"b": side}), seed=1)
+        assert {"a", "b"} <= {task.task_id for task in sides[side]}
+
+
+def test_of_copies_put_on_two_sides_by_hand_the_benchmark_keeps_its_own(tasks, make_task) -> None:
+    three = [make_task(name, LONG.replace("loaves", name), solution="s") for name in ("aa", "bb", "cc")]
+    sides, report = split([*tasks, *three], Split(assign={"aa": "sft", "bb": "benchmark"}), seed=1)
+    names = {side: {task.task_id for task in sides[side]} & {"aa", "bb", "cc"} for side in SIDES}
+    assert names == {"sft": set(), "raft": set(), "benchmark": {"bb", "cc"}}
+    assert [row["task_id"] for row in report["dropped_for_overlap"] + report["leaks"]] == ["aa"]
+
+
+def against(prompt: str, tmp_path):
+    path = tmp_path / "other_benchmark.jsonl"
+    path.write_text(json.dumps({"prompt": prompt}) + "\n")
+    return of_file(path)
+
+
+def test_a_copy_of_another_benchmark_is_dropped_from_training_and_named(tasks, make_task, tmp_path) -> None:
+    leak = make_task("leak", REWORDED, solution="s")
+    settings = Split(assign={"leak": "raft"})
+    sides, report = split([*tasks, leak], settings, 1, against(LONG, tmp_path))
+    assert "leak" not in {task.task_id for task in sides["raft"]}
+    assert [(row["side"], row["task_id"]) for row in report["leaks"]] == [("raft", "leak")]
+    assert report["leaks"][0]["copy_of"].endswith("other_benchmark.jsonl:1")
+    kept, report = split([*tasks, leak], Split(assign={"leak": "benchmark"}), 1, against(LONG, tmp_path))
+    assert report["leaks"] == [] and "leak" in {task.task_id for task in kept["benchmark"]}
+
+
+def test_a_leak_stops_the_run_when_it_is_told_to(tasks, make_task, tmp_path) -> None:
+    settings = Split(assign={"leak": "sft"}, on_leak="fail")
+    leak = make_task("leak", REWORDED, solution="s")
+    with pytest.raises(
+        InputError, match=r"1 training tasks copy a benchmark problem, the first is 'leak', of .*on_leak: drop"
+    ):
+        split([*tasks, leak], settings, 1, against(LONG, tmp_path))
+    split(tasks, settings.model_copy(update={"assign": {}}), 1, against(LONG, tmp_path))
+
+
+def test_built_in_families_stay_as_they_were_told_apart(tasks, make_task) -> None:
+    def curated(name: str, prompt: str):
+        return make_task(name, prompt, solution="s").model_copy(update={"source": Source(dataset="builtin")})
+
+    both = [curated("a", LONG), curated("b", REWORDED)]
+    _, report = split([*tasks, *both], Split(assign={"a": "sft", "b": "benchmark"}), seed=1)
+    assert report["joined_families"] == {} and report["leaks"] == []
+    stranger = make_task("stranger", LONG.lower(), solution="s")
+    _, report = split([*tasks, curated("b", REWORDED), stranger], Split(), seed=1)
+    assert report["joined_families"] == {"stranger": "b"}

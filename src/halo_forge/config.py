@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ruamel.yaml import YAML, YAMLError
 
 from halo_forge.config_base import Fraction, Positive, Section
+from halo_forge.config_clean import Clean
+from halo_forge.config_generate_data import GenerateData
 from halo_forge.config_verify import Verify
 from halo_forge.errors import InputError
 
@@ -26,11 +28,34 @@ class TaskFile(Section):
     """A JSON Lines file of Task records."""
 
 
+class DataSource(Section):
+    """Where rows come from, by name; what is left out is as the registry of public sets has it."""
+
+    dataset: str
+    """`builtin`, a name of the registry (`data prepare --list`), owner/name on the hub, or the path of a file."""
+    split: str | None = None
+    config: str | None = None
+    revision: str | None = None
+    license: str | None = None
+    mapping: dict[str, str] = {}
+    """Our fields by the names of the file's columns, such as {prompt: instruction, solution: output}."""
+    language: Language | None = None
+    """Of rows that do not say theirs; with it, rows without tests become tasks of which compiling is asked."""
+    limit: Positive | None = None
+    """At most this many rows."""
+    local: list[str] = []
+    """Copies of a named set's files, in the hub's own columns: for a set of two tables, answers and then problems."""
+    allow_evaluation_only: bool = False
+    """Take a set that is published to measure with."""
+
+
 class Prepare(Section):
     builtin: bool = True
     """Take the built-in tasks of data/builtin."""
     languages: list[Language] = ["cpp"]
     files: list[TaskFile] = []
+    sources: list[DataSource] = []
+    """Public sets and files of other kinds, in addition."""
 
 
 class Split(Section):
@@ -47,6 +72,13 @@ class Split(Section):
     ngram: Positive = 8
     max_overlap: Fraction = 0.6
     """A training task sharing at least this share of its n-grams with a benchmark task is dropped and counted."""
+    max_copy: Fraction = 0.6
+    """Problems that share this much of what they say, do or test are copies of each other: one family, and a leak if
+    one is trained on and the other measured with. Families of data/builtin were told apart by hand and stay so."""
+    against: list[str] = []
+    """More files to measure with: training tasks that copy a row of these are leaks too."""
+    on_leak: Literal["drop", "fail"] = "drop"
+    """Leave leaks out of the training sides, or stop the run at the first."""
 
     @model_validator(mode="after")
     def _whole(self) -> Split:
@@ -154,7 +186,9 @@ class Benchmark(Section):
 class Params(Section):
     seed: Annotated[int, Field(ge=0)]
     preset: str
+    generate_data: GenerateData = GenerateData()
     prepare: Prepare = Prepare()
+    clean: Clean = Clean()
     split: Split = Split()
     base_model: BaseModelChoice
     sft: Sft = Sft()

@@ -160,34 +160,56 @@ class Kept(_Record):
 
 
 R = TypeVar("R", bound=BaseModel)
+MAX_LINE_BYTES = 64_000_000
+"""A longer line is a damaged file or none of ours; it is refused before it is held in memory."""
 
 
 def read_rows(path: str | Path) -> Iterator[tuple[int, dict]]:
     """(line number, object) for each non-blank line. Raises InputError naming the file and line."""
+    for number, raw in read_lines(path):
+        row = parse_line(path, number, raw)
+        if row is not None:
+            yield number, row
+
+
+def read_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """(line number, line) of a file. Raises InputError if it is missing, or at a line too long to be held."""
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file")
     with path.open("rb") as file:
-        for number, raw in enumerate(file, 1):
-            try:
-                line = raw.decode("utf-8")
-            except UnicodeDecodeError as error:
+        for number, raw in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""), 1):
+            if len(raw) > MAX_LINE_BYTES:
                 raise InputError(
-                    f"{path}:{number}: not UTF-8 (byte {raw[error.start]:#04x} at column {error.start + 1}); "
-                    "convert the file to UTF-8"
-                ) from error
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(
-                    f"{path}:{number}: not JSON: {error.msg} at column {error.colno}: {_shorten(line)}; "
-                    "mend or delete this line"
-                ) from error
-            if not isinstance(row, dict):
-                raise InputError(f"{path}:{number}: expected a JSON object, got {_shorten(line)}")
-            yield number, row
+                    f"{path}:{number}: a line of more than {MAX_LINE_BYTES // 1_000_000} MB; "
+                    "is this JSON Lines, one object a line?"
+                )
+            yield number, raw
+
+
+def parse_line(path: str | Path, number: int, raw: bytes) -> dict | None:
+    """The object on a line, None if it is blank. Raises InputError naming the file and line."""
+    try:
+        line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}:{number}: not UTF-8 (byte {raw[error.start]:#04x} at column {error.start + 1}); "
+            "convert the file to UTF-8"
+        ) from error
+    if not line.strip():
+        return None
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path}:{number}: not JSON: {error.msg} at column {error.colno}: {_shorten(line)}; "
+            "mend or delete this line"
+        ) from error
+    except (ValueError, RecursionError) as error:  # a number or a nesting beyond what Python reads
+        raise InputError(f"{path}:{number}: not JSON that can be read: {error}; delete this line") from error
+    if not isinstance(row, dict):
+        raise InputError(f"{path}:{number}: expected a JSON object, got {_shorten(line)}")
+    return row
 
 
 def read_records(path: str | Path, kind: type[R]) -> list[R]:

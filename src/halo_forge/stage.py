@@ -51,11 +51,11 @@ def exit_code(main: Callable[[], None]) -> int:
     with _interruptible():
         try:
             main()
-            _drop_state()
+            drop_state()
             return 0
         except SystemExit as end:  # how argparse and typer end
             if end.code in (None, 0):
-                _drop_state()
+                drop_state()
             raise
         except HaloForgeError as error:
             return _fail(error, error.exit_code)
@@ -128,7 +128,7 @@ def _lock(path: Path) -> int:
         os.close(lock)  # its last owner removed the file: what we locked is no longer the lock
 
 
-def _drop_state() -> None:
+def drop_state() -> None:
     for folder, lock in _held.items():
         shutil.rmtree(folder, ignore_errors=True)
         folder.with_name(folder.name + ".lock").unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from halo_forge.config import Prepare
+from halo_forge.config import DataSource, Prepare
 from halo_forge.data.builtin import load_families, variants
 from halo_forge.errors import InputError
 from halo_forge.records import Task, read_records
@@ -23,16 +23,47 @@ def prepare(settings: Prepare, root: Path) -> tuple[list[Task], dict]:
         tasks += own
     for file in settings.files:
         rows = read_records(root / file.path, Task)
-        wanted = [task for task in rows if task.language in settings.languages]
-        if len(wanted) < len(rows):
-            left_out["language not in prepare.languages"] += len(rows) - len(wanted)
-        counts[file.path] = len(wanted)
-        tasks += wanted
-    doubles = [task_id for task_id, number in Counter(task.task_id for task in tasks).items() if number > 1]
-    if doubles:
-        raise InputError(
-            f"prepare: task_id {doubles[0]!r} occurs {len(doubles) + 1} times or more; make task ids unique"
-        )
+        counts[file.path] = _take(rows, settings, tasks, left_out)
+    revisions: dict[str, str | None] = {}
+    for source in settings.sources:
+        found, revisions[source.dataset] = _read(source, root, left_out)
+        counts[source.dataset] = counts.get(source.dataset, 0) + _take(found, settings, tasks, left_out)
+    for task_id, number in Counter(task.task_id for task in tasks).items():
+        if number > 1:
+            raise InputError(f"prepare: task_id {task_id!r} occurs {number} times; make task ids unique")
     if not tasks:
-        raise InputError("prepare: no tasks; set prepare.builtin: true or name files in prepare.files")
-    return tasks, {"tasks": len(tasks), "by_source": counts, "left_out": dict(left_out)}
+        raise InputError(
+            "prepare: no tasks; set prepare.builtin: true or name some in prepare.files or prepare.sources"
+        )
+    report = {"tasks": len(tasks), "by_source": counts, "left_out": dict(left_out)}
+    return tasks, report | ({"revisions": revisions} if revisions else {})
+
+
+def _take(rows: list[Task], settings: Prepare, tasks: list[Task], left_out: Counter[str]) -> int:
+    """Add the tasks in a wanted language to `tasks`, and count them."""
+    wanted = [task for task in rows if task.language in settings.languages]
+    if len(wanted) < len(rows):
+        left_out["language not in prepare.languages"] += len(rows) - len(wanted)
+    tasks += wanted
+    return len(wanted)
+
+
+def _read(source: DataSource, root: Path, left_out: Counter[str]) -> tuple[list[Task], str | None]:
+    """The tasks of a source and the commit they are of. Rows without tests count only where their language is given."""
+    from halo_forge.data.public.load import load  # and with it `datasets`, which the built-in tasks do not need
+    from halo_forge.data.rows import as_task
+    from halo_forge.verify.extract import extract_code
+
+    loaded, tasks = load(source, root=root), []
+    for row in loaded:
+        if row.task is None and source.language is None:
+            left_out[f"{source.dataset}: no tests"] += 1
+            continue
+        task = as_task(row, language=source.language or "")
+        if row.task is None:
+            code = extract_code(row.answer, task.language) if row.answer else None
+            task = task.model_copy(update={"solution": code, "source": loaded.source})
+        tasks.append(task)
+    for reason, number in loaded.rejected.items():
+        left_out[f"{source.dataset}: {reason}"] += number
+    return tasks, loaded.source.revision

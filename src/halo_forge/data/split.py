@@ -1,36 +1,45 @@
 """Every problem family on one side: sft, raft or benchmark.
 
 A family's side is a hash of its name and the seed, so adding a family never moves another one, and one more
-benchmark task changes no training file.
+benchmark task changes no training file. Families that hold the same problem in other words go together
+(data/clean/families.py), and what a training task still shares with a benchmark problem makes it a leak.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from halo_forge.config import Split
-from halo_forge.data.overlap import overlaps
+from halo_forge.data.clean.families import CURATED, foreign, joined_families
+from halo_forge.data.clean.fingerprint import Fingerprint, of_task
+from halo_forge.data.overlap import CHANNELS, copies, overlaps
 from halo_forge.errors import InputError
 from halo_forge.records import Task
 
 SIDES = ("sft", "raft", "benchmark")
 
 
-def split(tasks: Sequence[Task], settings: Split, seed: int) -> tuple[dict[str, list[Task]], dict]:
-    """The tasks of each side, and a report of counts and of the overlap check.
+def split(
+    tasks: Sequence[Task], settings: Split, seed: int, against: Sequence[Fingerprint] = ()
+) -> tuple[dict[str, list[Task]], dict]:
+    """The tasks of each side, and a report of counts and of the overlap checks.
 
-    SFT keeps only tasks with a solution. Training tasks that overlap a benchmark task by `max_overlap` or more are
-    dropped and named in the report. Raises InputError for an unknown family in `assign` or an empty side.
+    SFT keeps only tasks with a solution. Training tasks that overlap a benchmark task by `max_overlap` or more, or are
+    copies of one or of a problem of `against`, are dropped and named in the report. Raises InputError for an unknown
+    family in `assign`, for an empty side, and with `on_leak: fail` for a leak.
     """
     families = {task.family for task in tasks}
     unknown = sorted(set(settings.assign) - families)
     if unknown:
         raise InputError(f"split.assign: no task is of family {unknown[0]!r}")
+    curated = all(task.source.dataset == CURATED for task in tasks)
+    joined = {} if curated else joined_families([of_task(task) for task in tasks], settings.max_copy)
+    side_by_family = _sides(families, joined, settings, seed)
     sides: dict[str, list[Task]] = {side: [] for side in SIDES}
     for task in tasks:
-        sides[side_of(task.family, settings, seed)].append(task)
+        sides[side_by_family[task.family]].append(task)
     without_solution = sum(task.solution is None for task in sides["sft"])
     sides["sft"] = [task for task in sides["sft"] if task.solution is not None]
     for side, level in settings.max_difficulty.items():
@@ -45,6 +54,7 @@ def split(tasks: Sequence[Task], settings: Split, seed: int) -> tuple[dict[str, 
         over = {item.task_id: item for item in found if item.share >= settings.max_overlap}
         dropped += [{"side": side, **vars(item)} for item in over.values()]
         sides[side] = [task for task in sides[side] if task.task_id not in over]
+    leaks = [] if curated and not against else _drop_leaks(sides, settings, against)
     for side in SIDES:
         if not sides[side]:
             raise InputError(f"split: the {side} side is empty; add tasks or raise split.shares.{side}")
@@ -58,20 +68,81 @@ def split(tasks: Sequence[Task], settings: Split, seed: int) -> tuple[dict[str, 
         "largest_overlap_left": max((item.share for item in kept), default=0.0),
         "ngram": settings.ngram,
         "max_overlap": settings.max_overlap,
+        "joined_families": joined,
+        "leaks": leaks,
+        "against": len(against),
+        "max_copy": settings.max_copy,
     }
     return sides, report
+
+
+def _sides(families: set[str], joined: dict[str, str], settings: Split, seed: int) -> dict[str, str]:
+    """The side of every family: where it was put by hand, else with its joined families, by hand or by draw.
+
+    What was put by hand stays there, copy or not; if that parts copies, the training one is dropped as a leak.
+    """
+    by_hand: dict[str, str] = {}
+    for family in sorted(set(settings.assign) & families):
+        stands = joined.get(family, family)
+        if by_hand.get(stands) != SIDES[-1]:  # the benchmark claims what nobody else was given
+            by_hand[stands] = settings.assign[family]
+    found = {}
+    for family in families:
+        stands = joined.get(family, family)
+        found[family] = settings.assign.get(family) or by_hand.get(stands) or side_of(stands, settings, seed)
+    return found
+
+
+def _drop_leaks(sides: dict[str, list[Task]], settings: Split, against: Sequence[Fingerprint]) -> list[dict]:
+    """Take training tasks that copy a benchmark problem off their sides, and say which and why.
+
+    What built-in tasks share with each other is no leak. Raises InputError if `on_leak` says so.
+    """
+    training = [of_task(task) for side in ("sft", "raft") for task in sides[side]]
+    held_out = [*(of_task(task) for task in sides["benchmark"]), *against]
+    by_name = {problem.name: problem for problem in [*training, *held_out]}
+    leaks: dict[str, dict] = {}
+    for copy in foreign(copies(training, held_out, settings.max_copy), by_name):
+        if copy.name not in leaks or copy.share > max(leaks[copy.name]["shares"].values()):
+            shares = {name: share for name in CHANNELS if (share := getattr(copy, name)) is not None}
+            leaks[copy.name] = {"task_id": copy.name, "copy_of": copy.of, "shares": shares}
+    found = []
+    for side in ("sft", "raft"):
+        found += [{"side": side, **leaks[task.task_id]} for task in sides[side] if task.task_id in leaks]
+        sides[side] = [task for task in sides[side] if task.task_id not in leaks]
+    if found and settings.on_leak == "fail":
+        first = found[0]
+        raise InputError(
+            f"split: {len(found)} training tasks copy a benchmark problem, the first is {first['task_id']!r}, of "
+            f"{first['copy_of']!r} (shared: {first['shares']}); take them out, or set split.on_leak: drop"
+        )
+    return found
 
 
 def side_of(family: str, settings: Split, seed: int) -> str:
     """The side of a family: `assign`, else where its draw in 0..1 falls among the shares."""
     if family in settings.assign:
         return settings.assign[family]
+    return drawn_side(family, {side: settings.shares[side] for side in SIDES}, seed)
+
+
+def drawn_side(family: str, shares: Mapping[str, float], seed: int) -> str:
+    """The side on whose share the family's draw in 0..1 falls; the shares add up to 1."""
     draw, edge = _draw(family, seed), 0.0
-    for side in SIDES[:-1]:
-        edge += settings.shares[side]
+    for side, share in shares.items():
+        edge += share
         if draw < edge:
             return side
-    return SIDES[-1]
+    return list(shares)[-1]
+
+
+def split_problems(
+    problems: Sequence[Fingerprint], shares: Mapping[str, float], seed: int, max_copy: float
+) -> tuple[list[str], dict[str, str]]:
+    """The side of each problem, in order, and the families that were joined (data/clean/families.py)."""
+    joined = joined_families(problems, max_copy)
+    sides = [drawn_side(joined.get(problem.family, problem.family), shares, seed) for problem in problems]
+    return sides, joined
 
 
 def _draw(family: str, seed: int) -> float:

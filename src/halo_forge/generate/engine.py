@@ -71,12 +71,12 @@ def require(module: str, cure: str) -> None:
 
 
 def _choose() -> str:
-    if _has_gpu():
+    if has_gpu():
         return "vllm" if importlib.util.find_spec("vllm") else "transformers"
     return "openvino" if importlib.util.find_spec("openvino_genai") else "transformers"
 
 
-def _has_gpu() -> bool:
+def has_gpu() -> bool:
     """Whether torch can use a GPU. It is asked only where a driver is, since its import takes seconds."""
     if not any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")):
         return False

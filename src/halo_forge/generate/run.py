@@ -1,4 +1,4 @@
-"""Sample a file of tasks from one model of the pipeline into a folder: used by RAFT cycles and by the benchmark."""
+"""Sample a file of tasks from one model into a folder: used by RAFT cycles and by the benchmark."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from halo_forge.config import Params
 from halo_forge.generate.engine import Completion, open_engine
 from halo_forge.generate.samples import draw_samples, whole_chunks
-from halo_forge.model.base import load_lock
 from halo_forge.model.chat import Chat
+from halo_forge.model.reference import Checkpoint, of_pipeline
 from halo_forge.progress import Progress
 from halo_forge.records import Sample, Task, read_records, write_json, write_records
 from halo_forge.stage import digest, state_dir
@@ -25,11 +25,15 @@ def generate_file(
     samples_per_task: int,
     temperature: float,
     max_new_tokens: int,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Sample]:
-    """Write `out`/samples.jsonl and `out`/generation.json; `model` is base, sft or a cycle. Resumes a killed run."""
+    """Write `out`/samples.jsonl and `out`/generation.json. Resumes a killed run.
+
+    `model` is base, sft or a cycle of the pipeline, or with `checkpoint` what its samples shall call that model.
+    """
     tasks = read_records(tasks_path, Task)
-    lock, base = load_lock()
-    adapter = None if model == "base" else Path("models") / model
+    checkpoint = checkpoint or of_pipeline(model)
+    lock, adapter = checkpoint.lock, checkpoint.adapter
     state = state_dir(
         f"generate-{cycle or 'benchmark'}-{model}",
         {
@@ -41,8 +45,8 @@ def generate_file(
             "adapter": adapter and digest(adapter),
         },
     )
-    chat = Chat.of(str(base), lock["system_prompt"])
-    engine = open_engine(params.generate, base, adapter, chat.end)
+    chat = Chat.of(str(checkpoint.base), lock["system_prompt"])
+    engine = open_engine(params.generate, checkpoint.base, adapter, chat.end)
     label = f"{cycle}: sampling from {model}" if cycle else f"benchmark: sampling from {model}"
     wip, total, chunk_size = state / "samples.jsonl", len(tasks) * samples_per_task, params.generate.chunk_size
     resumed = whole_chunks(wip, chunk_size, total)

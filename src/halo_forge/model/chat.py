@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from halo_forge.errors import InputError
+
+Prompt = str | Sequence[Mapping[str, str]]
+"""What a user says, or all turns of a conversation up to there as {role, content}."""
 
 _MARK = "\N{BLACK HEART SUIT}answer\N{BLACK HEART SUIT}"
 
@@ -37,10 +41,10 @@ class Chat:
             raise InputError(f"{folder}: the tokenizer has no chat template; use an instruction-tuned model")
         return cls(tokenizer, system_prompt, _end_of_turn(tokenizer, folder))
 
-    def prompt_ids(self, prompt: str) -> list[int]:
+    def prompt_ids(self, prompt: Prompt) -> list[int]:
         """Token ids up to and including the header of the assistant's turn."""
-        messages = [{"role": "user", "content": prompt}]
-        if self.system_prompt:
+        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+        if self.system_prompt and messages[0]["role"] != "system":
             messages.insert(0, {"role": "system", "content": self.system_prompt})
         text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]

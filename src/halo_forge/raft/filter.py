@@ -11,7 +11,21 @@ import numpy as np
 from halo_forge.benchmark.passk import share_intervals
 from halo_forge.config import Cycle, Params
 from halo_forge.raft.select import Selection
-from halo_forge.records import Sample, Task, Verdict
+from halo_forge.records import Kept, Sample, Task, Verdict
+
+
+def kept_records(selection: Selection) -> list[Kept]:
+    """What a cycle trains on, in order of task and rank."""
+    return [
+        Kept(
+            sample_id=sample.sample_id,
+            task_id=sample.task_id,
+            prompt=sample.prompt,
+            completion=sample.completion,
+            reward=verdict.reward,
+        )
+        for sample, verdict in selection.kept
+    ]
 
 
 def cycle_statistics(

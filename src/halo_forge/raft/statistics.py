@@ -60,16 +60,25 @@ def raft_statistics(params: Params, root: Path) -> list[dict[str, Any]]:
         trained = root / "data" / "train" / f"{name}.json"
         if name not in params.raft.cycles or not (filtered.exists() and trained.exists()):
             continue
-        row: dict[str, Any] = {"cycle": params.depth(name), "name": name}
+        values = []
         for path, keys in ((filtered, _FROM_FILTER), (trained, _FROM_TRAINING)):
-            values = read_json(path)
-            missing = [key for key in keys.values() if key not in values]
+            values.append(read_json(path))
+            missing = [key for key in keys.values() if key not in values[-1]]
             if missing:
                 raise InputError(f"{path}: no key {missing[0]!r}; run the stage that writes this file again")
-            row |= {ours: values[theirs] for ours, theirs in keys.items()}
-        seconds = [row[part] for part in ("generate_s", "verify_s", "train_s")]
-        row["elapsed_minutes"] = None if None in seconds else sum(seconds) / 60
-        row["threshold_adjusted"] = False
-        row["effective_threshold"] = params.raft.reward_threshold
-        rows.append(row)
+        rows.append(statistics_row(params.depth(name), name, *values, params.raft.reward_threshold))
     return rows
+
+
+def statistics_row(
+    cycle: int, name: str, filtered: dict[str, Any], trained: dict[str, Any], threshold: float
+) -> dict[str, Any]:
+    """The row of one cycle: `filtered` is from `filter.cycle_statistics`, `trained` from `train.adapter`."""
+    row: dict[str, Any] = {"cycle": cycle, "name": name}
+    for values, keys in ((filtered, _FROM_FILTER), (trained, _FROM_TRAINING)):
+        row |= {ours: values[theirs] for ours, theirs in keys.items()}
+    seconds = [row[part] for part in ("generate_s", "verify_s", "train_s")]
+    row["elapsed_minutes"] = None if None in seconds else sum(seconds) / 60
+    row["threshold_adjusted"] = False
+    row["effective_threshold"] = threshold
+    return row

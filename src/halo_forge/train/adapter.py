@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from halo_forge.model.chat import Chat, fenced
+from halo_forge.model.chat import Chat, Prompt, fenced
 from halo_forge.progress import Progress
 from halo_forge.records import Kept, Task, write_json
 from halo_forge.train.lora import Run, resumed_step, steps_of, train
@@ -27,7 +27,7 @@ def kept_answers(rows: Iterable[Kept]) -> list[tuple[str, str]]:
 
 def train_adapter(
     run: Run,
-    pairs: list[tuple[str, str]],
+    pairs: list[tuple[Prompt, str]],
     lock: dict,
     out: Path,
     where: str,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from halo_forge.errors import InputError
-from halo_forge.model.chat import Chat
+from halo_forge.model.chat import Chat, Prompt
 
 IGNORED = -100  # PyTorch's ignore_index
 
@@ -29,7 +29,7 @@ class Rows:
         return sum(label != IGNORED for example in self.examples for label in example["labels"])
 
 
-def tokenised(chat: Chat, pairs: Iterable[tuple[str, str]], max_tokens: int, where: str) -> Rows:
+def tokenised(chat: Chat, pairs: Iterable[tuple[Prompt, str]], max_tokens: int, where: str) -> Rows:
     """Rows of (prompt, answer) pairs. Raises InputError if none is left."""
     examples, left_out = [], Counter()
     for prompt, answer in pairs:

@@ -1,0 +1,127 @@
+"""Files of rows as plain objects: JSON Lines, a JSON array, CSV, Parquet. What the columns mean is data/rows.py's."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from halo_forge.errors import InputError
+from halo_forge.records import MAX_LINE_BYTES, read_rows
+
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+
+
+def read_table(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number, object) of each row, by the file's suffix; a file without one is read as JSON Lines.
+
+    Numbers count from 1: lines in JSON Lines, rows elsewhere (`place` says it). Raises InputError with file and line
+    on the first row that cannot be read, and for a file without rows.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: a folder, not a file; name the file in it")
+    suffix = path.suffix.lower()
+    if suffix and suffix not in SUFFIXES:
+        raise InputError(f"{path}: {suffix} is not a kind of file that is read here (known: {', '.join(SUFFIXES)})")
+    rows = {".csv": _csv, ".parquet": _parquet, ".json": _json}.get(suffix, read_rows)(path)
+    number = 0
+    for number, row in rows:  # noqa: B007 (wanted after the loop)
+        yield number, row
+    if not number:
+        raise InputError(f"{path}: no rows; the file is empty")
+
+
+def place(path: str | Path, number: int) -> str:
+    """Where a row is, for messages: `file:line` where rows are lines, else `file: row n`."""
+    one_a_line = Path(path).suffix.lower() not in (".json", ".csv", ".parquet")
+    return f"{path}:{number}" if one_a_line else f"{path}: row {number}"
+
+
+def _json(path: Path) -> Iterator[tuple[int, dict]]:
+    """A JSON array of objects; JSON Lines under the name .json, as many datasets have them, are read too."""
+    with path.open("rb") as file:
+        start = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start.startswith(b"["):
+        yield from read_rows(path)
+        return
+    try:
+        value = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise InputError(
+            f"{path}:{line}: not UTF-8 (byte {error.object[error.start]:#04x}); convert the file to UTF-8"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}:{error.lineno}: not JSON: {error.msg} at column {error.colno}; mend it") from error
+    except (ValueError, RecursionError) as error:  # a number or a nesting beyond what Python reads
+        raise InputError(f"{path}: not JSON that can be read: {error}") from error
+    for number, row in enumerate(value, 1):
+        if not isinstance(row, dict):
+            raise InputError(f"{path}: row {number}: expected a JSON object, got {str(row)[:80]!r}")
+        yield number, row
+
+
+def _csv(path: Path) -> Iterator[tuple[int, dict]]:
+    """Columns by the names in the first row. Quoted cells may hold commas, quotes and line ends (RFC 4180)."""
+    csv.field_size_limit(MAX_LINE_BYTES)
+    with path.open("r", encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(_without_nul(file, path), strict=True)
+        try:
+            columns = next(reader, [])
+            twice = {name for name in columns if columns.count(name) > 1}
+            if twice:
+                raise InputError(f"{path}:1: the column {sorted(twice)[0]!r} occurs twice; rename one")
+            for number, cells in enumerate((row for row in reader if row), 1):
+                if len(cells) != len(columns):
+                    raise InputError(
+                        f"{path}:{reader.line_num}: {len(cells)} cells for {len(columns)} columns; put cells that "
+                        "hold commas or line ends in quotes"
+                    )
+                yield number, dict(zip(columns, cells, strict=True))
+        except csv.Error as error:
+            raise InputError(
+                f"{path}:{reader.line_num}: not CSV: {error}; quotes around a cell must close, quotes in it be doubled"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{path}:{_line_of_bad_byte(path)}: not UTF-8 (byte {error.object[error.start]:#04x}); "
+                "convert the file to UTF-8"
+            ) from error
+
+
+def _without_nul(lines: Any, path: Path) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        if "\0" in line:
+            raise InputError(f"{path}:{number}: a NUL character; this is no text file, or it is UTF-16")
+        yield line
+
+
+def _line_of_bad_byte(path: Path) -> int:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    return 0
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, dict]]:
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    number = 0
+    try:
+        with ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=256):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: row {number + 1}: not a whole Parquet file: {reason}; fetch it again") from error

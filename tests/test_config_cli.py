@@ -1,0 +1,145 @@
+"""The YAML files of the command line: what wins over what, what is refused and with which words."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from conftest import REPOSITORY
+
+from halo_forge.config import read_yaml
+from halo_forge.config_cli import RaftFile, SftFile, Verifier, read_settings, verify_settings
+from halo_forge.data.prompts import named_language
+from halo_forge.data.rows import Row, conversation
+from halo_forge.errors import InputError
+from halo_forge.finetune import intervals, split_rows
+
+
+def test_a_flag_wins_over_the_file_and_the_file_over_the_default(tmp_path) -> None:
+    path = tmp_path / "sft.yaml"
+    path.write_text("training:\n  num_train_epochs: 7\n  learning_rate: 5e-5\nlora: {r: 4}\n")
+    settings = read_settings(SftFile, path, {"training.num_train_epochs": 1, "lora.alpha": None})
+    assert settings.training.num_train_epochs == 1
+    assert settings.training.learning_rate == 5e-5
+    assert (settings.lora.r, settings.lora.alpha, settings.lora.dropout) == (4, 32, 0.05)
+    assert settings.training.per_device_train_batch_size == 2
+
+
+def test_without_file_and_flags_the_defaults_are_those_of_the_documents() -> None:
+    sft, raft = read_settings(SftFile, None, {}), read_settings(RaftFile, None, {})
+    own = sft.training
+    assert (own.num_train_epochs, own.per_device_train_batch_size, own.gradient_accumulation_steps) == (3, 2, 16)
+    assert (own.learning_rate, own.output_dir, own.bf16, own.gradient_checkpointing) == (2e-4, "models/sft", True, True)
+    assert (sft.data.validation_split, sft.data.max_seq_length) == (0.05, 2048)
+    loop = raft.raft
+    assert (loop.num_cycles, loop.samples_per_prompt, loop.reward_threshold, loop.keep_top_percent) == (5, 8, 0.5, 0.5)
+    assert (raft.generation.max_new_tokens, raft.generation.temperature, raft.generation.batch_size) == (1024, 0.7, 4)
+    assert (raft.training.learning_rate, raft.output_dir) == (5e-5, "models/raft")
+
+
+@pytest.mark.parametrize(("kind", "name"), [(SftFile, "sft"), (RaftFile, "raft")])
+def test_the_files_in_configs_are_whole_and_their_numbers_are_numbers(kind, name) -> None:
+    path = REPOSITORY / "configs" / f"{name}.yaml"
+    settings = read_settings(kind, path, {})
+    assert isinstance(settings.training.learning_rate, float)
+    assert isinstance(read_yaml(path)["training"]["learning_rate"], float)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("training: {num_epochs: 3}", "training.num_epochs: unknown key (did you mean 'num_train_epochs'?)"),
+        ("trainig: {}", "trainig: unknown key (did you mean 'training'?)"),
+        ("lora: {rank: 8}", "lora.rank: unknown key"),
+        ("training: {learning_rate: fast}", "training.learning_rate: Input should be a valid number, got 'fast'"),
+        ("training: {learning_rate: -1}", "training.learning_rate: Input should be greater than 0, got -1"),
+        ("data: {validation_split: 1.5}", "data.validation_split: Input should be less than 1, got 1.5"),
+        ("training: [1]", "training: "),
+        ("a: b: c", ":1: not YAML"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_one_line_with_file_key_and_value(tmp_path, text, words) -> None:
+    path = tmp_path / "sft.yaml"
+    path.write_text(text + "\n")
+    with pytest.raises(InputError) as caught:
+        read_settings(SftFile, path, {})
+    assert str(path) in str(caught.value) and words in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_bad_flag_is_not_blamed_on_the_file(tmp_path) -> None:
+    path = tmp_path / "raft.yaml"
+    path.write_text("raft: {num_cycles: 3}\n")
+    with pytest.raises(InputError, match=r"^command line: raft.keep_top_percent: .*got 1.5$"):
+        read_settings(RaftFile, path, {"raft.keep_top_percent": 1.5})
+
+
+def test_host_user_and_key_make_the_windows_host_over_what_the_files_say(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(
+        "verify: {run_timeout_s: 3.0, memory_mb: 300, msvc: {host: old, user: me, port: 2222}}\n"
+    )
+    own = Verifier(type="msvc", run_timeout_s=4.0, host="from-file")
+    found = verify_settings(own, host="192.168.1.100", ssh_key="~/.ssh/win")
+    assert (found.msvc.host, found.msvc.user, found.msvc.port) == ("192.168.1.100", "me", 2222)
+    assert (found.msvc.ssh_key, found.run_timeout_s, found.memory_mb) == ("~/.ssh/win", 4.0, 300)
+
+
+def test_a_host_without_a_user_is_told_so(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="--user is missing"):
+        verify_settings(host="192.168.1.100")
+
+
+@pytest.mark.parametrize(
+    ("given", "epoch", "expected"),
+    [
+        ((None, None), 1000, (250, 500)),  # the seeds' sizes, where an epoch is long
+        ((None, None), 40, (40, 40)),  # at least one evaluation an epoch
+        ((None, 30), 1000, (30, 30)),
+        ((None, 1000), 1000, (250, 1000)),
+        ((None, 7), 5, (1, 7)),
+        ((100, None), 1000, (100, 500)),
+        ((30, None), 1000, (30, 30)),
+        ((5, 10), 1000, (5, 10)),
+    ],
+)
+def test_checkpoints_fall_on_evaluations(given, epoch, expected) -> None:
+    evaluate, save = intervals(*given, epoch, True)
+    assert (evaluate, save) == expected and save % evaluate == 0
+
+
+def test_checkpoints_that_miss_the_evaluations_are_refused_only_where_rows_are_held_out() -> None:
+    with pytest.raises(InputError, match="--save-steps 10 is no multiple of --eval-steps 3"):
+        intervals(3, 10, 100, True)
+    assert intervals(3, 10, 100, False) == (3, 10)
+
+
+def test_one_problem_is_never_on_both_sides_of_the_validation_split() -> None:
+    rows = [Row("rows.jsonl", n, "completion", tuple(conversation(f"Print {n % 7}.", f"{n}"))) for n in range(70)]
+    sides = split_rows(rows, 0.2, seed=3)
+    prompts = [{turns[-1]["content"] for turns, _ in side} for side in (sides.training, sides.held_out)]
+    assert len(sides.training) + len(sides.held_out) == 70 and len(sides.held_out) == 10
+    assert not prompts[0] & prompts[1]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "language"),
+    [
+        ("Implement binary search in C++", "cpp"),
+        ("Write a Python function that adds", "python"),
+        ("Port this Python script to Rust", "cpp"),  # two are named: no guess
+        ("Where does the ball go?", "cpp"),
+        ("Write a Go program", "go"),
+    ],
+)
+def test_the_language_of_a_prompt_is_the_one_it_names(prompt, language) -> None:
+    assert named_language(prompt) == language
+
+
+def test_turns_are_rendered_as_the_same_prompt_is_when_it_is_asked(tiny_chat) -> None:
+    """What training renders for a row with a system turn is what generation renders with that system prompt."""
+    asked = dataclasses.replace(tiny_chat, system_prompt="Be brief.")
+    taught = tiny_chat.prompt_ids(conversation("Add 1 and 2.", system="Be brief."))
+    assert taught == asked.prompt_ids("Add 1 and 2.") == asked.prompt_ids(conversation("Add 1 and 2."))
+    assert taught != tiny_chat.prompt_ids("Add 1 and 2.")
