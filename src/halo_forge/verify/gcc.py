@@ -20,6 +20,8 @@ FLAGS = {
 }
 _GCC_STYLE = ["-fmax-errors=10", "-fdiagnostics-color=never"]
 _CLANG_STYLE = ["-ferror-limit=10", "-fno-color-diagnostics"]
+# The stack that a Linux program has; Windows would give it a quarter.
+_STACK = "-Wl,--stack,8388608"
 _TRIALS = {
     "cpp": "#include <iostream>\nint main() { std::cout << 1; }\n",
     "c": '#include <stdio.h>\nint main(void) { return printf("1") != 1; }\n',
@@ -95,7 +97,7 @@ class Mingw(Gcc):
         return [*super().binds(), cache_folder("wine")]
 
     def linked(self, compiler: str) -> list[str]:
-        return ["-static", "-o", "main.exe"]
+        return ["-static", _STACK, "-o", "main.exe"]
 
     def run(self, memory_mb: int) -> list[str]:
         return with_data_limit(memory_mb, wine.command("main.exe"))
