@@ -17,7 +17,7 @@ from halo_forge.records import Sample, Task, Verdict, read_records, read_rows, w
 from halo_forge.stage import digest, state_dir
 from halo_forge.verify.judge import Tally, judge_samples
 from halo_forge.verify.registry import VERIFIERS, get_verifier
-from halo_forge.verify.selfcheck import SKIPPED, Outcome, failures, limited, run_selfcheck, run_stress
+from halo_forge.verify.selfcheck import SKIPPED, Outcome, failures, limited, run_selfcheck, run_stress, skipped
 from halo_forge.verify.selfcheck_cases import load_cases
 
 app = typer.Typer(no_args_is_help=True, help="Judge answers: compile them, run their tests, contain what they do.")
@@ -127,6 +127,8 @@ def selfcheck(
         f"{name} ({verifier.isolation}): {len(judged)} judgements, {right} of right answers, {len(judged) - right} of "
         f"hostile or wrong ones; {len(failed)} failed; {len(outcomes) - len(judged)} cases are not for this verifier"
     )
+    for reason, number in skipped(outcomes).most_common():
+        print(f"{number:6} not judged: {reason.partition(';')[0]}")
     if failed:
         raise typer.Exit(1)
 
