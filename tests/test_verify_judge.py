@@ -243,7 +243,7 @@ def test_a_language_without_a_verifier_is_an_input_error(tmp_path):
 
 
 def test_an_unknown_verifier_names_the_known_ones():
-    with pytest.raises(InputError, match="'gc'.*auto, gcc, python"):
+    with pytest.raises(InputError, match="'gc'.*auto.*gcc.*python"):
         get_verifier("gc", SETTINGS)
 
 
