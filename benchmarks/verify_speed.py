@@ -1,25 +1,28 @@
-"""Programs judged a second, against the same programs run as plain subprocesses, in turns in the same run.
+"""Programs judged a second, against the same programs without a sandbox, in turns in the same run.
 
     PYTHONPATH=src python benchmarks/verify_speed.py [--programs 24] [--rounds 3] [--workers 2]
 
-C++ baselines: `g++ -O0` with the same flags, then the binary once a test, no sandbox, no precompiled header.
-Python baseline: `python -I main.py` once a test, no sandbox. All programs are distinct and have 10 tests.
+One row a language and kind of isolation; nothing comes from the verdict cache, and all programs are distinct and have
+10 tests. Baselines, on as many threads as the judge:
+- plain: the compiler with the same flags but no precompiled header, then the program once a test, as subprocesses;
+  for Python `python -I main.py` once a test.
+- compile only: the same compilation and nothing more, which is what a verifier that pays for compiling does.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 
 from halo_forge.config import Verify
 from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task
-from halo_forge.verify import gcc, interpreter
+from halo_forge.verify import cgroup, gcc, interpreter
 from halo_forge.verify.judge import judge_samples
 
 TESTS = 10
@@ -65,7 +68,7 @@ def task(language: str, number: int) -> Task:
     )
 
 
-def judged(language: str, programs: dict[int, str], workers: int) -> float:
+def judged(language: str, programs: dict[int, str], workers: int, sandbox: str, groups: bool) -> float:
     tasks = {f"{language}{number}": task(language, number) for number in programs}
     samples = [
         Sample(
@@ -81,15 +84,21 @@ def judged(language: str, programs: dict[int, str], workers: int) -> float:
         )
         for number, program in programs.items()
     ]
-    with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        verdicts = judge_samples(tasks, samples, Verify(workers=workers), wip=Path(folder) / "wip")
-        seconds = time.perf_counter() - started
+    settings = Verify(workers=workers, sandbox=sandbox, cache=False)
+    pool = cgroup.pool
+    cgroup.pool = pool if groups else lambda: None
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            verdicts = judge_samples(tasks, samples, settings, wip=Path(folder) / "wip")
+            seconds = time.perf_counter() - started
+    finally:
+        cgroup.pool = pool
     assert {verdict.status for verdict in verdicts} == {"pass"}, verdicts[0]
     return seconds
 
 
-def plain(language: str, programs: dict[int, str], workers: int) -> float:
+def plain(language: str, programs: dict[int, str], workers: int, *, run: bool = True) -> float:
     def one(number: int, program: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
             if language == "python":
@@ -99,7 +108,7 @@ def plain(language: str, programs: dict[int, str], workers: int) -> float:
                 Path(folder, "main.cpp").write_text(program)
                 subprocess.run(["g++", *gcc.FLAGS["cpp"], "main.cpp", "-o", "main"], cwd=folder, check=True)
                 command = ["./main"]
-            for case in task(language, number).tests.cases:
+            for case in task(language, number).tests.cases if run else ():
                 done = subprocess.run(command, cwd=folder, input=case.stdin, capture_output=True, text=True, check=True)
                 assert done.stdout.split() == case.stdout.split()
 
@@ -117,19 +126,39 @@ def main() -> int:
     options = parser.parse_args()
     kinds = {name: ("cpp", lambda number, head=head: cpp(head, number)) for name, head in CPP.items()}
     kinds["Python"] = ("python", python)
-    print(f"{options.programs} programs of {TESTS} tests, {options.workers} workers, median of {options.rounds} rounds")
-    print(f"{'':28}{'judged/s':>10}{'plain/s':>10}{'ratio':>8}")
+    boxes = {"bubblewrap+rlimits": ("bubblewrap", False), "none": ("none", False)}
+    if cgroup.pool():
+        boxes = {"bubblewrap+cgroup": ("bubblewrap", True), **boxes}
+    print(
+        f"{options.programs} programs of {TESTS} tests, {options.workers} workers, medians of {options.rounds} rounds"
+    )
+    heads = ["isolation", "judged/s", "plain/s", "ratio", "compile only/s", "ratio"]
+    print(f"{'':28}{heads[0]:20}" + "".join(f"{head:>16}" for head in heads[1:]))
+    number = 1
     for name, (language, write) in kinds.items():
-        judged(language, {0: write(0)}, 1)  # builds the precompiled header
-        ours, theirs = [], []
-        for turn in range(options.rounds):
-            first = 1 + turn * options.programs
-            programs = {number: write(number) for number in range(first, first + options.programs)}
-            ours.append(options.programs / judged(language, programs, options.workers))
+        judged(language, {0: write(0)}, 1, "bubblewrap", False)  # builds the precompiled header
+        ours: dict[str, list[float]] = {box: [] for box in boxes}
+        theirs, compiled = [], []
+        for _ in range(options.rounds):
+            for box, (sandbox, groups) in boxes.items():
+                programs = {at: write(at) for at in range(number, number + options.programs)}
+                ours[box].append(options.programs / judged(language, programs, options.workers, sandbox, groups))
+                number += options.programs
+            programs = {at: write(at) for at in range(number, number + options.programs)}
             theirs.append(options.programs / plain(language, programs, options.workers))
-        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-        print(f"{name:28}{statistics.median(ours):10.2f}{statistics.median(theirs):10.2f}{ratio:8.2f}", flush=True)
+            if language != "python":
+                compiled.append(options.programs / plain(language, programs, options.workers, run=False))
+            number += options.programs
+        for box, rates in ours.items():
+            cells = [median(rates), median(theirs), _ratio(rates, theirs)]
+            cells += [median(compiled), _ratio(rates, compiled)] if compiled else []
+            print(f"{name:28}{box:20}" + "".join(f"{cell:16.2f}" for cell in cells), flush=True)
     return 0
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median of the ratios of each round: both sides of one were measured within seconds of each other."""
+    return median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
 if __name__ == "__main__":

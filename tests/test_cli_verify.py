@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
 TASK = {
@@ -30,8 +32,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-def verify(folder, *arguments, path=None):
-    environment = os.environ | {"HALO_FORGE_CACHE": str(folder / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
+PARAMS = "{seed: 1, preset: p, base_model: {provider: local, id: none}}"
+
+
+def verify(folder, *arguments, path=None, cache=None, environment=()):
+    own = {"HALO_FORGE_CACHE": str(cache or folder / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, **own, **dict(environment)}
     environment["PATH"] = path or environment["PATH"]
     command = [sys.executable, "-m", "halo_forge", "verify", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
@@ -81,3 +87,49 @@ def test_the_list_says_what_works_and_what_is_missing(folder):
     assert done.returncode == 0, done.stderr
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
     assert "works here" in lines["python"] and "verify.msvc" in lines["msvc"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")
+def test_a_full_disk_is_one_line_and_the_next_run_completes(folder):
+    small = folder / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(small)], check=True)
+    try:
+        shutil.copy(folder / "tasks.jsonl", small)
+        shutil.copy(folder / "samples.jsonl", small)
+        with contextlib.suppress(OSError), (small / "filler").open("wb") as file:
+            file.write(bytes(1 << 20))
+        done = verify(small, *RUN, cache=folder / "cache")
+        assert done.returncode == 3 and "the disk is full" in done.stderr and "Traceback" not in done.stderr
+        assert not (small / "v.jsonl").exists()
+        (small / "filler").unlink()
+        done = verify(small, *RUN, cache=folder / "cache")
+        assert done.returncode == 0, done.stderr
+        assert len((small / "v.jsonl").read_text().splitlines()) == 3
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_compiler_that_was_removed_stops_the_run_and_says_which_package(folder):
+    (folder / "tasks.jsonl").write_text(json.dumps(TASK | {"language": "cpp"}) + "\n")
+    tools = folder / "bin"
+    tools.mkdir()
+    for name in ("bwrap", "sh", "ls"):
+        (tools / name).symlink_to(shutil.which(name))
+    done = verify(folder, *("gcc" if word == "python" else word for word in RUN), path=str(tools))
+    assert done.returncode == 3 and "apt install g++" in done.stderr and not (folder / "v.jsonl").exists()
+
+
+def test_the_conformance_suite_ends_well_for_a_sound_verifier_and_badly_for_one_that_trusts_exit_codes(folder):
+    done = verify(folder, "selfcheck", "python", "--only", "python_stdio/exit", "--stress", "0")
+    assert done.returncode == 0 and "0 failed" in done.stdout, done.stdout + done.stderr
+    settings = {**yaml.safe_load(PARAMS), "verify": {"custom": {"command": ["python3", "{file}"], "file": "main.py"}}}
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings))
+    (folder / "presets.yaml").write_text("p: {}\n")
+    done = verify(folder, "selfcheck", "custom", "--only", "python_stdio/exit", "--stress", "0")
+    assert done.returncode == 1 and "accepted" in done.stdout, done.stdout + done.stderr
+
+
+def test_trusting_a_host_that_is_not_there_is_the_machines_trouble(folder):
+    done = verify(folder, "trust", "--host", "127.0.0.1", "--port", "1", "--known-hosts", str(folder / "known"))
+    assert done.returncode == 3 and "shows no host key" in done.stderr and not (folder / "known").exists()

@@ -40,8 +40,9 @@ def test_no_shell_reads_the_command():
 
 
 def test_the_command_runs_in_the_box():
-    verifier = custom(command=["sh", "-c", "test ! -e /root/.bashrc && test ! -e /home && . ./{file}"])
-    assert judge(verifier, "import os\ntest -n x").status == "wrong_answer"  # sh does not know `import`
+    verifier = custom(command=["sh", "-c", "test ! -e /root/.bashrc && test ! -e /home && sh -e {file}"])
+    assert judge(verifier, "true = 1").status == "pass"  # for sh the command `true` with two words
+    assert judge(verifier, "import os").status == "wrong_answer"  # which sh does not know
     assert verifier.isolation.startswith("bubblewrap")
 
 
@@ -105,3 +106,13 @@ def test_a_class_by_import_path_is_used_with_its_options(tmp_path, monkeypatch):
         get_verifier("custom", Verify(custom=Custom(implementation="own_verifier:Half")))
     with pytest.raises(InputError, match="cannot import own_verifier:Nobody"):
         get_verifier("custom", Verify(custom=Custom(implementation="own_verifier:Nobody")))
+
+
+def test_a_command_that_the_box_cannot_see_is_refused_before_anything_is_judged(tmp_path):
+    tool = tmp_path / "bin" / "tool"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\nexit 0\n")
+    tool.chmod(0o755)
+    with pytest.raises(InfrastructureError, match="add its folder to verify.custom.binds"):
+        custom(command=[str(tool), "{file}"])
+    assert judge(custom(command=[str(tool), "{file}"], binds=[str(tool.parent)]), "x = 1").status == "pass"

@@ -131,7 +131,15 @@ def test_a_header_is_moved_to_the_front_only_from_the_head(head, header):
     assert headers.first_header(head + "int main() {}\n") == header
 
 
+BITS = "#include <bits/stdc++.h>\nusing namespace std;\n"
 PROGRAMS = [
+    BITS + "int main() { vector<int> v{3, 1}; sort(v.begin(), v.end()); cout << v[0] << max(1, 2L); }",
+    BITS + "int main() { auto p = make_unique<int>(1); optional<int> o = *p; cout << to_string(*o); int unused; }",
+    BITS + "int main() { mutex m; lock_guard<mutex> g(m); thread t([] {}); t.join(); }",
+    BITS + "int async = 1; int main() { return async; }",
+    BITS + '#define P(a, b) a##b\nint main() { P(reg, ex) r("a"); }',
+    BITS + "int gcd(int a, int b) { return b ? gcd(b, a % b) : a; } int main() { cout << gcd(4, 6) << ::gcd(4, 6); }",
+    BITS + "int main() { random_device d; mt19937 g(d()); chrono::seconds s(1); cout << g() << s.count() << y1; }",
     "#include <iostream>\nint main() { std::cout << std::sqrt(2.0); }",
     "#include <iostream>\nint main() { std::cout << std::string(3, 'a'); }",
     "#include <iostream>\nint main() { std::sort(0, 0); }",
@@ -150,7 +158,7 @@ PROGRAMS = [
 def test_the_compiler_says_the_same_with_and_without_precompiled_headers(program, tmp_path):
     (tmp_path / "main.cpp").write_text(program + "\n")
     flags = gcc.FLAGS["cpp"]
-    options = headers.options(shutil.which("g++"), flags, program)
+    options = headers.options(shutil.which("g++"), flags, program, whole=True)
     assert options
     said = []
     for extra in ([], options):
@@ -160,6 +168,22 @@ def test_the_compiler_says_the_same_with_and_without_precompiled_headers(program
             (done.returncode, [line for line in done.stderr.split("\n") if "error:" in line or "warning:" in line])
         )
     assert said[0] == said[1]
+
+
+@pytest.mark.parametrize(
+    ("use", "lean"), [("cout << 1;", True), ("promise<int> p;", False), ("#define F(a) f##a\n", False)]
+)
+def test_the_lean_header_is_for_programs_that_name_nothing_it_lacks(use, lean, tmp_path):
+    full = headers.options(shutil.which("g++"), gcc.FLAGS["cpp"], BITS)
+    program = BITS + f"int main() {{ {use} }}\n"
+    chosen = headers.options(shutil.which("g++"), gcc.FLAGS["cpp"], program, whole=True)
+    assert (chosen != full) == lean
+    assert headers.options(shutil.which("g++"), gcc.FLAGS["cpp"], program) == full
+    (tmp_path / "main.cpp").write_text(program)
+    command = ["g++", *gcc.FLAGS["cpp"], *chosen, "-H", "-fsyntax-only", "main.cpp"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stderr
+    assert said.startswith("! ") and "stdc++.h.gch" in said.split("\n")[0]
+    assert ("/future" in said) != lean
 
 
 @pytest.mark.parametrize("top", [IO, "#include <vector>\n" + IO])

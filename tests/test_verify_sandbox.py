@@ -190,7 +190,9 @@ def test_no_home_no_environment_no_host_files(verifier, tmp_path, monkeypatch):
     repository = Path(__file__).resolve().parent
     program = f"""
 import os
-seen = [p for p in ({str(tmp_path)!r}, {str(repository)!r}, '/etc/passwd', '/etc/shadow', {str(Path.home() / ".cache")!r}) if os.path.exists(p)]
+seen = [p for p in ({str(tmp_path)!r}, {str(repository)!r}, '/etc/passwd', '/etc/shadow') if os.path.exists(p)]
+home = {str(Path.home())!r}
+seen += [n for n in ('.ssh', '.bashrc', '.profile', '.config', '.gitconfig', '.local') if os.path.exists(home + '/' + n)]
 seen += [k for k in os.environ if k not in ('PATH', 'HOME', 'TMPDIR', 'LANG', 'LC_CTYPE', 'PYTHONHASHSEED', 'PWD')]
 print(seen or 2 * int(input()))
 """
@@ -261,7 +263,7 @@ def test_calls_compare_returned_values_outside(verifier):
         ("import os; os._exit(0)", "runtime_error"),
         ("import sys; sys.exit(0)", "runtime_error"),
         ("return type('E', (), {'__eq__': lambda a, b: True})()", "runtime_error"),
-        ("return type('L', (list,), {'__eq__': lambda a, b: True})()", "runtime_error"),
+        ("return type('L', (list,), {'__eq__': lambda a, b: True})()", "wrong_answer"),
         ("import os; os.write(3, b'[1]\\n'); return [1]", "runtime_error"),
         ("return float('nan')", "wrong_answer"),
         ("return None", "wrong_answer"),

@@ -9,13 +9,16 @@ from typing import Annotated
 import typer
 
 from halo_forge.config import load_params
-from halo_forge.config_verify import Msvc, Verify
+from halo_forge.config_verify import SSH_PORT, Msvc, Verify
+from halo_forge.config_verify import Host as SshHost
 from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
 from halo_forge.progress import Progress, print_table
 from halo_forge.records import Sample, Task, Verdict, read_records, read_rows, write_records
 from halo_forge.stage import digest, state_dir
 from halo_forge.verify.judge import Tally, judge_samples
 from halo_forge.verify.registry import VERIFIERS, get_verifier
+from halo_forge.verify.selfcheck import SKIPPED, Outcome, failures, limited, run_selfcheck, run_stress, skipped
+from halo_forge.verify.selfcheck_cases import load_cases
 
 app = typer.Typer(no_args_is_help=True, help="Judge answers: compile them, run their tests, contain what they do.")
 
@@ -84,6 +87,69 @@ def list_verifiers(params: Params = None) -> None:
         except HaloForgeError as error:
             rows.append([name, "no", str(error)])
     print_table(["verifier", "", "isolation, or what is missing"], rows)
+
+
+@app.command("selfcheck")
+def selfcheck(
+    name: Annotated[str, typer.Argument(help="The verifier; custom is the one of verify.custom in the params file.")],
+    stress: Annotated[int, typer.Option(min=0, help="Run each bomb this many times at once, beside honest ones.")] = 8,
+    only: Annotated[str, typer.Option(help="Only cases whose name begins so, such as python_stdio/.")] = "",
+    params: Params = None,
+    host: Host = None,
+    user: User = None,
+    ssh_key: Key = None,
+) -> None:
+    """Run hostile and honest answers through a verifier. Ends with 1 if it was fooled, or refused a right answer.
+
+    The programs attack the machine they run on; they are contained only as well as the verifier contains them.
+    """
+    verifier = get_verifier(name, limited(_settings(params, None, host, user, ssh_key)))
+    cases = [case for case in load_cases() if case.name.startswith(only)]
+    if not cases:
+        raise InputError(f"--only: no case begins with {only!r}")
+    verifier.probe()
+    outcomes: list[Outcome] = []
+    try:
+        with Progress(len(cases), f"{name}: cases") as progress:
+            outcomes += run_selfcheck(verifier, cases, lambda outcome: progress.advance(1))
+        bombs = [case for case in cases if case.bomb] if stress else []
+        outcomes += run_stress(verifier, bombs, at_once=stress) if bombs else []
+    finally:
+        getattr(verifier, "close", lambda: None)()
+    judged = [outcome for outcome in outcomes if outcome.status != SKIPPED]
+    if not judged:
+        raise InputError(f"{name}: takes none of the {len(cases)} cases: languages and tests of another kind")
+    failed = failures(judged)
+    if failed:
+        print_table(["case", "what is wrong", "why it matters"], failed)
+    right = sum(outcome.case.expect == ("pass",) for outcome in judged)
+    print(
+        f"{name} ({verifier.isolation}): {len(judged)} judgements, {right} of right answers, {len(judged) - right} of "
+        f"hostile or wrong ones; {len(failed)} failed; {len(outcomes) - len(judged)} cases are not for this verifier"
+    )
+    for reason, number in skipped(outcomes).most_common():
+        print(f"{number:6} not judged: {reason.partition(';')[0]}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("trust")
+def trust_host(
+    host: Annotated[str, typer.Option(help="The ssh host.")],
+    port: Annotated[int, typer.Option(min=1, max=65535)] = SSH_PORT,
+    fingerprint: Annotated[str | None, typer.Option(help="SHA256:… of its key; asked for if left out.")] = None,
+    known_hosts: Annotated[str, typer.Option(help="The file to write it into.")] = "~/.ssh/known_hosts",
+) -> None:
+    """Pin the key of an ssh host, once you have compared it with what the host itself says."""
+    from halo_forge.verify.hostkeys import HostKey, trust  # the ssh library takes a while to import
+
+    def confirm(key: HostKey) -> bool:
+        if fingerprint:
+            return key.fingerprint == fingerprint.rstrip("=")
+        return typer.confirm(f"{host} shows the key {key}. Is that what the host itself says?", default=False)
+
+    key = trust(SshHost(host=host, user="-", port=port, known_hosts=known_hosts), confirm)
+    print(f"{host}: {key} is trusted ({known_hosts})")
 
 
 def _settings(

@@ -1,7 +1,8 @@
 """HumanEval- and MBPP-style tests made ready for the referee, and the answer joined with its prompt.
 
 The tests are parsed here, where that is no risk and done once a task: each assert statement becomes a call that records
-whether it held, so that all of them are tried and counted.
+whether it held, so that all of them are tried and counted. One that the tests would catch themselves (in a `try` with
+`except AssertionError`) still raises.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import builtins
 import functools
 import marshal
 import symtable
+import sys
 import textwrap
 from typing import Any
 
@@ -31,13 +33,16 @@ def prepared(tests: str, task_id: str) -> bytes:
     entry_point = parsed.entry_point
     prefix_source = _without(parsed.prefix, entry_point)
     prefix = _parse(prefix_source, f"{task_id}: tests.prefix")
-    statements = _record_asserts(tree)
-    if not statements:
+    asked = _Recorder()
+    asked.visit(tree)
+    ast.fix_missing_locations(tree)
+    if not asked.statements:
         raise InputError(f"{task_id}: tests.code has no assert statement; there is nothing that an answer could fail")
     defined = _defined(prefix_source) | _defined(parsed.code)
     calls_check = "check" in _defined(parsed.code) and not _calls(tree, "check")
     free = _free(parsed.code) - defined
-    names = sorted(name for name in free if name not in vars(builtins))
+    modules = sorted(name for name in free - {entry_point} if name in asked.modules)
+    names = sorted(name for name in free.difference(modules) if name not in vars(builtins))
     if entry_point:
         names = sorted({*names, entry_point})
     elif not names:
@@ -48,7 +53,9 @@ def prepared(tests: str, task_id: str) -> bytes:
         "kind": "asserts",
         "prefix": compile(prefix, "prefix.py", "exec") if prefix.body else None,
         "code": compile(tree, "tests.py", "exec"),
-        "statements": statements,
+        "statements": asked.statements,
+        "only_traps": asked.traps == len(asked.statements),
+        "modules": modules,
         "names": names,
         "entry_point": entry_point,
         "calls_check": calls_check,
@@ -94,23 +101,55 @@ def _parses(source: str) -> bool:
 
 
 class _Recorder(ast.NodeTransformer):
+    """Turns assert statements into calls, and notes what else of the tests must be known."""
+
     def __init__(self) -> None:
         self.statements: list[str] = []
+        self.traps = 0
+        """How many can only fail: they stand where no right answer leads."""
+        self._bases: set[str] = set()
+        self._used: set[str] = set()
+        self._caught = False
+
+    @property
+    def modules(self) -> set[str]:
+        """Modules of the standard library that the tests take something from; perhaps they forgot to import them."""
+        return (self._bases - self._used) & sys.stdlib_module_names
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:  # noqa: N802 - the visitor's protocol
         number = len(self.statements)
         self.statements.append(ast.unparse(node))
+        self.traps += isinstance(node.test, ast.Constant) and not node.test.value
+        self.generic_visit(node)
         arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
         condition = ast.Lambda(args=arguments, body=node.test)
-        call = ast.Call(ast.Name(_CHECK, ast.Load()), [ast.Constant(number), condition], [])
-        return ast.copy_location(ast.Expr(call), node)
+        given = [ast.Constant(number), condition, ast.Constant(self._caught)]
+        return ast.copy_location(ast.Expr(ast.Call(ast.Name(_CHECK, ast.Load()), given, [])), node)
+
+    def visit_Try(self, node: ast.Try) -> ast.stmt:  # noqa: N802 - the visitor's protocol
+        before = self._caught
+        self._caught = before or any(map(_catches_failures, node.handlers))
+        node.body = [self.visit(statement) for statement in node.body]
+        self._caught = before
+        for part in ("handlers", "orelse", "finalbody"):
+            setattr(node, part, [self.visit(statement) for statement in getattr(node, part)])
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:  # noqa: N802 - the visitor's protocol
+        if isinstance(node.value, ast.Name):
+            self._bases.add(node.value.id)
+        else:
+            self.generic_visit(node)
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802 - the visitor's protocol
+        self._used.add(node.id)
+        return node
 
 
-def _record_asserts(tree: ast.Module) -> list[str]:
-    recorder = _Recorder()
-    recorder.visit(tree)
-    ast.fix_missing_locations(tree)
-    return recorder.statements
+def _catches_failures(handler: ast.ExceptHandler) -> bool:
+    names = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)} if handler.type else None
+    return names is None or bool(names & {"AssertionError", "Exception", "BaseException"})
 
 
 def _calls(tree: ast.Module, name: str) -> bool:

@@ -25,6 +25,9 @@ from halo_forge.verify.rewards import reward_for
 from halo_forge.verify.sandbox import Sandbox
 
 COMMAND_PROCESSES = 64
+BOX_PATH = "/usr/bin:/bin"
+SYSTEM = (Path("/usr"), Path("/bin"))
+"""What every box can read."""
 
 
 def custom_verifier(settings: Verify) -> Verifier:
@@ -98,9 +101,16 @@ class CommandVerifier:
 
     @functools.cache  # noqa: B019 - lives as long as the verifier
     def _program(self) -> str:
-        found = shutil.which(self._custom.command[0])
+        name = self._custom.command[0]
+        found = shutil.which(name, path=BOX_PATH) or shutil.which(name)
         if found is None:
-            raise InfrastructureError(f"verify.custom.command: {self._custom.command[0]} is not installed")
+            raise InfrastructureError(f"verify.custom.command: {name} is not installed")
+        binds = [Path(path).expanduser().resolve() for path in self._custom.binds]
+        real = Path(found).resolve()
+        if self._sandbox.boxed and not any(real.is_relative_to(folder) for folder in (*SYSTEM, *binds)):
+            raise InfrastructureError(
+                f"verify.custom.command: {found} cannot be seen in the sandbox; add its folder to verify.custom.binds"
+            )
         return found
 
 

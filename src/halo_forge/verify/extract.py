@@ -16,7 +16,7 @@ _LOOKS_LIKE = {
     "c": re.compile(r"^[ \t]*#[ \t]*include\b|\bint[ \t\n]+main[ \t]*\(", re.M),
     "python": re.compile(
         r"^[ \t]*(?:def \w+\(|class \w+|import \w[\w., ]*$|from [\w.]+ import |@\w|print\(|sys\.stdin"
-        r"|(?:for|while|if|with|try)\b.*:[ \t]*(?:#.*)?$|[A-Za-z_][\w, ]*[ \t]*[-+*/]?=[^=])",
+        r"|(?:for|while|if|with|try)\b.*:[ \t]*(?:#.*)?$|[A-Za-z_][\w, ]*+[ \t]*[-+*/]?=[^=])",
         re.M,
     ),
     "rust": re.compile(

@@ -13,12 +13,15 @@ from halo_forge.verify.job import OPEN_FILES
 from halo_forge.verify.toolchains import find, prefix_outside_usr, with_data_limit
 
 # -O0: the tests are small, so time goes into compiling. Warnings are asked for since the reward ladder knows them.
+# gnu17, the compilers' own default: with c17 there is no M_PI and no getline, which C programs take for granted.
 FLAGS = {
     "cpp": ["-std=c++17", "-O0", "-Wall", "-Wextra"],
-    "c": ["-std=c17", "-O0", "-Wall", "-Wextra"],
+    "c": ["-std=gnu17", "-O0", "-Wall", "-Wextra"],
 }
 _GCC_STYLE = ["-fmax-errors=10", "-fdiagnostics-color=never"]
 _CLANG_STYLE = ["-ferror-limit=10", "-fno-color-diagnostics"]
+# The stack that a Linux program has; Windows would give it a quarter.
+_STACK = "-Wl,--stack,8388608"
 _TRIALS = {
     "cpp": "#include <iostream>\nint main() { std::cout << 1; }\n",
     "c": '#include <stdio.h>\nint main(void) { return printf("1") != 1; }\n',
@@ -55,21 +58,21 @@ class Gcc:
         return find(self.compilers[language], self.package)
 
     def compile(self, language: str, code: str, *, link: bool) -> list[str]:
-        command = [*self.options(language), self.source(language), *self.precompiled(language, code)]
+        command = [*self.options(language), self.source(language), *self.precompiled(language, code, whole=True)]
         return [*command, *(self.linked(command[0]) if link else ["-c", "-o", "main.o"])]
 
     def linked(self, compiler: str) -> list[str]:
-        return [*headers.fastest_linker(compiler), "-o", "main"]
+        return [*headers.fastest_linker(compiler), "-o", "main", "-lm"]
 
     def options(self, language: str) -> list[str]:
         """The compiler, the language's standard, warnings, and how errors are printed."""
         return [self.compiler(language), *FLAGS[language], *(_CLANG_STYLE if self.clang else _GCC_STYLE)]
 
-    def precompiled(self, language: str, code: str) -> list[str]:
-        """Options for the precompiled header that `code` begins with."""
+    def precompiled(self, language: str, code: str, *, whole: bool = False) -> list[str]:
+        """Options for the precompiled header that `code` begins with; `whole` if nothing will be added to it."""
         if language != "cpp":
             return []
-        return headers.options(self.compiler(language), FLAGS[language], code, clang=self.clang)
+        return headers.options(self.compiler(language), FLAGS[language], code, clang=self.clang, whole=whole)
 
     def run(self, memory_mb: int) -> list[str]:
         return ["./main"]
@@ -94,7 +97,7 @@ class Mingw(Gcc):
         return [*super().binds(), cache_folder("wine")]
 
     def linked(self, compiler: str) -> list[str]:
-        return ["-static", "-o", "main.exe"]
+        return ["-static", _STACK, "-o", "main.exe"]
 
     def run(self, memory_mb: int) -> list[str]:
         return with_data_limit(memory_mb, wine.command("main.exe"))

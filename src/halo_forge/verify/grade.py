@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import reprlib
 import signal
+from fractions import Fraction
 from typing import Any
 
 from halo_forge.config_verify import Ladder
@@ -125,6 +127,21 @@ def _judge_referee(report: Report) -> tuple[Status, int, str, int]:
     return ("wrong_answer" if kind == "wrong" else "runtime_error"), held, text, max(total, 1)
 
 
+class _Shown(reprlib.Repr):
+    """repr() of what an answer returned, in no more time than what is shown of it takes."""
+
+    def repr_int(self, value: int, level: int) -> str:
+        return repr(value) if value.bit_length() < 1000 else f"{hex(value >> (value.bit_length() - 128))[:30]}…"
+
+    def repr_Fraction(self, value: Fraction, level: int) -> str:  # noqa: N802 - the protocol of reprlib
+        return f"Fraction({self.repr_int(value.numerator, level)}, {self.repr_int(value.denominator, level)})"
+
+
+_SHOWN = _Shown()
+_SHOWN.maxstring = _SHOWN.maxother = 220
+_SHOWN.maxlist = _SHOWN.maxtuple = _SHOWN.maxset = _SHOWN.maxfrozenset = _SHOWN.maxdict = _SHOWN.maxdeque = 40
+
+
 def _no_reference(reference: wire.Reference) -> Any:
     raise wire.Crossing(f"a {reference.kind}")
 
@@ -137,7 +154,7 @@ def _judge_value(encoded: bytes, expected: Any) -> tuple[Status, str]:
         return "runtime_error", "the call ended without returning a value"
     if values_match(value, expected):
         return "pass", ""
-    return "wrong_answer", f"expected {_short(repr(expected))}, returned {_short(repr(value))}"
+    return "wrong_answer", f"expected {_short(_SHOWN.repr(expected))}, returned {_short(_SHOWN.repr(value))}"
 
 
 def _describe(run: Run, who: str) -> str:

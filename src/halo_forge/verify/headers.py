@@ -5,6 +5,10 @@ not compile. Compilers take one precompiled header a program, and only before th
 by itself where the header is included first. Where other standard headers stand before it, it is moved to the front
 with -include: the order of standard headers carries no meaning ([using.headers] of the C++ standard). clang++ is given
 the file itself with -include-pch.
+
+Half of what g++ spends on a program below <bits/stdc++.h> are functions that the headers themselves ask for, most of
+them in headers that few programs use. So there is a lean one without those, for programs in which none of the names
+occurs that only they declare: such a program cannot tell the difference.
 """
 
 from __future__ import annotations
@@ -24,6 +28,11 @@ from halo_forge.records import whole_file
 
 HEADERS = ("bits/stdc++.h", "iostream")
 """The dearest first; a program gets the first of them that it includes at its head."""
+RARE = ("future", "filesystem", "regex", "thread", "shared_mutex", "condition_variable", "mutex", "execution")
+RARE += ("memory_resource", "charconv", "scoped_allocator")
+"""What the lean <bits/stdc++.h> lacks."""
+_RARE_LINE = re.compile(rf"^[ \t]*#[ \t]*include[ \t]*<(?:{'|'.join(RARE)})>.*\n", re.M)
+_NAME = re.compile(r"[A-Za-z_]\w*")
 _HEAD = re.compile(r"(?:\s+|//[^\n]*(?:\n|$)|/\*.*?\*/|#[ \t]*include[ \t]*<[\w./+]+>)*", re.S)
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*<([\w./+]+)>", re.M)
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
@@ -35,12 +44,18 @@ def folder() -> Path:
     return cache_folder("headers")
 
 
-def options(compiler: str, flags: list[str], code: str, *, clang: bool = False) -> list[str]:
-    """Options that make `code` use the precompiled header it includes; building that on first use."""
+def options(compiler: str, flags: list[str], code: str, *, clang: bool = False, whole: bool = False) -> list[str]:
+    """Options that make `code` use the precompiled header it includes; building that on first use.
+
+    `whole` says that nothing is added to `code` which could need more than it does.
+    """
     header = first_header(code)
     if header is None:
         return []
-    path = _precompiled(compiler, tuple(flags), header, ".pch" if clang else ".gch")
+    if whole and not clang and header == "bits/stdc++.h" and not _needs_rare(compiler, tuple(flags), code):
+        path = _lean(compiler, tuple(flags))
+    else:
+        path = _precompiled(compiler, tuple(flags), header, ".pch" if clang else ".gch")
     if clang:
         return ["-include-pch", str(path)]
     return ["-isystem", str(path.parents[header.count("/")]), "-include", header]
@@ -65,27 +80,65 @@ def version(compiler: str) -> str:
     return done.stderr
 
 
-def _precompiled(compiler: str, flags: tuple[str, ...], header: str, suffix: str) -> Path:
-    """The precompiled file, in a folder by compiler, its version and flags."""
-    key = hashlib.sha256("\0".join([compiler, version(compiler), *flags, "1"]).encode()).hexdigest()[:16]
-    path = folder() / key / f"{header}{suffix}"
+def _needs_rare(compiler: str, flags: tuple[str, ...], code: str) -> bool:
+    pasted = "##" in code or "%:%:" in code  # a name may be put together
+    return pasted or not _rare_names(compiler, flags).isdisjoint(_NAME.findall(code))
+
+
+@functools.cache
+def _rare_names(compiler: str, flags: tuple[str, ...]) -> frozenset[str]:
+    """Every name, macros too, that stands in <bits/stdc++.h> and in no header that the lean one includes."""
+    header = _lean(compiler, flags).with_suffix("")
+    full = _preprocessed(compiler, flags, "#include <bits/stdc++.h>\n")
+    return frozenset(_NAME.findall(full)) - set(_NAME.findall(_preprocessed(compiler, flags, header.read_text())))
+
+
+@functools.cache
+def _lean(compiler: str, flags: tuple[str, ...]) -> Path:
+    """The precompiled lean <bits/stdc++.h>: the compiler's own file without the lines that include RARE."""
+    path = _folder_of(compiler, (*flags, *RARE)) / "bits/stdc++.h.gch"
     with _building:
         if not path.exists():
-            _build(compiler, flags, header, path)
+            text = _preprocessed(compiler, flags, "#include <bits/stdc++.h>\n", "-dD")
+            original = re.search(r'^# 1 "([^"]*/bits/stdc\+\+\.h)"', text, re.M)
+            if original is None:
+                raise InfrastructureError(f"{compiler} has no <bits/stdc++.h>")
+            _build(compiler, flags, _RARE_LINE.sub("", Path(original[1]).read_text(encoding="utf-8")), path)
     return path
 
 
-def _build(compiler: str, flags: tuple[str, ...], header: str, path: Path) -> None:
+def _preprocessed(compiler: str, flags: tuple[str, ...], text: str, *more: str) -> str:
+    command = [compiler, *flags, "-E", *(more or ("-dD", "-P")), "-x", "c++", "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
+    if done.returncode != 0:
+        raise InfrastructureError(f"{compiler} cannot read its own headers: {done.stderr.strip()[:300]}")
+    return done.stdout
+
+
+def _folder_of(compiler: str, what: tuple[str, ...]) -> Path:
+    return folder() / hashlib.sha256("\0".join([compiler, version(compiler), *what, "1"]).encode()).hexdigest()[:16]
+
+
+def _precompiled(compiler: str, flags: tuple[str, ...], header: str, suffix: str) -> Path:
+    """The precompiled file, in a folder by compiler, its version and flags."""
+    path = _folder_of(compiler, flags) / f"{header}{suffix}"
+    with _building:
+        if not path.exists():
+            _build(compiler, flags, f"#include_next <{header}>\n", path)
+    return path
+
+
+def _build(compiler: str, flags: tuple[str, ...], text: str, path: Path) -> None:
     # g++ takes the precompiled file in the place of this header, and reads this one wherever that cannot be.
     stub = path.with_suffix("")
     with whole_file(stub) as file:
-        file.write(f"#include_next <{header}>\n")
+        file.write(text)
     with tempfile.TemporaryDirectory(prefix="halo-forge-") as scratch:
         built = Path(scratch) / f"built{path.suffix}"
         command = [compiler, *flags, "-w", "-x", "c++-header", str(stub), "-o", str(built)]
         done = subprocess.run(command, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
         if done.returncode != 0:
-            raise InfrastructureError(f"{compiler} cannot precompile <{header}>: {done.stderr.strip()[:300]}")
+            raise InfrastructureError(f"{compiler} cannot precompile {stub}: {done.stderr.strip()[:300]}")
         with whole_file(path, "wb") as file:
             file.write(built.read_bytes())
 

@@ -75,6 +75,7 @@ VERIFIERS: dict[str, Callable[[Verify], Verifier]] = {
         for toolchain in TOOLCHAINS
     },
     "python": PythonVerifier,
+    "pytest": PythonVerifier,  # the name that people look for when their tests are pytest files
     "custom": custom_verifier,
     "msvc": _msvc,
     "auto": AutoVerifier,

@@ -111,15 +111,16 @@ class Sandbox:
                 command += ["--symlink", os.readlink(path), path]
             elif os.path.isdir(path):
                 command += ["--ro-bind", path, path]
+        command += ["--proc", "/proc", "--dev", "/dev"]
+        for folder in ("/dev/shm", "/tmp"):
+            command += ["--perms", "1777", "--size", str(TMP_MB << 20), "--tmpfs", folder]
+        # After the box's own /tmp: a cache may lie below the host's.
         for path in [*map(Path, _ETC), *self._binds]:
             if path.exists() and not path.is_relative_to("/usr"):
                 # Without this bubblewrap copies the host's mode, and the box's uid cannot pass through /root.
                 for parent in reversed(path.parents[:-1]):
                     command += ["--perms", "0755", "--dir", str(parent)]
                 command += ["--ro-bind", str(path), str(path)]
-        command += ["--proc", "/proc", "--dev", "/dev"]
-        for folder in ("/dev/shm", "/tmp"):
-            command += ["--perms", "1777", "--size", str(TMP_MB << 20), "--tmpfs", folder]
         command += ["--ro-bind", str(interpreter.inside()), _INSIDE]
         command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
         return command

@@ -1,8 +1,8 @@
 """The system calls a box may not make, as a BPF program for `bwrap --seccomp` (seccomp(2), x86-64 and AArch64).
 
 An answer computes, reads and prints. What is refused are the doors that namespaces leave open: sockets other than
-AF_UNIX (vsock knows no network namespace), new user namespaces, tracing, keys, io_uring, BPF, mounting, and memory
-that belongs to no process (memfd, System V shared memory).
+AF_UNIX (vsock knows no network namespace), new user namespaces, limits of other processes, tracing, keys, io_uring,
+BPF, mounting, and memory that belongs to no process (memfd, System V shared memory).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _DENIED = {
     "mount_setattr": (442, 442),
     "memfd_secret": (447, 447),
 }
-_CLONE, _SOCKET, _CLONE3 = (56, 220), (41, 198), (435, 435)
+_CLONE, _SOCKET, _CLONE3, _PRLIMIT = (56, 220), (41, 198), (435, 435), (302, 261)
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _COLUMN = {"x86_64": 0, "aarch64": 1}
 _X32 = 0x40000000
@@ -93,6 +93,9 @@ def program() -> bytes:
     code += [_op(_JUMP_EQ, _CLONE3[column], 0, 1), _op(_RETURN, _ERRNO | errno.ENOSYS)]
     code += [_op(_JUMP_EQ, _CLONE[column], 0, 4), _op(_LOAD, _ARG0), _op(_JUMP_SET, _CLONE_NEWUSER, 0, 1)]
     code += [_op(_RETURN, _ERRNO | errno.EPERM), _op(_RETURN, _ALLOW)]
+    # Limits of one's own, not of the runner, which has the same user.
+    code += [_op(_JUMP_EQ, _PRLIMIT[column], 0, 4), _op(_LOAD, _ARG0), _op(_JUMP_EQ, 0, 0, 1), _op(_RETURN, _ALLOW)]
+    code += [_op(_RETURN, _ERRNO | errno.EPERM)]
     code += [_op(_JUMP_EQ, _SOCKET[column], 0, 3), _op(_LOAD, _ARG0), _op(_JUMP_EQ, _AF_UNIX, 1, 0)]
     code += [_op(_RETURN, _ERRNO | errno.EACCES), _op(_RETURN, _ALLOW)]
     return b"".join(code)

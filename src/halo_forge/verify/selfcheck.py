@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from halo_forge.config_verify import Verify
-from halo_forge.errors import HaloForgeError, InputError
+from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
 from halo_forge.records import CompileTests, Verdict
 from halo_forge.verify.leftovers import Watch
 from halo_forge.verify.protocol import DETAIL_BYTES, Judgement, Verifier
@@ -38,7 +39,8 @@ class Outcome:
 
     case: Case
     status: str
-    """The judgement's; "skipped" if the verifier does not take such tasks, "none" if there was no judgement."""
+    """The judgement's; "skipped" if the verifier does not take such tasks (the detail says why), "none" if there was no
+    judgement."""
     problems: tuple[str, ...]
     """What is wrong with the verifier; empty if nothing is."""
     detail: str
@@ -59,8 +61,9 @@ def run_selfcheck(
     Right answers come first, so that what a verifier sets up once for some kind of tests is there before leftovers
     are looked for. `progress` is called after each case.
     """
-    taken = [case for case in cases if _takes(verifier, case)]
-    outcomes = [Outcome(case, SKIPPED, (), "", 0.0) for case in cases if case not in taken]
+    reasons = [_why_not(verifier, case) for case in cases]
+    taken = [case for case, reason in zip(cases, reasons, strict=True) if not reason]
+    outcomes = [Outcome(case, SKIPPED, (), reason, 0.0) for case, reason in zip(cases, reasons, strict=True) if reason]
     for outcome in outcomes if progress else ():
         progress(outcome)
     taken.sort(key=lambda case: case.expect != ("pass",))
@@ -95,7 +98,7 @@ def run_stress(
     outcomes = []
     with Watch() as watch, ThreadPoolExecutor(2 * at_once) as threads:
         for case in cases:
-            if not (case.bomb and case.honest and _takes(verifier, case)):
+            if not (case.bomb and case.honest) or _why_not(verifier, case):
                 continue
             asked = [case, case.honest] * at_once
             done = list(threads.map(lambda one: _judge(verifier, one, alone=False), asked))
@@ -114,16 +117,24 @@ def failures(outcomes: Sequence[Outcome]) -> list[list[str]]:
     ]
 
 
-def _takes(verifier: Verifier, case: Case) -> bool:
+def skipped(outcomes: Sequence[Outcome]) -> Counter[str]:
+    """Why cases were not judged, and how many for each reason."""
+    return Counter(outcome.detail for outcome in outcomes if outcome.status == SKIPPED)
+
+
+def _why_not(verifier: Verifier, case: Case) -> str:
+    """Why a verifier is not asked: "" if it is. A toolchain that `auto` would need and that is missing is a reason."""
     if case.boxed and verifier.isolation == "none":
-        return False
+        return "it does harm outside a box, and the verifier's isolation is none"
     if verifier.name.endswith("-compile") and not isinstance(case.task.tests, CompileTests):
-        return False  # it says itself that it cannot tell
+        return "the verifier says itself that it cannot tell"
     try:
         verifier.check(case.task)
-    except InputError:
-        return False
-    return True
+    except InputError as error:
+        return str(error).removeprefix(f"{case.task.task_id}: ")
+    except InfrastructureError as error:
+        return str(error)
+    return ""
 
 
 def _judge(verifier: Verifier, case: Case, *, alone: bool = True) -> Outcome:

@@ -8,6 +8,7 @@ always asked.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import sqlite3
@@ -55,6 +56,16 @@ def open_cache(wanted: bool) -> Iterator[VerdictCache | None]:
         cache.close()
 
 
+@functools.cache
+def _judging() -> str:
+    """The text of the verifiers themselves: what another version of them said is asked again."""
+    folder, digest = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".py", ".h", ".hpp", ".cpp", ".cmd"):
+            digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
 def key_of(verifier: Verifier, task: Task, tests: str, code: str | None) -> bytes | None:
     """What a verdict depends on, hashed; None if the verifier does not say what else it depends on."""
     fingerprint = getattr(verifier, "fingerprint", None)
@@ -62,5 +73,5 @@ def key_of(verifier: Verifier, task: Task, tests: str, code: str | None) -> byte
         return None
     # The solution is in it because it decides how long an answer may take.
     asked = [task.language, task.entry_point, tests, task.solution]
-    parts = [verifier.name, verifier.isolation, fingerprint(), *asked, code]
+    parts = [_judging(), verifier.name, verifier.isolation, fingerprint(), *asked, code]
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).digest()

@@ -7,6 +7,8 @@ initialisers and exits of the answer meet nothing of the tests; it can read neit
 box when the answer is already compiled and is gone before it starts, nor their memory, nor write to their stdout.
 
 The tests' program is the same for every answer to a task: it is built once, in a box too, and kept.
+
+C goes this way too where the function takes and returns numbers: the tests are then compiled as C++, if they are that.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ _STANDARD = {
     *("int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t"),
 }
 _FUNDAMENTAL = {"void", "bool", "char", "short", "int", "long", "float", "double", "signed", "unsigned", "const"}
+_NUMBERS = {text for text in _STANDARD | _FUNDAMENTAL if text.endswith("_t")} | _FUNDAMENTAL
 _building = threading.Lock()
 
 
@@ -56,11 +59,13 @@ class Built:
     loop: bytes
 
 
-def functions(prefix: Prefix, joined: Joined, tests: str) -> list[Function]:
+def functions(prefix: Prefix, joined: Joined, tests: str, language: str) -> list[Function]:
     """What the tests call: the function whose head ends the prefix, else the answer's functions on plain types.
 
     An empty list says that this cannot be told. An answer has no say where the prefix has.
     """
+    if language == "c":
+        return [_from_prefix(prefix.open)] if prefix.open is not None and _takes_numbers(prefix.open) else []
     if prefix.open is not None:
         return [_from_prefix(prefix.open)] if _declares(prefix.open) else []
     tokens = scan(tests, "cpp")
@@ -98,6 +103,17 @@ def _from_prefix(item: Item) -> Function:
     texts = ["{}" if at == item.name_at else token.text for at, token in enumerate(item.head)]
     kept = [text for text in texts if text not in ("static", "inline", "extern", "constexpr")]
     return Function(item.name, _spelled(kept))
+
+
+def _takes_numbers(item: Item) -> bool:
+    """Whether a C function's parameters, each with a name, and its result are numbers."""
+    given = parameters(item)
+    types = [item.tokens[: item.name_at], *(parameter[:-1] for parameter in given)]
+    kept = [[token.text for token in tokens if token.text not in ("static", "inline", "extern")] for tokens in types]
+    named = all(parameter[-1].text not in _NUMBERS for parameter in given)
+    return (
+        item.kind == "function" and bool(item.name) and named and all(texts and {*texts} <= _NUMBERS for texts in kept)
+    )
 
 
 def _from_answer(item: Item) -> Function | None:
@@ -184,6 +200,23 @@ def answer_source(prefix: Prefix, joined: Joined, asked: list[Function]) -> str:
     return (
         f'{joined.includes}# 1 "prompt" 3\n{prefix.head}\n{renamed}{joined.source("main.cpp")}{undone}'
         f'# 1 "bridge" 3\n{_declared(asked)}{_PASS}{bridges}'
+    )
+
+
+def c_answer_source(prefix: Prefix, joined: Joined, asked: Function) -> str:
+    """As `answer_source`, in C, for one function on numbers."""
+    others = ["main", *joined.renamed]
+    renamed = "".join(f"#define {name} halo_answer_{name}\n" for name in others)
+    undone = "".join(f"#undef {name}\n" for name in {*others, *joined.macros})
+    names = ", ".join(parameter[-1].text for parameter in parameters(prefix.open))
+    bridge = (
+        f"static {asked.declaration.format('halo_bridge')} {{ return {asked.name}({names}); }}\n"
+        f"extern {asked.declaration.format('(*halo_entry_0)')};\n"
+        f"{asked.declaration.format('(*halo_entry_0)')} = halo_bridge;\n"
+    )
+    return (
+        f'{joined.includes}# 1 "prompt" 3\n{prefix.head}\n{renamed}{joined.source("main.c")}{undone}'
+        f'# 1 "bridge" 3\n{bridge}'
     )
 
 

@@ -33,7 +33,7 @@ _FORBIDDEN = re.compile(
     r"asm|__asm|__asm__|ifunc|__ifunc__|_Pragma|__pragma|__FILE__|__BASE_FILE__|__INCLUDE_LEVEL__|__COUNTER__"
     r"|__builtin_(?:return_address|frame_address|longjmp|setjmp|eh_return|apply\w*|extract_return_addr|unwind_init)"
 )
-_STARTING = re.compile(r"(?:pre)?init_array|\.init\b|\.ctors")
+_SECTION = {"section", "__section__"}
 _LONGEST = 50
 _STD = {"std", "__gnu_cxx", "__cxxabiv1"}
 _STD_SYMBOL = re.compile(r"_ZN?K?S[tabsiod]|_ZN?K?9__gnu_cxx|_ZN?K?10__cxxabiv1")
@@ -44,8 +44,8 @@ _FOR_OWN_TYPES = {"hash", "less", "greater", "equal_to", "tuple_size", "tuple_el
 def refuse(joined: Joined, tests: Sequence[Token], language: str) -> str | None:
     """Why this answer cannot be tested in its own process; None if it can."""
     everything = [*joined.included, *joined.tokens]
-    if any(token.kind == "string" and _STARTING.search(token.text) for token in everything):
-        return "a section of what runs before the program"
+    if _names_a_section(everything):
+        return "a section of its own, which may be run before the program"
     for word in sorted(words(everything)):
         if _FORBIDDEN.fullmatch(word):
             return word
@@ -63,6 +63,17 @@ def symbol(defined: Iterable[str], library: set[str], tests: set[str], language:
         if name in library and (language == "cpp" or name in tests or name.startswith("_")):
             return name
     return None
+
+
+def _names_a_section(tokens: Sequence[Token]) -> bool:
+    """Whatever its name: that can be spelled in many ways."""
+    if _SECTION & words([token for token in tokens if token.kind == "directive"]):
+        return True
+    texts = [(token.text, token.kind) for token in tokens]
+    return any(
+        text in _SECTION and following[0] == "(" and argument[1] == "string"
+        for (text, _), following, argument in zip(texts, texts[1:], texts[2:], strict=False)
+    )
 
 
 def _directives(tokens: Iterable[Token]) -> str | None:

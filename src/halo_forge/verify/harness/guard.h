@@ -17,7 +17,8 @@ static long R_call(long n, long a, long b, long c, long d) {
 #define R_CLONE 56
 #define R_MMAP 9
 #define R_MPROTECT 10
-#define R_DENIED 57, 58, 59, 322, R_PRCTL, 317, 329  // fork, vfork, execve, execveat, …, seccomp, pkey_mprotect
+// fork, vfork, execve, execveat, …, seccomp, pkey_mprotect, personality (which can make all that is readable code)
+#define R_DENIED 57, 58, 59, 322, R_PRCTL, 317, 329, 135
 #elif defined(__aarch64__)
 static long R_call(long n, long a, long b, long c, long d) {
     register long x8 __asm__("x8") = n;
@@ -37,7 +38,7 @@ static long R_call(long n, long a, long b, long c, long d) {
 #define R_CLONE 220
 #define R_MMAP 222
 #define R_MPROTECT 226
-#define R_DENIED 221, 281, R_PRCTL, 277, 288  // execve, execveat, …, seccomp, pkey_mprotect
+#define R_DENIED 221, 281, R_PRCTL, 277, 288, 92  // execve, execveat, …, seccomp, pkey_mprotect, personality
 #else
 #error "the guarded mode knows x86-64 and AArch64"
 #endif

@@ -83,23 +83,31 @@ class Harness:
             joined = join(prefix, code, language)
         except Unreadable as error:
             return self._refused(code, f"the program holds {error}")
-        if language == "cpp" and (asked := apart.functions(prefix, joined, tests.code)):
+        if asked := apart.functions(prefix, joined, tests.code, language):
             built = apart.build(self._toolchain, self._sandbox, prefix, asked, tests.code)
             if built is not None:
-                return self._graded(task, code, self._apart(built, prefix, joined, asked), "")
+                return self._graded(task, code, self._apart(built, prefix, joined, asked, language), "")
         if reason := gate.refuse(joined, scan(tests.code, language), language):
             return self._refused(code, f"{IN_PROCESS}, where a program may not hold: {reason}")
         trial, mark = self._beside(prefix, joined, tests.code, language)
         return self._graded(task, code, trial, IN_PROCESS, self._foreign_symbol(task, mark))
 
-    def _apart(self, built: apart.Built, prefix: Prefix, joined: Joined, asked: list[apart.Function]) -> Trial:
+    def _apart(
+        self, built: apart.Built, prefix: Prefix, joined: Joined, asked: list[apart.Function], language: str
+    ) -> Trial:
         nonce, linker = apart.nonce(), headers.fastest_linker(self._toolchain.compiler("cpp"))
-        command = [*self._toolchain.options("cpp"), "answer.cpp"]
-        command += self._toolchain.precompiled("cpp", joined.includes + prefix.head)
-        command += ["loop.o", "-Wl,--allow-multiple-definition", *linker, "-o", "main"]
-        source = apart.answer_source(prefix, joined, asked)
+        linking = ["loop.o", "-Wl,--allow-multiple-definition", *linker, "-o", "main"]
+        command = [*self._toolchain.options(language), f"answer.{language}"]
+        if language == "c":
+            source = apart.c_answer_source(prefix, joined, asked[0])
+            compiling = [*command, "-c", "-o", "answer.o"]
+            linking = [self._toolchain.compiler("cpp"), "answer.o", *linking, "-lm"]
+            command = ["/bin/sh", "-c", f"{_quoted(compiling)} && {_quoted(linking)}"]
+        else:
+            source = apart.answer_source(prefix, joined, asked)
+            command += self._toolchain.precompiled("cpp", joined.includes + prefix.head) + linking
         job = Job(
-            files={"answer.cpp": _bytes(source), "loop.o": built.loop},
+            files={f"answer.{language}": _bytes(source), "loop.o": built.loop},
             compile=command,
             compile_limits=self._compiling,
             run=["/bin/sh", "-c", apart.START],

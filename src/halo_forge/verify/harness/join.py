@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from halo_forge.verify.harness.declarations import Item, defined, items, without
+from halo_forge.verify.harness.declarations import Item, items, without
 from halo_forge.verify.harness.tokens import Token, Unreadable, depth, directive, scan
 
 LONGEST, DEEPEST = 64_000, 200
@@ -77,9 +77,8 @@ def join(prefix: Prefix, answer: str, language: str) -> Joined:
     """
     if len(answer) > LONGEST:
         raise Unreadable(f"more than {LONGEST} characters")
-    names = defined(items(scan(answer, language)))
     text, above = answer, 0
-    if prefix.open is not None and prefix.open.name not in names:
+    if prefix.open is not None and not _defines(prefix.open, items(scan(answer, language))):
         opened = prefix.open_text.rstrip() + "\n"
         text, above = opened + answer, len(opened)
         tokens = scan(text, language)
@@ -102,6 +101,11 @@ def join(prefix: Prefix, answer: str, language: str) -> Joined:
     text = without(text, spans)
     left = tuple(scan(text, language))
     return Joined(tuple(includes), text, left, kept, tuple(renamed), above)
+
+
+def _defines(asked: Item, found: Iterable[Item]) -> bool:
+    """Whether one of these is what the prefix leaves open. A call of it, in a body that recurses, is not."""
+    return any(item.name == asked.name and (item.kind in (asked.kind, "type") or "=" in item.words) for item in found)
 
 
 def _includes(tokens: Iterable[Token]) -> list[Token]:

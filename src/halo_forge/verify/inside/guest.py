@@ -5,6 +5,7 @@ All of this runs in the answer's own process and may be bent by it; it can only 
 
 import builtins
 import os
+import sys
 import types
 
 import peer
@@ -17,6 +18,7 @@ _VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 
 def serve(module, read_fd, write_fd):
     """Serve until the referee hangs up."""
+    lent = {}  # number -> stand-in for an object of the tests'
     objects = {}  # number -> object, kept alive so that a number means one object
     numbers = {}  # id -> number
 
@@ -28,6 +30,8 @@ def serve(module, read_fd, write_fd):
     def refer(value):
         if isinstance(value, _Callback):
             return wire.Reference("test function", value.number)
+        if type(value) is _Lent:
+            return wire.Reference("test object", _Lent.number.__get__(value))
         kind = type(value)
         if isinstance(value, type) and vars(builtins).get(value.__name__) is value:
             return wire.Reference("builtin", value.__name__)
@@ -41,6 +45,9 @@ def serve(module, read_fd, write_fd):
     def resolve(reference):
         if reference.kind == "test function":
             return _Callback(line, *reference.fields)
+        if reference.kind == "test object":
+            (number,) = reference.fields
+            return lent.setdefault(number, _Lent(line, number))
         if reference.kind == "builtin":
             return getattr(builtins, reference.fields[0])
         return objects[reference.fields[0]]
@@ -49,18 +56,49 @@ def serve(module, read_fd, write_fd):
         kind = type(error)
         own = None if kind.__module__ == "builtins" else kind
         arguments = [value if _is_plain(value) else str(value) for value in error.args]
-        return own, _ancestors(kind), kind.__name__, arguments
+        attributes = {name: value for name, value in vars(error).items() if name[:1] != "_" and _is_plain(value)}
+        return own, _ancestors(kind), kind.__name__, arguments, attributes
 
     def restore(name, arguments):
         return getattr(builtins, name, RuntimeError)(*arguments)
 
-    def get(name):
-        return getattr(module, name)
+    def get(name, tested):
+        value = getattr(module, name)
+        if tested and isinstance(value, type):
+            wire.OWN.add(value)
+        return value
+
+    def call(target, arguments, keywords):
+        """(value, the arguments as they are now if the value is None, what was printed)."""
+        value = target(*arguments, **keywords)
+        changed = value is None and any(not isinstance(one, _SCALARS) for one in (*arguments, *keywords.values()))
+        printed = "".join(written)
+        written.clear()
+        return value, ((arguments, keywords) if changed else None), printed
+
+    def take(iterator, count):
+        """The next few items of a builtin iterator; an error after some of them is raised when more are asked for."""
+        if id(iterator) in late:
+            raise late.pop(id(iterator))
+        items = []
+        try:
+            while len(items) < count:
+                items.append(next(iterator))
+        except BaseException as error:  # noqa: BLE001 - it belongs to the asker
+            if not items:
+                raise
+            late[id(iterator)] = error
+        return items
+
+    written, late, asking = [], {}, builtins.input
+    sys.stdout = _Printed(sys.stdout, written)
 
     operations = {
         "get": get,
         "names": lambda: [name for name in vars(module) if isinstance(name, str)],
-        "call": lambda target, arguments, keywords: target(*arguments, **keywords),
+        "call": call,
+        "take": take,
+        "setinput": lambda function: setattr(builtins, "input", function or asking),
         "getattr": getattr,
         "setattr": setattr,
         "setglobal": lambda name, value: setattr(module, name, value),
@@ -79,6 +117,24 @@ def serve(module, read_fd, write_fd):
     line.serve()
 
 
+_BASES = (bool, int, float, str, bytes, bytearray, list, tuple, set, frozenset, dict)
+_SCALARS = (str, int, float, complex, bytes, type(None), types.FunctionType)
+
+
+class _Printed:
+    """stdout that remembers what is printed, for tests that look at it."""
+
+    def __init__(self, stdout, written):
+        self._stdout, self._written = stdout, written
+
+    def write(self, text):
+        self._written.append(text)
+        return self._stdout.write(text)
+
+    def __getattr__(self, name):
+        return getattr(self._stdout, name)
+
+
 class _Callback:
     """A function of the test's, handed to the answer."""
 
@@ -89,12 +145,80 @@ class _Callback:
         return self.line.ask("call", self.number, list(arguments), keywords)
 
 
+class _Lent:
+    """An object of the tests' own, handed to the answer: what is done with it is done over there."""
+
+    __slots__ = ("line", "number")
+
+    def __init__(self, line, number):
+        _Lent.line.__set__(self, line)
+        _Lent.number.__set__(self, number)
+
+    def __getattribute__(self, name):
+        if name[:2] == "__":
+            return object.__getattribute__(self, name)
+        return _ask_for(self, "getattr", name)
+
+    def __setattr__(self, name, value):
+        _ask_for(self, "setattr", name, value)
+
+
+def _ask_for(lent, operation, *arguments):
+    return _Lent.line.__get__(lent).ask(operation, _Lent.number.__get__(lent), *arguments)
+
+
+def _operator(name):
+    return lambda self, *others: _ask_for(self, "operate", name, *others)
+
+
+for _name in (
+    "bool",
+    "len",
+    "str",
+    "repr",
+    "hash",
+    "contains",
+    "getitem",
+    "setitem",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+):
+    setattr(_Lent, "__%s__" % _name, _operator(_name))
+for _name in ("add", "sub", "mul", "truediv", "mod", "neg", "call"):
+    setattr(_Lent, "__%s__" % _name, _operator(_name))
+_Lent.__iter__ = lambda self: iter(_ask_for(self, "operate", "iter"))
+
+
+def _await(coroutine):
+    import asyncio
+
+    async def wait():
+        return await coroutine
+
+    return asyncio.run(wait())
+
+
+def _plain(value):
+    """The list that an object of a class derived from list is, and so on; None for others."""
+    return next((base(value) for base in _BASES if isinstance(value, base)), None)
+
+
 def _operate(name, arguments):
     """An operator or protocol function applied here, where the object lives."""
     import operator
 
+    if name[:1] == "r" and name not in ("repr", "round", "reversed"):
+        name, arguments = name[1:], arguments[::-1]
+
     functions = {"iter": iter, "next": next, "len": len, "str": str, "repr": repr, "hash": hash, "bool": bool}
-    functions |= {"abs": abs, "int": int, "float": float, "round": round, "reversed": reversed, "dir": dir}
+    functions |= {"enter": lambda value: type(value).__enter__(value), "plain": _plain}
+    functions |= {"exit": lambda value: type(value).__exit__(value, None, None, None)}
+    functions |= {"await": _await, "abs": abs, "int": int, "float": float, "round": round}
+    functions |= {"reversed": reversed, "dir": dir}
     return (functions.get(name) or getattr(operator, name))(*arguments)
 
 

@@ -20,6 +20,8 @@ class Peer:
     def __init__(self, read, write, operations, refer, resolve, describe, restore):
         self.read, self.write, self.operations = read, write, operations
         self.refer, self.resolve, self.describe, self.restore = refer, resolve, describe, restore
+        self.ended = False
+        """Whether the other side is gone: a test with a bare `except` may have swallowed the news."""
 
     def ask(self, operation, *arguments):
         """The value that the other side replies with; raises what it raised, restored, or Ended."""
@@ -58,11 +60,13 @@ class Peer:
         try:
             wire.send(self.write, data)
         except BrokenPipeError:
+            self.ended = True
             raise Ended from None
 
     def _receive(self):
         data = wire.receive(self.read, LIMIT)
         if data is None:
+            self.ended = True
             raise Ended
         message = wire.unpack(data, self.resolve)
         if type(message) is not tuple or not message or type(message[0]) is not str:

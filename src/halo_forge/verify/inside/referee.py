@@ -5,14 +5,18 @@ process is forked, and the referee is not dumpable, so nothing of the tests can 
 answer returns arrives as plain data, or as a `RemoteObject` that never equals plain data and is never true or false.
 """
 
+import _operator
 import builtins
 import marshal
 import os
 import select
+import sys
 
 import peer
 import wire
-from remote import RemoteFunction, RemoteObject, RemoteType
+from remote import RemoteCoroutine, RemoteFunction, RemoteObject, RemoteType, update
+
+_INPUT = builtins.input
 
 
 class Referee:
@@ -23,10 +27,21 @@ class Referee:
         self.functions = {}  # number -> function of the test's that the answer was given
         self.classes = {}  # number -> stand-in
         self.tested = set()  # numbers of the classes that the tests asked for by name
+        self.objects = {}  # number -> stand-in
+        self.lent = {}  # number -> object of a class of the tests' own that the answer was given
+        self.own_modules = {"tests"}
+        """Where such classes are defined. Objects of others, such as pytest's, are not lent: they lead everywhere."""
+        self.input = _INPUT
+        self.calls = 0
         self.line = peer.Peer(
             self._read,
             lambda data: os.write(write_fd, data),
-            {"call": lambda number, arguments, keywords: self.functions[number](*arguments, **keywords)},
+            {
+                "call": lambda number, arguments, keywords: self.functions[number](*arguments, **keywords),
+                "getattr": lambda number, name: getattr(self.lent[number], _public(name)),
+                "setattr": self._set_lent,
+                "operate": lambda number, name, *others: _OPERATORS[name](self.lent[number], *others),
+            },
             self._refer,
             self._resolve,
             _describe,
@@ -35,13 +50,42 @@ class Referee:
 
     def get(self, name):
         """A global of the answer's: a value or a stand-in. Raises AttributeError if it has none of this name."""
-        return self.line.ask("get", name)
+        return self.line.ask("get", name, False)
 
     def get_tested(self, name):
         """As `get`, for tests that are about the answer's classes: objects of this class may decide them."""
-        value = self.get(name)
+        value = self.line.ask("get", name, True)
         if isinstance(value, RemoteType):
             self.tested.add(value._number)
+        return value
+
+    def ask(self, operation, *arguments):
+        """As `line.ask`, but StopIteration comes from `next` alone: elsewhere it would end the tests' own loops."""
+        try:
+            return self.line.ask(operation, *arguments)
+        except StopIteration as error:
+            if operation == "take" or arguments[0] == "next":
+                raise
+            raise RemoteError("StopIteration: %s" % error) from None
+
+    def call(self, target, arguments, keywords):
+        """The value that a function returns. If that is None, the arguments become what it has made of them.
+
+        What it prints is printed here too, and where the tests have replaced `input` it asks theirs.
+        """
+        self.calls += 1
+        if builtins.input is not self.input:
+            self.input = builtins.input
+            self.line.ask("setinput", None if self.input is _INPUT else self.input)
+        arguments = list(arguments)
+        reply = self.ask("call", target, arguments, keywords)
+        if type(reply) is not tuple or len(reply) != 3 or type(reply[2]) is not str:
+            raise wire.Crossing("garbled: no reply to a call")
+        value, changed, printed = reply
+        if printed:
+            sys.stdout.write(printed)
+        if value is None:
+            update((arguments, keywords), changed)
         return value
 
     def names(self):
@@ -65,6 +109,10 @@ class Referee:
         name = getattr(value, "__name__", None)
         if isinstance(name, str) and vars(builtins).get(name) is value:
             return wire.Reference("builtin", name)
+        if type(value).__module__ in self.own_modules and not isinstance(value, type(_public)):
+            number = next((number for number, other in self.lent.items() if other is value), len(self.lent))
+            self.lent[number] = value
+            return wire.Reference("test object", number)
         if callable(value):
             number = len(self.functions)
             self.functions[number] = value
@@ -75,6 +123,8 @@ class Referee:
         kind, fields = reference.kind, reference.fields
         if kind == "test function":
             return self.functions[fields[0]]
+        if kind == "test object":
+            return self.lent[fields[0]]
         if kind == "builtin" and isinstance(vars(builtins).get(fields[0]), type):
             return vars(builtins)[fields[0]]  # a type, never a function: `eval` would act here
         if kind == "class":
@@ -83,8 +133,18 @@ class Referee:
             return RemoteFunction(self, fields[0], str(fields[1]))
         if kind == "object":
             number, name, class_number, iterable = fields
-            return RemoteObject(self, number, str(name), class_number, iterable is True)
+            if number not in self.objects:
+                kind = RemoteCoroutine if name == "coroutine" else RemoteObject
+                self.objects[number] = kind(self, number, str(name), class_number, iterable is True)
+            return self.objects[number]
         raise wire.Crossing("garbled: %s" % kind)
+
+    def _set_lent(self, number, name, value):
+        """An attribute that the object has for itself: no method of its class can be replaced."""
+        lent = self.lent[number]
+        if _public(name) not in vars(lent):
+            raise AttributeError(name)
+        setattr(lent, name, value)
 
     def _class(self, number, name, ancestors):
         """A class of the answer's: an exception becomes a class that can be caught, others can be called."""
@@ -96,7 +156,14 @@ class Referee:
                 self.classes[number] = RemoteType(str(name), (), {"_number": number, "_referee": self})
         return self.classes[number]
 
-    def _restore(self, own, ancestors, name, arguments):
+    def _restore(self, own, ancestors, name, arguments, attributes):
+        error = self._made(own, ancestors, name, arguments)
+        for attribute, value in attributes.items() if type(attributes) is dict else ():
+            if isinstance(attribute, str) and not hasattr(error, attribute):
+                setattr(error, attribute, value)
+        return error
+
+    def _made(self, own, ancestors, name, arguments):
         kind = own if isinstance(own, type) and issubclass(own, BaseException) else _builtin_exception(ancestors)
         if kind is None:
             return RemoteError("%s: %s" % (name, ", ".join(map(str, arguments))))
@@ -104,6 +171,20 @@ class Referee:
             return kind(*arguments)
         except TypeError:  # a class that wants other arguments
             return RemoteError("%s: %s" % (name, ", ".join(map(str, arguments))))
+
+
+def _public(name):
+    """Names with an underscore lead from an object to its class, to functions, and to all that they know."""
+    if type(name) is not str or name[:1] == "_":
+        raise AttributeError(name)
+    return name
+
+
+_OPERATORS = {"bool": bool, "len": len, "str": str, "repr": repr, "hash": hash, "iter": list}
+_OPERATORS["call"] = lambda value, *arguments: value(*arguments)
+for _name in ("contains", "getitem", "setitem", "eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "truediv"):
+    _OPERATORS[_name] = getattr(_operator, _name)
+_OPERATORS |= {"mod": _operator.mod, "neg": _operator.neg}
 
 
 class RemoteError(Exception):
@@ -134,14 +215,21 @@ def run_asserts(referee, tests):
     """
     failed, held = {}, set()
 
-    def check(number, condition):
-        """Stands in the place of the assert statement `number`; `condition` is evaluated here."""
+    def check(number, condition, caught):
+        """Stands in the place of the assert statement `number`; `condition` is evaluated here.
+
+        `caught`: the tests wait for its failure themselves.
+        """
         try:
             fine, failure = bool(condition()), ("wrong", "")
         except Exception as error:  # noqa: BLE001 - the statement's own failure; the next ones still run
+            if caught:
+                raise
             fine, failure = False, ("error", _words(error))
         if fine:
             held.add(number)
+        elif caught:
+            raise AssertionError
         else:
             failed.setdefault(number, failure)
 
@@ -150,7 +238,8 @@ def run_asserts(referee, tests):
     try:
         if tests["prefix"] is not None:
             exec(tests["prefix"], namespace)
-        candidate = None
+        for name in tests["modules"]:
+            namespace[name] = __import__(name)
         for name in tests["names"]:
             try:
                 namespace[name] = referee.get(name)
@@ -165,7 +254,11 @@ def run_asserts(referee, tests):
     except Exception as error:  # noqa: BLE001 - between two assert statements
         failed.setdefault(-1, ("error", _words(error)))
     except peer.Ended:
+        pass
+    if referee.line.ended:
         failed.setdefault(-1, ("error", "the answer's process ended before its tests did"))
+    elif ended and tests["only_traps"] and referee.calls and not failed:
+        held.update(range(len(tests["statements"])))  # none was reached, and none should be
     failure = None
     if failed:
         number = min(failed, key=lambda number: (number < 0, number))

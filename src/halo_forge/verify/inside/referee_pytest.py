@@ -25,16 +25,18 @@ def run(referee, tests):
 
     modules = _Modules(referee, tests["files"])
     sys.meta_path.insert(0, modules)
+    referee.own_modules = set(modules.files)
     sys.meta_path.append(_Answer(referee, tests["files"]))
     plugin = _plugin(pytest, modules)
     null = os.open("/dev/null", os.O_WRONLY)
     os.dup2(null, 1)
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:doctest", "--capture=no", "--noconftest"]
     code = pytest.main([*options, "--rootdir=/", "-c", "/dev/null"], plugins=[plugin])
-    finished = code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    finished = code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not referee.line.ended
     failure = plugin.failure
     if not finished and failure is None:
-        failure = "error", "pytest ended with %s" % pytest.ExitCode(code).name
+        ended = "the answer's process ended before its tests did"
+        failure = "error", ended if referee.line.ended else "pytest ended with %s" % pytest.ExitCode(code).name
     return len(plugin.passed - plugin.failed), plugin.collected, finished, failure
 
 
@@ -109,7 +111,14 @@ class _AnswerModule(types.ModuleType):
         if name.startswith("__") and name.endswith("__"):
             super().__setattr__(name, value)  # the import system's
         else:
+            before = vars(self).setdefault("_before", {})
+            if name not in before:
+                before[name] = getattr(self, name)
             vars(self)["_referee"].line.ask("setglobal", name, value)
+
+    def __delattr__(self, name):
+        """How monkeypatch undoes it: the answer's own is there again."""
+        vars(self)["_referee"].line.ask("setglobal", name, vars(self)["_before"].pop(name))
 
 
 def _plugin(pytest, modules):

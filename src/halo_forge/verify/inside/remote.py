@@ -8,6 +8,36 @@ answer gains nothing by returning an object that claims to equal everything.
 
 import wire
 
+_ONE_BY_ONE, _MOST_AHEAD = 8, 1024
+_GENERATOR = type(item for item in ())
+
+
+def update(old, new):
+    """`new`, put into the containers of `old`, place by place: what an argument of the tests' became over there."""
+    if old is new:
+        return old
+    kind = type(old)
+    if kind is not type(new):
+        return new
+    if kind is tuple:
+        return tuple(update(*pair) for pair in zip(old, new, strict=False)) + new[len(old) :]
+    if isinstance(old, RemoteObject):
+        return old if old._number == new._number else new
+    if hasattr(kind, "extend"):  # list, deque, bytearray
+        items = [update(*pair) for pair in zip(old, new, strict=False)] + list(new)[len(old) :]
+        old.clear()
+        old.extend(items)
+    elif kind is dict:
+        items = {key: update(old[key], value) if key in old else value for key, value in new.items()}
+        old.clear()
+        old.update(items)
+    elif kind is set:
+        old.clear()
+        old.update(new)
+    else:
+        return new
+    return old
+
 
 class RemoteFunction:
     """A function that runs in the answer's process."""
@@ -16,7 +46,7 @@ class RemoteFunction:
         self._referee, self._number, self.__name__ = referee, number, name
 
     def __call__(self, *arguments, **keywords):
-        return self._referee.line.ask("call", self, list(arguments), keywords)
+        return self._referee.call(self, arguments, keywords)
 
     def __bool__(self):
         raise wire.Crossing("the answer returned a function where plain data was expected")
@@ -24,7 +54,7 @@ class RemoteFunction:
     def __getattr__(self, name):
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)  # what Python and pytest look for in passing
-        return self._referee.line.ask("getattr", self, name)
+        return self._referee.ask("getattr", self, name)
 
 
 class RemoteType(type):
@@ -36,15 +66,29 @@ class RemoteType(type):
         return super().__new__(mcs, name, bases, namespace)
 
     def __call__(cls, *arguments, **keywords):
-        return cls._referee.line.ask("call", cls, list(arguments), keywords)
+        return cls._referee.call(cls, arguments, keywords)
+
+    def __getitem__(cls, key):
+        return cls._referee.ask("operate", "getitem", [cls, key])
+
+    def __iter__(cls):
+        return iter(cls._referee.ask("operate", "iter", [cls]))
+
+    def __len__(cls):
+        return cls._referee.ask("operate", "len", [cls])
+
+    def __bool__(cls):
+        if cls._number not in cls._referee.tested:
+            raise wire.Crossing("the answer returned a class where plain data was expected")
+        return True
 
     def __instancecheck__(cls, value):
-        return isinstance(value, RemoteObject) and _truth(cls._referee.line.ask("isinstance", value, cls))
+        return isinstance(value, RemoteObject) and _truth(cls._referee.ask("isinstance", value, cls))
 
     def __getattr__(cls, name):
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return cls._referee.line.ask("getattr", cls, name)
+        return cls._referee.ask("getattr", cls, name)
 
 
 class RemoteObject:
@@ -54,30 +98,44 @@ class RemoteObject:
         vars(self).update(
             _referee=referee, _number=number, _kind=kind, _class=class_number, _iterable=iterable, _shifted=False
         )
+        vars(self).update(_ahead=[], _taken=0)
 
     def _ask(self, name, *others):
-        return self._referee.line.ask("operate", name, [self, *others])
+        return self._referee.ask("operate", name, [self, *others])
 
     def _tested(self):
         if self._class not in self._referee.tested:
             raise wire.Crossing("the answer returned a %s of its own where plain data was expected" % self._kind)
 
+    @property
+    def __class__(self):
+        return _GENERATOR if self._kind == "generator" and self._iterable else type(self)
+
     def __getattr__(self, name):
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        return self._referee.line.ask("getattr", self, name)
+        return self._referee.ask("getattr", self, name)
 
     def __setattr__(self, name, value):
-        self._referee.line.ask("setattr", self, name, value)
+        self._referee.ask("setattr", self, name, value)
 
     def __call__(self, *arguments, **keywords):
-        return self._referee.line.ask("call", self, list(arguments), keywords)
+        return self._referee.call(self, arguments, keywords)
 
     def __iter__(self):
         return self if self._kind in ("generator", "iterator") else _iterate(self._ask("iter"))
 
     def __next__(self):
-        return self._ask("next")
+        """One by one; of a builtin iterator that goes on and on, more at a time."""
+        if not self._iterable or self._taken < _ONE_BY_ONE:
+            vars(self)["_taken"] += 1
+            return self._ask("next")
+        if not self._ahead:
+            items = self._referee.ask("take", self, min(self._taken, _MOST_AHEAD))
+            if type(items) is not list or not items:
+                raise wire.Crossing("garbled: no items")
+            vars(self).update(_ahead=items[::-1], _taken=self._taken + len(items))
+        return self._ahead.pop()
 
     def __len__(self):
         return self._ask("len")
@@ -92,24 +150,27 @@ class RemoteObject:
         self._ask("delitem", key)
 
     def __contains__(self, value):
-        if not self._iterable:
-            self._tested()
+        if self._iterable and self._class not in self._referee.tested:
+            return any(item is value or item == value for item in self)
+        self._tested()
         return _truth(self._ask("contains", value))
 
     def __enter__(self):
         return self._ask("enter")
 
     def __exit__(self, *_):
-        return self._ask("exit")
+        self._ask("exit")  # it suppresses no error: that might be the failure of a test
 
     def __repr__(self):
+        if self._class in self._referee.tested:
+            return _text(self._ask("repr"))
         return "<%s of the answer's>" % self._kind
 
     def __str__(self):
         return _text(self._ask("str"))
 
     def __hash__(self):
-        return hash(self._number)
+        return hash(self._ask("hash") if self._class in self._referee.tested else self._number)
 
     def __float__(self):
         return float(self._ask("float"))
@@ -123,7 +184,8 @@ class RemoteObject:
 
     def __eq__(self, other):
         if not isinstance(other, RemoteObject):
-            return False
+            plain = self._ask("plain") if self._class in self._referee.tested else None
+            return plain is not None and plain == other
         if self._number == other._number:
             return True
         self._tested()
@@ -161,6 +223,25 @@ class RemoteObject:
         return _truth(self._ask(name, other))
 
 
+class RemoteCoroutine(RemoteObject):
+    """What an `async def` of the answer's returned: awaited as a whole, over there."""
+
+    def send(self, value):
+        raise StopIteration(self._ask("await"))
+
+    def __next__(self):
+        return self.send(None)
+
+    def __await__(self):
+        return self
+
+    def throw(self, *error):
+        raise error[-1] if isinstance(error[-1], BaseException) else error[0]
+
+    def close(self):
+        pass
+
+
 def _binary(name):
     return lambda self, other: self._combine(name, other)
 
@@ -181,7 +262,7 @@ for _name in ("neg", "pos", "invert"):
 def _iterate(iterator):
     while True:
         try:
-            item = iterator._ask("next")
+            item = next(iterator)
         except StopIteration:
             return
         yield item

@@ -203,7 +203,7 @@ def _attend(pid, stdin_fd, stdin, outputs, limits, started, cpu_before):
     for fd in outputs:
         poller.register(fd, select.POLLIN)
     poller.register(stdin_fd, select.POLLOUT)
-    view, limit, checked, feeding = memoryview(stdin), "-", started, True
+    view, limit, checked, feeding, seen = memoryview(stdin), "-", started, True, {}
     while limit == "-":
         events = dict(poller.poll(TICK_MS))
         for fd in events:
@@ -225,8 +225,8 @@ def _attend(pid, stdin_fd, stdin, outputs, limits, started, cpu_before):
             limit = "wall"
         if now - checked > TICK_MS / 1e3:
             checked = now
-            cpu, memory = _tree_usage()
-            if cpu + _reaped_cpu() - cpu_before > limits["cpu_s"]:
+            cpu, memory = _tree_usage(seen, _reaped_cpu() - cpu_before)
+            if cpu > limits["cpu_s"]:
                 limit = "cpu"
             elif memory > limits["memory_bytes"]:
                 limit = "memory"
@@ -305,8 +305,12 @@ def _others():
     return found
 
 
-def _tree_usage():
-    """(CPU seconds, resident bytes) of the living tree."""
+def _tree_usage(seen, reaped):
+    """(CPU seconds of the tree, resident bytes of what lives of it).
+
+    `reaped` seconds are known of those that have ended. The kernel forgets the time of a child that its parent ignores
+    (SIGCHLD), so `seen` remembers what each process had used when it was last looked at.
+    """
     ticks = pages = 0
     for pid in _others():
         try:
@@ -316,7 +320,8 @@ def _tree_usage():
             continue
         ticks += sum(int(word) for word in fields[11:15])
         pages += int(fields[21])
-    return ticks / _CLOCK, pages * _PAGE
+        seen[pid, fields[19]] = int(fields[11]) + int(fields[12])
+    return max(ticks / _CLOCK + reaped, sum(seen.values()) / _CLOCK), pages * _PAGE
 
 
 def _starved(pid, limits):
