@@ -1,6 +1,6 @@
 """pass@k of one model on the held-out families.
 
-Reads  models/base.json, models/<model>/ (not for base), data/split/benchmark.jsonl
+Reads  models/base.json, models/pipeline/<model>/ (not for base), data/split/benchmark.jsonl
 Writes data/benchmark/<model>/{samples,verdicts}.jsonl, generation.json, results/benchmark/<model>.json
 Params seed, generate, verify, benchmark, preset
 """
@@ -17,6 +17,7 @@ from halo_forge.benchmark.evaluate import summarise
 from halo_forge.config import load_params
 from halo_forge.errors import InputError
 from halo_forge.generate.run import generate_file
+from halo_forge.model.base import ADAPTERS
 from halo_forge.provenance import provenance
 from halo_forge.records import Task, read_json, read_records, write_json
 from halo_forge.stage import stage
@@ -47,7 +48,7 @@ def main() -> None:
     generation = read_json(folder / "generation.json")
     timing = {"generate": generation["seconds"], "verify": round(sum(verdict.duration_s for verdict in verdicts), 1)}
     card = summarise(model, read_records(tasks_path, Task), samples, verdicts, settings, params.seed, timing)
-    inputs = ["models/base.json", tasks_path, *([] if model == "base" else [Path("models") / model])]
+    inputs = ["models/base.json", tasks_path, *([] if model == "base" else [ADAPTERS / model])]
     write_json(
         f"results/benchmark/{model}.json",
         card | {"engine": generation["engine"], "provenance": provenance(params, inputs)},

@@ -1,6 +1,6 @@
 """Sample answers to the RAFT tasks from the model that a cycle starts from.
 
-Reads  models/base.json, models/<from>/, data/split/raft.jsonl
+Reads  models/base.json, models/pipeline/<from>/, data/split/raft.jsonl
 Writes data/raft/<cycle>/samples.jsonl, data/raft/<cycle>/generation.json (engine, tokens, seconds)
 Params seed, generate, raft.cycles.<cycle>, raft.samples_per_task, raft.max_new_tokens, preset
 """

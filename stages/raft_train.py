@@ -1,7 +1,7 @@
 """The update of a RAFT cycle: train the cycle's starting adapter on the answers it got right.
 
-Reads  models/base.json, models/<from>/, data/raft/<cycle>/kept.jsonl
-Writes models/<cycle>/ (PEFT adapter), data/train/<cycle>.json (losses, sizes, provenance); TensorBoard in logs/<cycle>
+Reads  models/base.json, models/pipeline/<from>/, data/raft/<cycle>/kept.jsonl
+Writes models/pipeline/<cycle>/ (PEFT adapter), data/train/<cycle>.json (losses, sizes, provenance); TensorBoard in logs/<cycle>
 Params seed, raft.cycles.<cycle>, raft.train, preset
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from halo_forge.config import Params, load_params
-from halo_forge.model.base import load_lock
+from halo_forge.model.base import ADAPTERS, load_lock
 from halo_forge.provenance import provenance
 from halo_forge.raft.statistics import raft_statistics
 from halo_forge.records import Kept, read_records, write_json
@@ -31,13 +31,13 @@ def main() -> None:
     params = load_params(options.params)
 
     name, cycle = options.cycle, params.cycle(options.cycle)
-    data, start = Path(f"data/raft/{name}/kept.jsonl"), Path("models") / cycle.start
+    data, start = Path(f"data/raft/{name}/kept.jsonl"), ADAPTERS / cycle.start
     pairs = kept_answers(read_records(data, Kept))
     if pairs:
         summary = update(params, name, pairs, data)
     else:
         print(f"warning: {name}: no answer was kept, the model stays that of {cycle.start}", file=sys.stderr)
-        summary = unchanged(start, Path("models") / name)
+        summary = unchanged(start, ADAPTERS / name)
     origin = provenance(params, ["models/base.json", data, start])
     write_json(
         f"data/train/{name}.json",
@@ -48,7 +48,7 @@ def main() -> None:
 
 def update(params: Params, name: str, pairs: list[tuple[str, str]], data: Path) -> dict:
     cycle, settings = params.cycle(name), params.raft.train
-    start = Path("models") / cycle.start
+    start = ADAPTERS / cycle.start
     lock, base = load_lock()
     inputs = {"train": settings, "cycle": cycle, "seed": params.seed, "data": digest(data), "start": digest(start)}
     run = Run(
@@ -61,7 +61,7 @@ def update(params: Params, name: str, pairs: list[tuple[str, str]], data: Path) 
         checkpoints=state_dir(f"raft_train-{name}", inputs),
         logs=Path("logs") / name,
     )
-    return train_adapter(run, pairs, lock, Path("models") / name, str(data), f"{name}: training")
+    return train_adapter(run, pairs, lock, ADAPTERS / name, str(data), f"{name}: training")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Supervised fine-tuning: a LoRA adapter on the base model, trained on reference solutions.
 
 Reads  models/base.json, data/split/sft.jsonl
-Writes models/sft/ (PEFT adapter), data/train/sft.json (losses, sizes, provenance); TensorBoard in logs/sft
+Writes models/pipeline/sft/ (PEFT adapter), data/train/sft.json (losses, sizes, provenance); TensorBoard in logs/sft
 Params seed, sft, preset
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from halo_forge.config import load_params
-from halo_forge.model.base import load_lock
+from halo_forge.model.base import ADAPTERS, load_lock
 from halo_forge.provenance import provenance
 from halo_forge.records import Task, read_records, write_json
 from halo_forge.stage import digest, stage, state_dir
@@ -28,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     params = load_params(options.params)
 
-    data, out = Path("data/split/sft.jsonl"), Path("models/sft")
+    data, out = Path("data/split/sft.jsonl"), ADAPTERS / "sft"
     pairs = solutions(read_records(data, Task))
     lock, base = load_lock()
     state = state_dir("sft", {"params": params.sft, "seed": params.seed, "lock": lock, "data": digest(data)})

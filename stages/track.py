@@ -1,6 +1,6 @@
 """Record this execution of the pipeline in MLflow, from the files; models that DVC took from its cache too.
 
-Reads  what `report` reads and writes, params.yaml, dvc.lock, models/<model>/adapter_model.safetensors
+Reads  what `report` reads and writes, params.yaml, dvc.lock, models/pipeline/<model>/adapter_model.safetensors
 Writes the MLflow store: $MLFLOW_TRACKING_URI, else mlflow.db and mlruns/ in the project
 Params all
 

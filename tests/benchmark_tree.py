@@ -133,7 +133,7 @@ def write_training(root: Path, params: Params, model: str) -> None:
         "provenance": {"git_revision": "c0ffee" * 6 + "c0ff", "git_dirty": False, "device": "cpu"},
     }
     write_json(root / f"data/train/{model}.json", values)
-    adapter = root / f"models/{model}/adapter_model.safetensors"
+    adapter = root / f"models/pipeline/{model}/adapter_model.safetensors"
     adapter.parent.mkdir(parents=True)
     adapter.write_bytes(model.encode() * 100)
 

@@ -264,7 +264,7 @@ def test_cycles_that_are_no_chain_are_not_counted():
     [
         ("data/raft/c1/samples.jsonl", True),
         ("data/benchmark/base/verdicts.jsonl", True),
-        ("models/c1/adapter_model.safetensors", True),
+        ("models/pipeline/c1/adapter_model.safetensors", True),
         (".state/x", True),
         ("mlflow.db", True),
         ("models/base.json", False),

@@ -123,7 +123,7 @@ def test_an_unreachable_store_is_an_infrastructure_error(run_root: Path, monkeyp
 
 
 def test_files_older_than_the_execution_come_from_the_cache(tmp_path: Path) -> None:
-    path = tmp_path / "models/sft/adapter_model.safetensors"
+    path = tmp_path / "models/pipeline/sft/adapter_model.safetensors"
     write_json(path, {})
     os.utime(path, (1_000, 1_000))
     assert Execution("e", "", start=2_000.0, root=tmp_path).source(path) == "cache"
@@ -135,12 +135,12 @@ def test_a_copy_restored_by_dvc_counts_as_cached_though_it_is_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    path = tmp_path / "models/sft/adapter_model.safetensors"
+    path = tmp_path / "models/pipeline/sft/adapter_model.safetensors"
     write_json(path, {})
     stored = tmp_path / ".dvc/cache/files/md5/ab/cdef.dir"
     write_json(stored, [])
     os.utime(stored, (1_000, 1_000))
-    execution = Execution("e", "", start=2_000.0, root=tmp_path, cached={"models/sft": "abcdef.dir"})
+    execution = Execution("e", "", start=2_000.0, root=tmp_path, cached={"models/pipeline/sft": "abcdef.dir"})
     assert execution.source(path) == "cache"
 
 
@@ -153,19 +153,19 @@ def test_dvc_tells_a_stage_that_ran_from_one_it_restored(tmp_path: Path) -> None
         from benchmark_tree import small_params
         from halo_forge.execution import current_execution
         execution = current_execution(small_params(()), Path())
-        Path("sources.txt").open("a").write(execution.source(Path("models/sft/adapter_model.safetensors")) + "\\n")
+        Path("sources.txt").open("a").write(execution.source(Path("models/pipeline/sft/adapter_model.safetensors")) + "\\n")
     """)
     (tmp_path / "track.py").write_text(script)
     (tmp_path / "dvc.yaml").write_text(
         textwrap.dedent(f"""
         stages:
           sft:
-            cmd: sleep 1 && mkdir -p models/sft && cat input > models/sft/adapter_model.safetensors
+            cmd: sleep 1 && mkdir -p models/pipeline/sft && cat input > models/pipeline/sft/adapter_model.safetensors
             deps: [input]
-            outs: [models/sft]
+            outs: [models/pipeline/sft]
           track:
             cmd: {sys.executable} track.py
-            deps: [models/sft]
+            deps: [models/pipeline/sft]
         """)
     )
     tests, src = Path(__file__).parent, Path(__file__).parents[1] / "src"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from halo_forge import __version__, cli_verify, doctor
+from halo_forge import __version__, cli_benchmark, cli_data, cli_raft, cli_sft, cli_verify, doctor
 from halo_forge.config import load_params
 from halo_forge.progress import print_table
 from halo_forge.provenance import cores, cpu_model, git_revision, gpus, versions
@@ -20,6 +20,10 @@ app = typer.Typer(
     help="Turn a pretrained code model into a better one: SFT, RAFT cycles, pass@k benchmark, report.",
 )
 
+app.add_typer(cli_data.app, name="data")
+app.add_typer(cli_sft.app, name="sft")
+app.add_typer(cli_raft.app, name="raft")
+app.add_typer(cli_benchmark.app, name="benchmark")
 app.add_typer(cli_verify.app, name="verify")
 
 

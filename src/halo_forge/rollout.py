@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,8 @@ from halo_forge.generate.engine import has_gpu
 from halo_forge.generate.run import generate_file
 from halo_forge.model.dtype import computes_bfloat16
 from halo_forge.model.reference import Checkpoint
-from halo_forge.progress import Progress
-from halo_forge.records import Sample, Task, Verdict, read_json, read_records, write_records
-from halo_forge.stage import digest, state_dir
-from halo_forge.verify.judge import judge_samples
+from halo_forge.records import Sample, Verdict, read_json
+from halo_forge.verify.run import verify_file
 
 
 @dataclass(frozen=True)
@@ -73,24 +70,5 @@ def roll_out(
         max_new_tokens=max_new_tokens,
         checkpoint=checkpoint,
     )
-    verdicts = _judge(params.verify, tasks_path, samples, out, verifier, f"{cycle or 'benchmark'}")
+    verdicts = verify_file(params.verify, tasks_path, out, cycle or "benchmark", verifier)
     return Rollout(samples, verdicts, read_json(out / "generation.json"))
-
-
-def _judge(
-    settings: Verify, tasks_path: Path, samples: list[Sample], out: Path, verifier: str, label: str
-) -> list[Verdict]:
-    tasks = {task.task_id: task for task in read_records(tasks_path, Task)}
-    inputs = {"settings": settings, "verifier": verifier, "tasks": digest(tasks_path)}
-    state = state_dir(f"verify-{label}", inputs | {"samples": digest(out / "samples.jsonl")})
-    counts: Counter[bool] = Counter()
-    with Progress(len(samples), f"{label}: verifying") as progress:
-
-        def count(verdict: Verdict) -> None:
-            counts[verdict.passed] += 1
-            progress.advance(1, passing=f"{100 * counts[True] / counts.total():.1f} %")
-
-        wip = state / "verdicts.jsonl"
-        verdicts = judge_samples(tasks, samples, settings, verifier=verifier, wip=wip, progress=count)
-    write_records(out / "verdicts.jsonl", verdicts)
-    return verdicts

@@ -23,6 +23,7 @@ from halo_forge.benchmark.results import Results, load_results
 from halo_forge.config import Params
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.execution import Execution, current_execution
+from halo_forge.model.base import ADAPTERS
 from halo_forge.provenance import provenance
 from halo_forge.stage import digest
 
@@ -129,7 +130,7 @@ def _fill_child(client: Any, run: str, results: Results, model: str, execution: 
     benchmark, training, raft = (part.get(model) for part in (results.benchmark, results.training, results.raft))
     trained = root / "data" / "train" / f"{model}.json"
     benchmarked = root / "results" / "benchmark" / f"{model}.json"
-    adapter = root / "models" / model / "adapter_model.safetensors"
+    adapter = root / ADAPTERS / model / "adapter_model.safetensors"
     lock = root / "models" / "base.json"
     tags = {
         "source": execution.source(trained if training else benchmarked),

@@ -19,6 +19,8 @@ from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.model.gguf import gguf_to_folder
 from halo_forge.records import read_json
 
+ADAPTERS = Path("models/pipeline")
+"""Where the stages put their adapters, a folder a model; models/sft and models/raft belong to the command line."""
 _LOCAL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from halo_forge.config import BaseModelChoice, load_params
 from halo_forge.errors import InputError
-from halo_forge.model.base import load_lock, materialise, resolve
+from halo_forge.model.base import ADAPTERS, load_lock, materialise, resolve
 from halo_forge.model.chat import Chat
 from halo_forge.records import read_json, write_json
 
@@ -41,7 +41,7 @@ class Checkpoint:
 def of_pipeline(model: str) -> Checkpoint:
     """base, sft or a cycle of the pipeline in this folder."""
     lock, base = load_lock()
-    return Checkpoint(model, lock, base, None if model == "base" else Path("models") / model)
+    return Checkpoint(model, lock, base, None if model == "base" else ADAPTERS / model)
 
 
 def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
@@ -104,7 +104,7 @@ def _lock_of(adapter: Path) -> tuple[dict, Path]:
     config_path = adapter / "adapter_config.json"
     config = read_json(config_path)
     identity, revision = config.get("base_model_name_or_path"), config.get("revision")
-    for path in (adapter / BASE_FILE, adapter.parent / BASE_FILE):
+    for path in (adapter / BASE_FILE, adapter.parent.parent / BASE_FILE):
         if path.exists():
             lock = read_json(path)
             if path.parent == adapter or (lock.get("id"), lock.get("revision")) == (identity, revision):

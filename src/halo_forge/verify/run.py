@@ -11,11 +11,16 @@ from halo_forge.stage import digest, state_dir
 from halo_forge.verify.judge import judge_samples
 
 
-def verify_file(settings: Verify, tasks_path: Path, folder: Path, label: str) -> list[Verdict]:
+def verify_file(settings: Verify, tasks_path: Path, folder: Path, label: str, verifier: str = "auto") -> list[Verdict]:
     """Write `folder`/verdicts.jsonl from `folder`/samples.jsonl, in its order. Resumes a killed run."""
     tasks = {task.task_id: task for task in read_records(tasks_path, Task)}
     samples = read_records(folder / "samples.jsonl", Sample)
-    inputs = {"settings": settings, "tasks": digest(tasks_path), "samples": digest(folder / "samples.jsonl")}
+    inputs = {
+        "settings": settings,
+        "verifier": verifier,
+        "tasks": digest(tasks_path),
+        "samples": digest(folder / "samples.jsonl"),
+    }
     state = state_dir(f"verify-{label}", inputs)
     passed = judged = 0
     with Progress(len(samples), f"{label}: verifying") as progress:
@@ -26,6 +31,8 @@ def verify_file(settings: Verify, tasks_path: Path, folder: Path, label: str) ->
             passed += verdict.passed
             progress.advance(1, passing=f"{100 * passed / judged:.1f} %")
 
-        verdicts = judge_samples(tasks, samples, settings, wip=state / "verdicts.jsonl", progress=count)
+        verdicts = judge_samples(
+            tasks, samples, settings, verifier=verifier, wip=state / "verdicts.jsonl", progress=count
+        )
     write_records(folder / "verdicts.jsonl", verdicts)
     return verdicts
