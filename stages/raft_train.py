@@ -1,7 +1,7 @@
 """The update of a RAFT cycle: train the cycle's starting adapter on the answers it got right.
 
 Reads  models/base.json, models/pipeline/<from>/, data/raft/<cycle>/kept.jsonl
-Writes models/pipeline/<cycle>/ (PEFT adapter), data/train/<cycle>.json (losses, sizes, provenance); TensorBoard in logs/<cycle>
+Writes models/pipeline/<cycle>/ (PEFT adapter), data/train/<cycle>.json (losses, sizes, provenance); logs/<cycle>
 Params seed, raft.cycles.<cycle>, raft.train, preset
 """
 
