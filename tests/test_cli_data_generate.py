@@ -168,7 +168,7 @@ def test_ended_half_way_and_run_again_no_request_is_paid_twice(folder, number, c
         arguments = to(server, "--concurrency", "2", "--output", "out/rows.jsonl")
         command = [*COMMAND, "generate", *arguments]
         killed = subprocess.Popen(command, cwd=folder, env=environment(folder), stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 240
         while answers_kept(folder) < 3 and killed.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         killed.send_signal(number)

@@ -82,6 +82,7 @@ def test_a_missing_sandbox_is_the_machines_trouble(folder):
     assert done.returncode == 3 and "bubblewrap not found: apt install bubblewrap" in done.stderr
 
 
+@pytest.mark.slow  # it sets up every verifier, in a cache of its own
 def test_the_list_says_what_works_and_what_is_missing(folder):
     done = verify(folder, "list")
     assert done.returncode == 0, done.stderr

@@ -235,15 +235,16 @@ def test_the_stage_sets_aside_what_params_ask_for_and_changes_nothing_else(make_
     text = (REPOSITORY / "params.yaml").read_text().replace("builtin: true", "builtin: false")
     text = text.replace("languages: [cpp]", "languages: [python]").replace("files: []", "files: [{path: mine.jsonl}]")
 
-    def prepared(more: str) -> tuple[list[str], dict]:
-        (tmp_path / "params.yaml").write_text(text + more)
+    def prepared(gold_runs: int) -> tuple[list[str], dict]:
+        assert "gold_runs: 0" in text
+        (tmp_path / "params.yaml").write_text(text.replace("gold_runs: 0", f"gold_runs: {gold_runs}"))
         command = [sys.executable, str(REPOSITORY / "stages/prepare.py")]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
         kept = read_records(tmp_path / "data/prepared/tasks.jsonl", Task)
         return [task.task_id for task in kept], read_json(tmp_path / "data/prepared/report.json")
 
-    kept, report = prepared("")
+    kept, report = prepared(0)
     assert kept == ["right", "wrong"] and "clean" not in report
-    kept, report = prepared("clean: {gold_runs: 2}\n")
+    kept, report = prepared(2)
     assert kept == ["right"] and report["clean"]["set_aside"] == {"reference: wrong_answer": 1}
     assert not list(tmp_path.glob(".state/*"))
