@@ -134,3 +134,15 @@ def test_the_conformance_suite_ends_well_for_a_sound_verifier_and_badly_for_one_
 def test_trusting_a_host_that_is_not_there_is_the_machines_trouble(folder):
     done = verify(folder, "trust", "--host", "127.0.0.1", "--port", "1", "--known-hosts", str(folder / "known"))
     assert done.returncode == 3 and "shows no host key" in done.stderr and not (folder / "known").exists()
+
+
+def test_prepared_rows_are_tasks_with_their_tests_and_bare_prompts_are_only_compiled(folder):
+    text = "<|im_start|>user\nDouble it.<|im_end|>\n<|im_start|>assistant\nx<|im_end|>"
+    rows = [TASK | {"text": text}, {"prompt": "Write anything in Python."}]
+    (folder / "tasks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with (folder / "samples.jsonl").open("a") as file:
+        file.write(json.dumps({"task_id": "tasks/2", "completion": WRONG}) + "\n")
+    done = verify(folder, *RUN)
+    assert done.returncode == 0 and "1 prompts of 2 have no tests" in done.stderr, done.stderr
+    rows = [json.loads(line) for line in (folder / "v.jsonl").read_text().splitlines()]
+    assert [row["status"] for row in rows] == ["pass", "wrong_answer", "pass", "pass"]

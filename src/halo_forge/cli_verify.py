@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +12,10 @@ import typer
 from halo_forge.config import load_params
 from halo_forge.config_verify import SSH_PORT, Msvc, Verify
 from halo_forge.config_verify import Host as SshHost
+from halo_forge.data.prompts import read_prompts, warning_about_tests
 from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
 from halo_forge.progress import Progress, print_table
-from halo_forge.records import Sample, Task, Verdict, read_records, read_rows, write_records
+from halo_forge.records import Sample, Task, Verdict, read_rows, write_records
 from halo_forge.stage import digest, state_dir
 from halo_forge.verify.judge import Tally, judge_samples
 from halo_forge.verify.registry import VERIFIERS, get_verifier
@@ -30,7 +32,7 @@ Params = Annotated[Path | None, typer.Option("--params", help="Settings from the
 
 @app.command("run")
 def run(
-    tasks: Annotated[Path, typer.Option(help="Task records, JSON Lines.")],
+    tasks: Annotated[Path, typer.Option(help="Tasks, or rows of any kind, which are then only compiled.")],
     samples: Annotated[Path, typer.Option(help="Rows with task_id and completion, JSON Lines.")],
     output: Annotated[Path, typer.Option(help="Where the verdicts go, JSON Lines, in the order of the samples.")],
     verifier: Annotated[str, typer.Option(help="Its name, or auto: by language.")] = "auto",
@@ -42,7 +44,9 @@ def run(
 ) -> None:
     """Judge a file of samples. Ends with 0 when judging worked, whatever the verdicts; run again, it resumes."""
     settings = _settings(params, workers, host, user, ssh_key)
-    known = {task.task_id: task for task in read_records(tasks, Task)}
+    known = {task.task_id: task for task in read_prompts(tasks, verifier)}
+    if warning := warning_about_tests(list(known.values())):
+        print(f"warning: {warning}", file=sys.stderr)
     rows = _samples(samples, known)
     inputs = {"settings": settings, "verifier": verifier, "tasks": digest(tasks), "samples": digest(samples)}
     state, tally = state_dir("verify", inputs), Tally()
