@@ -163,8 +163,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_files(finished: Checkout, t
     for name in ("data/split/raft.jsonl", "data/raft/c2/samples.jsonl", "data/raft/c2/kept.jsonl"):
         assert (checkout.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
     for model in ("sft", "c1", "c2"):
-        name = f"models/pipeline/{model}/adapter_model.safetensors"
-        assert (checkout.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
+        for file in ("adapter_model.safetensors", "adapter_config.json"):
+            name = f"models/pipeline/{model}/{file}"
+            assert (checkout.folder / name).read_bytes() == (finished.folder / name).read_bytes(), name
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,12 @@ def unchanged(start: Path, out: Path) -> dict[str, Any]:
 
 
 def _name_base(adapter: Path, lock: dict) -> None:
-    """Let the adapter name the exact base it belongs to, not the folder it was loaded from on this machine."""
+    """Let the adapter name the exact base it belongs to, not the folder it was loaded from on this machine.
+
+    PEFT keeps the names of the trained modules as a set: sorted, the same training gives the same bytes.
+    """
     path = adapter / "adapter_config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     config |= {"base_model_name_or_path": lock["id"], "revision": lock["revision"]}
+    config["target_modules"] = sorted(config["target_modules"])
     write_json(path, config)
