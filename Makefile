@@ -70,7 +70,7 @@ test: setup
 ## Run the slow tests: whole pipeline, real servers, real compilers
 .PHONY: test-slow
 test-slow: setup
-	@python -m pytest -m slow --durations 10 $(ARGS)
+	@python -m pytest -m slow -n 2 --dist loadfile --durations 10 $(ARGS)
 
 ## Check style and formatting
 .PHONY: lint
