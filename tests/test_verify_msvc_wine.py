@@ -36,7 +36,9 @@ class WinePlatform(WindowsPlatform):
 
     def __init__(self, prefix: Path, visual_studio: str = "newest"):
         super().__init__(visual_studio)
-        self.start = f"WINEPREFIX={prefix} WINEDEBUG=-all exec {WINE}"
+        self.start = (
+            f"WINEPREFIX={prefix} WINEDEBUG=-all WINEDLLOVERRIDES=winedbg.exe= exec {WINE}"  # no debugger at a crash
+        )
 
     def command(self, tools: str, batch: str) -> str:
         return f"{self.start} {shlex.join(super().command('Z:' + tools, 'Z:' + batch).split())}"

@@ -21,7 +21,9 @@ ADDRESS_SPACE_MB = 2048
 START_S = 2.0
 OPEN_FILES = 512
 SETUP_TIMEOUT_S = 300
-_NO_PROGRAM = "mscoree mshtml winemenubuilder.exe services.exe explorer.exe plugplay.exe winedevice.exe svchost.exe"
+_NO_PROGRAM = (
+    "mscoree mshtml winemenubuilder.exe services.exe explorer.exe plugplay.exe winedevice.exe svchost.exe winedbg.exe"
+)
 _ENVIRONMENT = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": ";".join(f"{name}=" for name in _NO_PROGRAM.split())}
 _SETUP = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree=;mshtml=;winemenubuilder.exe="}
 _making = threading.Lock()
