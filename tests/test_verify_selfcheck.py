@@ -258,8 +258,8 @@ QUICK = {
     ("name", "everything"),
     [
         pytest.param("python", False, id="python, a few"),
-        pytest.param("python", True, id="python", marks=pytest.mark.slow),
-        pytest.param("gcc", True, id="gcc", marks=pytest.mark.slow),
+        pytest.param("python", True, id="python", marks=[pytest.mark.slow, pytest.mark.timeout(1500)]),
+        pytest.param("gcc", True, id="gcc", marks=[pytest.mark.slow, pytest.mark.timeout(1500)]),
     ],
 )
 def test_the_verifiers_of_this_project_stand_it(name, everything):

@@ -92,7 +92,7 @@ STOPPED = [
     ("go", 'package main\n\nimport "fmt"\n\nfunc main() {\n\tfor {\n\t\tfmt.Println("xxxxxxxxxxxxxxxxxxxxxxxx")\n\t}\n}', "output_limit"),
     ("go", 'package main\n\nimport "C"\n\nfunc main() {}', "compile_error"),
     ("go", 'package main\n\nimport _ "embed"\n\n//go:embed /etc/passwd\nvar s string\n\nfunc main() { println(s) }', "compile_error"),
-    ("go", 'package main\n\nimport "github.com/x/y"\n\nfunc main() { y.F() }', "compile_error"),
+    ("go", 'package main\n\nimport "example.org/x/y"\n\nfunc main() { y.F() }', "compile_error"),
     ("clang", '#include "/etc/passwd"\nint main() {}', "compile_error"),
     ("clang", "#include <cstdlib>\nint main() { std::abort(); }", "runtime_error"),
 ]  # fmt: skip
