@@ -105,7 +105,7 @@ def bombs(number: int, at_once: int, folder: str) -> list[str]:
     samples = [one for pair in pairs for one in pair]
     honest = {pair[1].sample_id for pair in pairs}
     with Watch() as watch:
-        settings = Verify(workers=at_once, cache=False)
+        settings = Verify(workers=at_once, cache=False, run_timeout_s=0.5)  # a bomb takes what it is given
         started = time.perf_counter()
         verdicts = judge_samples(known, samples, settings, wip=Path(folder) / "bombs.jsonl")
         seconds = time.perf_counter() - started
