@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from halo_forge.config import Verify
-from halo_forge.records import CallCase, CallTests, PythonTests, Sample, Source, StdioCase, StdioTests, Task
+from halo_forge.records import CallCase, CallTests, PythonTests, Sample, Source, StdioCase, StdioTests, Task, Verdict
 from halo_forge.verify.judge import judge_samples
 from halo_forge.verify.leftovers import Watch
 
@@ -73,7 +73,7 @@ def endure(number: int, workers: int, folder: str) -> list[str]:
         expected[samples[-1].sample_id] = status
     started, seen, wrong, first = time.perf_counter(), 0, Counter(), {}
 
-    def count(verdict) -> None:  # noqa: ANN001 - a Verdict
+    def count(verdict: Verdict) -> None:
         nonlocal seen, first
         seen += 1
         if verdict.status != expected[verdict.sample_id]:

@@ -71,17 +71,7 @@ def task(language: str, number: int) -> Task:
 def judged(language: str, programs: dict[int, str], workers: int, sandbox: str, groups: bool) -> float:
     tasks = {f"{language}{number}": task(language, number) for number in programs}
     samples = [
-        Sample(
-            sample_id=str(number),
-            task_id=f"{language}{number}",
-            prompt="",
-            completion=f"```{language}\n{program}```",
-            model="m",
-            index=0,
-            seed=0,
-            n_tokens=1,
-            finish_reason="stop",
-        )
+        Sample.of_reference(tasks[f"{language}{number}"], f"```{language}\n{program}```", str(number))
         for number, program in programs.items()
     ]
     settings = Verify(workers=workers, sandbox=sandbox, cache=False)

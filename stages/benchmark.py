@@ -16,12 +16,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 from halo_forge.benchmark.evaluate import summarise
 from halo_forge.config import load_params
 from halo_forge.errors import InputError
-from halo_forge.generate.run import generate_file
 from halo_forge.model.base import ADAPTERS
+from halo_forge.model.reference import of_pipeline
 from halo_forge.provenance import provenance
-from halo_forge.records import Task, read_json, read_records, write_json
+from halo_forge.records import Task, read_records, write_json
+from halo_forge.rollout import roll_out
 from halo_forge.stage import stage
-from halo_forge.verify.run import verify_file
 
 
 def main() -> None:
@@ -34,24 +34,24 @@ def main() -> None:
         raise InputError(f"--model: {model!r} is not a model of this pipeline (known: {', '.join(params.models())})")
 
     tasks_path, folder, settings = Path("data/split/benchmark.jsonl"), Path("data/benchmark") / model, params.benchmark
-    samples = generate_file(
+    rolled = roll_out(
         params,
-        tasks_path=tasks_path,
-        out=folder,
-        model=model,
+        of_pipeline(model),
+        tasks_path,
+        folder,
+        name=model,
         cycle=None,
+        verifier="auto",
         samples_per_task=settings.samples_per_task,
         temperature=settings.temperature,
         max_new_tokens=settings.max_new_tokens,
     )
-    verdicts = verify_file(params.verify, tasks_path, folder, f"benchmark {model}")
-    generation = read_json(folder / "generation.json")
-    timing = {"generate": generation["seconds"], "verify": round(sum(verdict.duration_s for verdict in verdicts), 1)}
-    card = summarise(model, read_records(tasks_path, Task), samples, verdicts, settings, params.seed, timing)
+    tasks = read_records(tasks_path, Task)
+    card = summarise(model, tasks, rolled.samples, rolled.verdicts, settings, params.seed, rolled.timing())
     inputs = ["models/base.json", tasks_path, *([] if model == "base" else [ADAPTERS / model])]
     write_json(
         f"results/benchmark/{model}.json",
-        card | {"engine": generation["engine"], "provenance": provenance(params, inputs)},
+        card | {"engine": rolled.generation["engine"], "provenance": provenance(params, inputs)},
     )
     print(
         f"{model}: pass@1 {card['pass_at_k']['1']:.1%}, compiles {card['compile_rate']:.1%} "

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from halo_forge.config import Params, load_params
 from halo_forge.records import write_json
-from halo_forge.stage import stage, state_dir
+from halo_forge.stage import stage
 
 FOLDER = Path("data/generated")
 
@@ -37,19 +37,13 @@ def main() -> None:
 
 def generate(params: Params) -> list[dict]:
     """One file a topic. Raises InputError, or InfrastructureError for a missing key or an unreachable server."""
-    from halo_forge.data.llm.backends import connect
-    from halo_forge.data.llm_generate import TrainingDataGenerator, load_topic
+    from halo_forge.data.llm_generate import generate_file, load_topic
 
-    settings, reports = params.generate_data, []
-    specs = [load_topic(name) for name in settings.topics]  # all of them read before the first is paid for
+    reports = []
+    specs = [load_topic(name) for name in params.generate_data.topics]  # all read before the first is paid for
     for spec in specs:
-        backend = connect(settings)
-        # The lock keeps two runs of the same from paying for the same answers.
-        state = state_dir(f"generate-{spec.name}", {"spec": spec, "to": backend.endpoint.identity()})
-        replies = None if settings.cache else state / "replies.sqlite"
-        generator = TrainingDataGenerator(backend, spec, settings=settings, verify=params.verify, replies=replies)
         path = FOLDER / f"{spec.name}.jsonl"
-        report = generator.generate_all(path)
+        report = generate_file(spec, params.generate_data, params.verify, path)
         reports.append(report.as_json())
         print(report)
         if all(source.dataset != path.as_posix() for source in params.prepare.sources):

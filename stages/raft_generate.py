@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 from halo_forge.config import load_params
 from halo_forge.generate.run import generate_file
+from halo_forge.model.reference import of_pipeline
 from halo_forge.stage import stage
 
 
@@ -28,6 +29,7 @@ def main() -> None:
     cycle = params.cycle(options.cycle)
     generate_file(
         params,
+        of_pipeline(cycle.start),
         tasks_path=Path("data/split/raft.jsonl"),
         out=Path("data/raft") / options.cycle,
         model=cycle.start,

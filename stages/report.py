@@ -18,11 +18,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
+from halo_forge.benchmark.compare import print_comparisons
 from halo_forge.benchmark.ladder import comparisons, ladder, print_ladder, summary
 from halo_forge.benchmark.report import write_report
 from halo_forge.benchmark.results import load_results, remove_leftovers
 from halo_forge.config import load_params
-from halo_forge.progress import print_table
 from halo_forge.raft.statistics import raft_statistics
 from halo_forge.records import write_json
 from halo_forge.stage import stage
@@ -46,20 +46,7 @@ def main() -> None:
     write_report(results, root / "results/report.html")
 
     print_ladder(rows)
-    print_table(
-        ["change", "pass@1 points", "95 % interval", "p", "tasks gained", "lost"],
-        [
-            [
-                f"{row['before']} -> {row['after']}",
-                100 * row["pass@1"]["difference"],
-                f"{100 * row['pass@1']['low']:+.1f} to {100 * row['pass@1']['high']:+.1f}",
-                row["pass@1"]["p"],
-                len(row["gained"]),
-                len(row["lost"]),
-            ]
-            for row in compared
-        ],
-    )
+    print_comparisons(compared)
     print("results/report.html")
 
 

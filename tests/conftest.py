@@ -1,15 +1,18 @@
-"""Fixtures: a tiny random Llama with a ChatML tokenizer, for what needs a model but not a good one."""
+"""A tiny random Llama with a ChatML tokenizer, for what needs a model but not a good one; small records; waiting."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# For so small a model threads cost more than they save, the more so where tests run side by side.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -64,6 +67,23 @@ def tiny_chat(tiny_model: Path):
     from halo_forge.model.chat import Chat
 
     return Chat.of(str(tiny_model))
+
+
+def adapter_weights(folder: Path) -> dict:
+    """The tensors of the adapter in `folder`, by name."""
+    from safetensors.torch import load_file
+
+    return load_file(folder / "adapter_model.safetensors")
+
+
+def wait_until(condition, seconds: float = 60.0) -> bool:
+    """Whether `condition` came true in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return bool(condition())
 
 
 @pytest.fixture

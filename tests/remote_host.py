@@ -14,9 +14,10 @@ from pathlib import Path
 
 import asyncssh
 import psutil
+from verify_tasks import stdio_tests, task_of
 
 from halo_forge.config import Verify
-from halo_forge.records import CompileTests, Source, StdioCase, StdioTests, Task
+from halo_forge.records import CompileTests
 
 SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 DRIVER = Path(__file__).with_name("remote_driver.py")
@@ -115,19 +116,9 @@ class Standin:
         return f"exec {sys.executable} {DRIVER} --stop {Path(batch).name}"
 
 
-def wait_until(condition, seconds: float = 60.0) -> bool:
-    """Whether `condition` came true in time."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return bool(condition())
-
-
-def task(*cases, language="cpp", task_id="t"):
-    tests = StdioTests(cases=[StdioCase(stdin=a, stdout=b) for a, b in cases]) if cases else CompileTests()
-    return Task(task_id=task_id, language=language, prompt="", tests=tests, source=Source(dataset="x"), family="f")
+def task(*cases, language="cpp"):
+    """One whose program must only compile, where no cases are given."""
+    return task_of(stdio_tests(*cases) if cases else CompileTests(), language)
 
 
 DOUBLE = task(("4\n", "8\n"), ("5\n", "10\n"))

@@ -25,17 +25,7 @@ def judged(programs: list[tuple[Variant, str, str]], wip: Path) -> list[Verdict]
     """Verdicts of (variant, language, code)."""
     tasks = {task.task_id: task for task in (variant.task(language) for variant, language, _ in programs)}
     samples = [
-        Sample(
-            sample_id=str(number),
-            task_id=variant.task(language).task_id,
-            prompt="",
-            completion=fenced(variant.fill(code), language),
-            model="reference",
-            index=number,
-            seed=0,
-            n_tokens=0,
-            finish_reason="stop",
-        )
+        Sample.of_reference(variant.task(language), fenced(variant.fill(code), language), str(number))
         for number, (variant, language, code) in enumerate(programs)
     ]
     return judge_samples(tasks, samples, Verify(cache=False), wip=wip)

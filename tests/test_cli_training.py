@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from conftest import adapter_weights
 from typer.testing import CliRunner
 
 from halo_forge import cli_benchmark, cli_raft, cli_sft
@@ -22,6 +23,10 @@ SYSTEM = "You are an expert programmer."
 ANSWER = '```cpp\n#include <cstdio>\nint main() {{ std::puts("{0}"); }}\n```'
 SEED_KEYS = "cycle elapsed_minutes total_samples above_threshold kept avg_reward avg_kept_reward success_rate"
 SMALL_SFT = ("--batch-size", "2", "--gradient-accumulation", "1", "--no-gradient-checkpointing", "--lora-dropout", "0")
+SMALL_RAFT = (
+    *("--checkpoint", "models/sft/final_model", "--prompts", "data/prompts.jsonl", "--verifier", "gcc"),
+    *("--samples-per-prompt", "2", "--max-new-tokens", "8", "--reward-threshold", "0"),
+)
 
 
 def text_row(number: int, system: str = SYSTEM) -> dict:
@@ -56,7 +61,7 @@ def here(tmp_path, monkeypatch, cache) -> Path:
 
 
 @pytest.fixture
-def call(here, tiny_model):
+def call(here):
     """call("sft", "train", …) -> what it printed; errors meant for the user are raised."""
     from halo_forge.stage import drop_state
 
@@ -84,12 +89,6 @@ def sft(call, here, tiny_model):
         return call("sft", "train", "--data", "data/train.jsonl", "--model", tiny_model, *SMALL_SFT, *flags)
 
     return sft
-
-
-def weights(folder: Path) -> dict:
-    from safetensors.torch import load_file
-
-    return load_file(folder / "adapter_model.safetensors")
 
 
 def test_sft_leaves_model_checkpoints_logs_and_numbers_where_they_are_looked_for(sft, here, tiny_model) -> None:
@@ -123,13 +122,13 @@ def test_resume_goes_on_from_the_checkpoint_it_names_to_the_same_weights(sft, he
     flags = ("--epochs", "2", "--save-steps", "2", "--validation-split", "0")
     sft(*flags)
     final = here / "models/sft/final_model"
-    whole = weights(final)
+    whole = adapter_weights(final)
     sft(*flags, "--resume", "models/sft/checkpoint-4")
     assert json.loads((here / "models/sft/training.json").read_text())["steps"] == 6
-    assert all(whole[name].equal(tensor) for name, tensor in weights(final).items())
+    assert all(whole[name].equal(tensor) for name, tensor in adapter_weights(final).items())
 
 
-def test_a_resume_that_is_no_checkpoint_is_told_which_there_are(sft, here) -> None:
+def test_a_resume_that_is_no_checkpoint_is_told_which_there_are(sft) -> None:
     sft("--epochs", "1", "--save-steps", "2")
     with pytest.raises(InputError, match="models/sft/checkpoint-9 is no checkpoint; models/sft has checkpoint-2"):
         sft("--epochs", "1", "--save-steps", "2", "--resume", "models/sft/checkpoint-9")
@@ -139,18 +138,8 @@ def test_a_resume_that_is_no_checkpoint_is_told_which_there_are(sft, here) -> No
 
 def test_training_stops_early_when_the_held_out_loss_does_not_fall(sft, here) -> None:
     """At a rate of 1e-12 nothing is gained: after the first evaluation, two more, then the end."""
-    sft(
-        "--epochs",
-        "9",
-        "--eval-steps",
-        "1",
-        "--early-stopping-patience",
-        "2",
-        "--validation-split",
-        "0.2",
-        "--learning-rate",
-        "1e-12",
-    )
+    often = ("--eval-steps", "1", "--early-stopping-patience", "2", "--validation-split", "0.2")
+    sft("--epochs", "9", "--learning-rate", "1e-12", *often)
     numbers = json.loads((here / "models/sft/training.json").read_text())
     assert numbers["steps"] == 3 and numbers["held_out"]["stopped_early"]
 
@@ -202,11 +191,9 @@ def raft(sft, call, here):
     """raft(*flags) runs cycles from models/sft/final_model on two prompts; everything that is sampled is kept."""
     sft("--epochs", "1")
     write_rows(here / "data/prompts.jsonl", [{"prompt": "Print 1."}, {"prompt": "Print 2."}])
-    small = ("--samples-per-prompt", "2", "--max-new-tokens", "8", "--reward-threshold", "0")
 
     def raft(*flags: str) -> str:
-        given = ("--checkpoint", "models/sft/final_model", "--prompts", "data/prompts.jsonl", "--verifier", "gcc")
-        return call("raft", "train", *given, *small, *flags)
+        return call("raft", "train", *SMALL_RAFT, *flags)
 
     return raft
 
@@ -236,7 +223,7 @@ def test_raft_leaves_its_models_logs_and_statistics_and_adds_cycles_to_those_it_
 def test_a_cycle_that_keeps_nothing_goes_on_with_the_model_it_had(raft, here) -> None:
     said = raft("--cycles", "1", "--reward-threshold", "1")
     assert "no answer was kept" in said
-    before, after = (weights(here / f"models/{name}") for name in ("sft/final_model", "raft/cycle_1_final"))
+    before, after = (adapter_weights(here / f"models/{name}") for name in ("sft/final_model", "raft/cycle_1_final"))
     assert all(before[name].equal(after[name]) for name in before)
 
 
@@ -274,7 +261,7 @@ def test_sft_killed_with_9_ends_with_the_same_weights_by_the_same_command(sft, h
     kill_when(start(here, "sft", "train", *own), lambda: (here / "killed/checkpoint-4/trainer_state.json").exists())
     assert not (here / "killed/final_model").exists()
     sft(*flags, "--output", "killed")
-    whole, killed = (weights(here / name / "final_model") for name in ("whole", "killed"))
+    whole, killed = (adapter_weights(here / name / "final_model") for name in ("whole", "killed"))
     assert all(whole[name].equal(killed[name]) for name in whole)
 
 
@@ -282,14 +269,12 @@ def test_sft_killed_with_9_ends_with_the_same_weights_by_the_same_command(sft, h
 def test_raft_killed_with_9_ends_with_the_same_models_by_the_same_command(raft, here) -> None:
     flags = ("--cycles", "2", "--keep-top-percent", "1")
     raft(*flags, "--output", "whole")
-    given = ("--checkpoint", "models/sft/final_model", "--prompts", "data/prompts.jsonl", "--verifier", "gcc")
-    small = ("--samples-per-prompt", "2", "--max-new-tokens", "8", "--reward-threshold", "0")
-    process = start(here, "raft", "train", *given, *small, *flags, "--output", "killed")
+    process = start(here, "raft", "train", *SMALL_RAFT, *flags, "--output", "killed")
     kill_when(process, lambda: (here / "killed/cycle_2/samples.jsonl").exists())
     first = (here / "killed/cycle_1_final/adapter_model.safetensors").stat().st_mtime_ns
     raft(*flags, "--output", "killed")
     assert (here / "killed/cycle_1_final/adapter_model.safetensors").stat().st_mtime_ns == first
-    whole, killed = (weights(here / name / "cycle_2_final") for name in ("whole", "killed"))
+    whole, killed = (adapter_weights(here / name / "cycle_2_final") for name in ("whole", "killed"))
     assert all(whole[name].equal(killed[name]) for name in whole)
     rows = [json.loads((here / name / "raft_statistics.json").read_text()) for name in ("whole", "killed")]
     assert [row["kept"] for row in rows[0]] == [row["kept"] for row in rows[1]]
@@ -379,7 +364,7 @@ def test_a_file_that_is_no_result_is_refused(call, here) -> None:
         call("benchmark", "compare", "a.json")
 
 
-def test_an_adapter_finds_its_base_by_the_file_in_it_and_says_when_that_is_gone(sft, call, here, tiny_model) -> None:
+def test_an_adapter_finds_its_base_by_the_file_in_it_and_says_when_that_is_gone(call, here, tiny_model) -> None:
     copy = here / "base"
     shutil.copytree(tiny_model, copy)
     write_rows(here / "rows.jsonl", [text_row(1)])

@@ -9,7 +9,7 @@ import pytest
 from halo_forge.config import Split
 from halo_forge.data.clean.fingerprint import of_file
 from halo_forge.data.overlap import overlaps
-from halo_forge.data.split import SIDES, side_of, split
+from halo_forge.data.split import SIDES, drawn_side, split
 from halo_forge.errors import InputError
 from halo_forge.records import Source
 
@@ -64,7 +64,7 @@ def test_too_hard_tasks_leave_the_side_that_limits_them_and_no_other(tasks) -> N
 
 
 def test_the_seed_decides_the_sides(tasks) -> None:
-    sides = [[side_of(task.family, Split(), seed) for task in tasks] for seed in (1, 1, 2)]
+    sides = [[drawn_side(task.family, Split().shares, seed) for task in tasks] for seed in (1, 1, 2)]
     assert sides[0] == sides[1] != sides[2]
 
 

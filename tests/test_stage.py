@@ -7,18 +7,17 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from conftest import REPOSITORY, wait_until
 
 from halo_forge.errors import InputError
 from halo_forge.stage import digest, exit_code, state_dir
 
-SRC = Path(__file__).resolve().parents[1] / "src"
 PROLOGUE = f"""
 import os, signal, sys, time
-sys.path.insert(0, {str(SRC)!r})
+sys.path.insert(0, {str(REPOSITORY / "src")!r})
 from pathlib import Path
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge import stage as lib
@@ -63,13 +62,6 @@ def start(command, environment, **options):
     )
     first = process.stdout.readline().strip()
     return process, first
-
-
-def wait_until(condition, seconds=60.0):
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
 
 
 def test_a_users_error_is_shown_line_by_line_without_traceback(script, environment):
@@ -145,7 +137,7 @@ def test_the_grace_time_does_not_end_a_stage_that_ended_by_itself(script, enviro
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_a_stage_dies_with_the_process_that_started_it(script, environment, tmp_path, shell):
+def test_a_stage_dies_with_the_process_that_started_it(script, environment, shell):
     command = shlex.join(script("print(os.getpid(), flush=True)\ntime.sleep(60)"))
     parent = [sys.executable, "-c", f"import subprocess; subprocess.run([{shell!r}, '-c', {command!r}])"]
     process, stage_id = start(parent, {**environment, "DVC_STAGE": "sft"})

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 from benchmark_tree import small_params, write_tree
+from conftest import REPOSITORY
 
 from halo_forge.config import Params
 from halo_forge.errors import InfrastructureError
 from halo_forge.execution import Execution
 from halo_forge.records import read_json, write_json
+from halo_forge.tracking import Recorded, record_execution
 
-mlflow_client = pytest.importorskip("mlflow.tracking")
-os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-
-from halo_forge.tracking import Recorded, record_execution  # noqa: E402
+MODULES = f"{REPOSITORY / 'tests'}{os.pathsep}{REPOSITORY / 'src'}"
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,9 @@ def run_root(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, reque
 
 
 def client_of(recorded: Recorded):
-    return mlflow_client.MlflowClient(tracking_uri=recorded.uri)
+    from mlflow.tracking import MlflowClient  # not at the top: it takes seconds, and every test process reads this file
+
+    return MlflowClient(tracking_uri=recorded.uri)
 
 
 def recorded_tree(root: Path, params: Params) -> Recorded:
@@ -168,9 +169,8 @@ def test_dvc_tells_a_stage_that_ran_from_one_it_restored(tmp_path: Path) -> None
             deps: [models/pipeline/sft]
         """)
     )
-    tests, src = Path(__file__).parent, Path(__file__).parents[1] / "src"
-    environment = {**os.environ, "PYTHONPATH": f"{tests}{os.pathsep}{src}"}
-    environment = {key: value for key, value in environment.items() if not key.startswith("DVC_")}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
+    environment["PYTHONPATH"] = MODULES
     dvc = Path(sys.executable).with_name("dvc")
 
     def repro(text: str) -> None:
@@ -193,13 +193,12 @@ def test_processes_that_create_the_store_at_once_all_record(tmp_path: Path) -> N
         "from halo_forge.tracking import record_execution;"
         "print(record_execution(small_params(()), Path()).parent)"
     )
-    path = f"{Path(__file__).parent}{os.pathsep}{Path(__file__).parents[1] / 'src'}"
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
     started = [
         subprocess.Popen(
             [sys.executable, "-c", script],
             cwd=tmp_path,
-            env={**environment, "PYTHONPATH": path, "DVC_EXP_NAME": f"exp-{i}"},
+            env={**environment, "PYTHONPATH": MODULES, "DVC_EXP_NAME": f"exp-{i}"},
             stdout=subprocess.PIPE,
             text=True,
         )

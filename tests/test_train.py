@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, adapter_weights
 
 from halo_forge.config import Lora, Training
 from halo_forge.errors import InputError
@@ -35,12 +35,6 @@ def run_of(base: Path, folder: Path, **fields) -> Run:
 
 def rows_of(chat):
     return tokenised(chat, PAIRS, 512, "pairs")
-
-
-def weights(folder: Path):
-    from safetensors.torch import load_file
-
-    return load_file(folder / "adapter_model.safetensors")
 
 
 def test_the_loss_covers_exactly_the_answer_and_its_end_of_turn(tiny_chat) -> None:
@@ -89,7 +83,7 @@ def test_no_step_has_learning_rate_0_and_every_step_moves_the_weights(tiny_model
     rates = [entry["learning_rate"] for entry in summary["loss"]]
     assert len(rates) == summary["steps"] == steps_of(12, settings) == 6
     assert min(rates) > 0 and max(rates) <= 1e-2
-    assert any(tensor.abs().max() > 0 for name, tensor in weights(tmp_path / "out").items() if "lora_B" in name)
+    assert any(tensor.abs().max() > 0 for name, tensor in adapter_weights(tmp_path / "out").items() if "lora_B" in name)
 
 
 def test_training_lowers_the_loss(tiny_model, tiny_chat, tmp_path) -> None:
@@ -140,5 +134,5 @@ def test_a_run_killed_with_9_ends_with_the_same_weights(tiny_model, tiny_chat, t
     assert 2 <= resumed_step(run.checkpoints) < 6
     summary = train(run, rows, tiny_chat, tmp_path / "killed" / "out")
     assert summary["steps"] == 6 and len(summary["loss"]) == 6
-    whole, resumed = weights(tmp_path / "whole" / "out"), weights(tmp_path / "killed" / "out")
+    whole, resumed = (adapter_weights(tmp_path / name / "out") for name in ("whole", "killed"))
     assert all(whole[name].equal(resumed[name]) for name in whole)

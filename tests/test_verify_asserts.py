@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from verify_tasks import task_of
 
 from halo_forge.config_verify import Verify
 from halo_forge.errors import InputError
-from halo_forge.records import PythonTests, Source, Task
+from halo_forge.records import PythonTests
 from halo_forge.verify import asserts
 from halo_forge.verify.python import PythonVerifier
 
@@ -28,8 +29,7 @@ def verifier():
 
 
 def task(code, prefix="", entry_point=None):
-    tests = PythonTests(code=code, prefix=prefix, entry_point=entry_point)
-    return Task(task_id="t", language="python", prompt="", tests=tests, source=Source(dataset="x"), family="f")
+    return task_of(PythonTests(code=code, prefix=prefix, entry_point=entry_point))
 
 
 SQUARES = task("assert f(17) == 289\nassert f(-23) == 529\nassert f(0) == 0")

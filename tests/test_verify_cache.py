@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from verify_tasks import stdio_tests, task_of
 
 from halo_forge.config_verify import Verify
-from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task
+from halo_forge.records import Sample
 from halo_forge.verify.judge import Tally, judge_samples
 from halo_forge.verify.protocol import Judgement
 from halo_forge.verify.verdict_cache import VerdictCache
@@ -22,8 +23,7 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def task(expected="8"):
-    tests = StdioTests(cases=[StdioCase(stdin="4\n", stdout=expected)])
-    return Task(task_id="t", language="python", prompt="", tests=tests, source=Source(dataset="x"), family="f")
+    return task_of(stdio_tests(("4\n", expected)))
 
 
 def judge(tmp_path, programs, settings=SETTINGS, the_task=None):

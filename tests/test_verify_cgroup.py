@@ -8,9 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from verify_tasks import stdio_tests, task_of
 
 from halo_forge.config_verify import Verify
-from halo_forge.records import Source, StdioCase, StdioTests, Task
 from halo_forge.verify import cgroup
 from halo_forge.verify.python import PythonVerifier
 
@@ -18,14 +18,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap"),
     pytest.mark.skipif(cgroup.pool() is None, reason="needs control groups that this user may write"),
 ]
-TASK = Task(
-    task_id="t",
-    language="python",
-    prompt="",
-    tests=StdioTests(cases=[StdioCase(stdin="4\n", stdout="8\n")]),
-    source=Source(dataset="x"),
-    family="f",
-)
+TASK = task_of(stdio_tests(("4\n", "8\n")))
 
 
 def groups():

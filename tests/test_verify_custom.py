@@ -6,14 +6,15 @@ import shutil
 import sys
 
 import pytest
+from verify_tasks import task_of
 
 from halo_forge.config_verify import Custom, Verify
 from halo_forge.errors import InfrastructureError, InputError
-from halo_forge.records import CompileTests, Source, Task
+from halo_forge.records import CompileTests
 from halo_forge.verify.registry import get_verifier
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
-TASK = Task(task_id="t", language="python", prompt="", tests=CompileTests(), source=Source(dataset="x"), family="f")
+TASK = task_of(CompileTests())
 
 
 def custom(**settings):
@@ -39,8 +40,10 @@ def test_no_shell_reads_the_command():
     assert judge(verifier, "def answer(): return 1").status == "wrong_answer"
 
 
-def test_the_command_runs_in_the_box():
-    verifier = custom(command=["sh", "-c", "test ! -e /root/.bashrc && test ! -e /home && sh -e {file}"])
+def test_the_command_runs_in_the_box(tmp_path):
+    (tmp_path / "key").write_text("k")
+    hidden = " && ".join(f"test ! -e {path}" for path in (tmp_path / "key", "/root/.bashrc", "/home"))
+    verifier = custom(command=["sh", "-c", hidden + " && sh -e {file}"])
     assert judge(verifier, "true = 1").status == "pass"  # for sh the command `true` with two words
     assert judge(verifier, "import os").status == "wrong_answer"  # which sh does not know
     assert verifier.isolation.startswith("bubblewrap")

@@ -6,10 +6,11 @@ import shutil
 import subprocess
 
 import pytest
+from verify_tasks import stdio_tests, task_of
 
 from halo_forge.config_verify import Verify
 from halo_forge.errors import InfrastructureError
-from halo_forge.records import CompileTests, Source, StdioCase, StdioTests, Task
+from halo_forge.records import CompileTests
 from halo_forge.verify import gcc, headers
 from halo_forge.verify.registry import get_verifier
 
@@ -28,8 +29,7 @@ def verifier():
 
 
 def task(*cases, language="cpp"):
-    tests = StdioTests(cases=[StdioCase(stdin=a, stdout=b) for a, b in cases])
-    return Task(task_id="t", language=language, prompt="", tests=tests, source=Source(dataset="x"), family="f")
+    return task_of(stdio_tests(*cases), language)
 
 
 DOUBLE = task(("4\n", "8\n"), ("5\n", "10\n"))

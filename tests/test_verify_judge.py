@@ -12,24 +12,18 @@ import time
 from pathlib import Path
 
 import pytest
+from verify_tasks import stdio_tests, task_of
 
 import halo_forge
 from halo_forge.config import Verify
 from halo_forge.errors import InfrastructureError, InputError
-from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task, read_records, write_records
+from halo_forge.records import Sample, read_records, write_records
 from halo_forge.verify.judge import judge_samples
 from halo_forge.verify.registry import get_verifier
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
 SETTINGS = Verify(run_timeout_s=2.0, workers=2, max_infra_errors=2, cache=False)
-TASK = Task(
-    task_id="double",
-    language="python",
-    prompt="",
-    tests=StdioTests(cases=[StdioCase(stdin="4\n", stdout="8\n"), StdioCase(stdin="5\n", stdout="10\n")]),
-    source=Source(dataset="x"),
-    family="f",
-)
+TASK = task_of(stdio_tests(("4\n", "8\n"), ("5\n", "10\n")), task_id="double")
 TASKS = {"double": TASK}
 
 
@@ -95,9 +89,7 @@ def test_identical_programs_are_judged_once(tmp_path, flaky_bwrap):
 
 
 def test_the_same_program_under_other_tests_is_judged_again(tmp_path):
-    triple = TASK.model_copy(
-        update={"task_id": "triple", "tests": StdioTests(cases=[StdioCase(stdin="1", stdout="3")])}
-    )
+    triple = task_of(stdio_tests(("1", "3")), task_id="triple")
     samples = [sample(0, "print(2 * int(input()))"), sample(1, "print(2 * int(input()))", "triple")]
     verdicts = judge_samples({"double": TASK, "triple": triple}, samples, SETTINGS, wip=tmp_path / "wip")
     assert [v.status for v in verdicts] == ["pass", "wrong_answer"]

@@ -13,6 +13,7 @@ import time
 import asyncssh
 import psutil
 import pytest
+from conftest import wait_until
 from remote_host import (
     IO,
     RIGHT,
@@ -25,7 +26,6 @@ from remote_host import (
     judge_all,
     program,
     task,
-    wait_until,
 )
 
 from halo_forge.errors import InfrastructureError, InputError
@@ -92,7 +92,8 @@ def test_verdicts_cross_the_wire(connect, server, body, status, reward, detail):
 
 
 def test_a_sleeper_is_stopped_and_its_children_with_it(connect, server):
-    judgement = judge(connect(), program("fork(); sleep(600);", IO + "#include <unistd.h>\n"))
+    code = program("fork(); sleep(600);", IO + "#include <unistd.h>\n")
+    judgement = judge(connect(), code, task(("4", "8")))  # one case: each is waited for
     assert (judgement.status, "still waiting" in judgement.detail) == ("timeout", True)
     assert wait_until(lambda: not server.batches())
     assert wait_until(lambda: not server.drivers())
@@ -145,9 +146,13 @@ def test_an_unknown_host_is_refused_with_its_fingerprint_and_the_cure(connect, s
     assert not standin.sent and not (tmp_path / "none").exists()
 
 
-def test_a_known_host_is_let_in(connect, server, tmp_path):
+def test_a_known_host_is_let_in(connect, server, standin, tmp_path):
     (tmp_path / "known").write_text(server.known)
-    connect(host_key=None, known_hosts=str(tmp_path / "known")).probe()
+    before, verifier = server.logins(), connect(host_key=None, known_hosts=str(tmp_path / "known"))
+    verifier.probe()
+    assert verifier.compiler == "Stand-in Compiler Version 19.0"
+    assert server.logins() == before + 1 and len(standin.sent) == 1
+    assert (tmp_path / "known").read_text() == server.known
 
 
 def test_a_changed_host_key_is_refused(connect, server, tmp_path):
@@ -339,7 +344,7 @@ def test_closing_lets_nobody_wait(connect, standin, monkeypatch):
     assert judge(verifier, program()).status == "pass"
 
 
-def test_the_probe_names_what_the_host_does_wrong(connect, standin, monkeypatch):
+def test_the_probe_names_what_the_host_does_wrong(connect, monkeypatch):
     connect().probe()
     monkeypatch.setattr(Standin, "command", lambda self, tools, batch: "exit 9")
     with pytest.raises(InfrastructureError, match="did not start: exit code 9"):

@@ -14,7 +14,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from remote_host import IO, RIGHT, SETTINGS, SSHD, Server, in_background, judge, judge_all, program, task, wait_until
+from conftest import wait_until
+from remote_host import IO, RIGHT, SETTINGS, SSHD, Server, in_background, judge, judge_all, program, task
 
 from halo_forge.errors import InfrastructureError
 from halo_forge.verify.msvc import Msvc, MsvcVerifier

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from verify_tasks import task_of
 
 from halo_forge.config_verify import Verify
-from halo_forge.records import PytestTests, Source, Task
+from halo_forge.records import PytestTests
 from halo_forge.verify.python import PythonVerifier
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
@@ -70,8 +71,7 @@ def verifier():
 
 
 def task(**files):
-    tests = PytestTests(files={f"{name}.py": text for name, text in files.items()})
-    return Task(task_id="t", language="python", prompt="", tests=tests, source=Source(dataset="x"), family="f")
+    return task_of(PytestTests(files={f"{name}.py": text for name, text in files.items()}))
 
 
 def judge(verifier, program, task=None):

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from verify_tasks import stdio_tests, task_of
 
 from halo_forge.config import Verify
 from halo_forge.errors import InfrastructureError
-from halo_forge.records import CallCase, CallTests, CompileTests, Source, StdioCase, StdioTests, Task
+from halo_forge.records import CallCase, CallTests, CompileTests
 from halo_forge.verify.registry import get_verifier
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
@@ -26,14 +27,12 @@ def verifier():
     return verifier
 
 
-def stdio(*cases, compare="tokens"):
-    tests = StdioTests(cases=[StdioCase(stdin=a, stdout=b) for a, b in cases], compare=compare)
-    return Task(task_id="t", language="python", prompt="", tests=tests, source=Source(dataset="x"), family="f")
+def stdio(*cases):
+    return task_of(stdio_tests(*cases))
 
 
 def calls(*cases):
-    tests = CallTests(entry_point="f", cases=[CallCase(args=args, expected=value) for args, value in cases])
-    return stdio(("", "")).model_copy(update={"tests": tests})
+    return task_of(CallTests(entry_point="f", cases=[CallCase(args=args, expected=value) for args, value in cases]))
 
 
 DOUBLE = stdio(("4\n", "8\n"))
@@ -77,7 +76,7 @@ def test_right_output_then_a_bad_end_is_runtime_error(verifier, ending):
     assert (judgement.status, judgement.reward) == ("runtime_error", 0.5)
 
 
-def test_expected_values_are_nowhere_in_the_box(verifier):
+def test_expected_values_are_nowhere_in_the_box():
     program = f"""
 import gc, os, sys
 wanted = {SECRET[:12]!r}  # the start of it only, or the program would find itself

@@ -181,7 +181,7 @@ def test_nothing_that_does_harm_is_given_to_a_verifier_without_a_box(cases):
     assert any("outside a box" in reason for reason in skipped(outcomes))
 
 
-def test_a_missing_toolchain_is_a_reason_to_skip_its_cases_alone(monkeypatch, tmp_path):
+def test_a_missing_toolchain_is_a_reason_to_skip_its_cases_alone(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     go = [case for case in load_cases() if case.name.startswith("go/")]
     outcomes = run_selfcheck(get_verifier("auto", LIMITED), go)
@@ -237,19 +237,17 @@ def test_cases_that_are_wrong_themselves_are_refused_with_their_file(tmp_path, t
 
 # For every day: one of each kind of trick, and the right answers that go with them.
 QUICK = {
-    *(
-        "python_stdio/exit_at_once",
-        "python_stdio/forged_report",
-        "python_asserts/right_mbpp",
-        "python_calls/large_value",
-    ),
-    *("python_asserts/equal_to_everything", "python_asserts/exit_in_place_of_an_error", "python_asserts/frames_above"),
-    *(
-        "python_calls/equal_to_everything",
-        "pytest/conftest_planted",
-        "python_machine/daemon",
-        "extraction_python/no_code",
-    ),
+    "python_stdio/exit_at_once",
+    "python_stdio/forged_report",
+    "python_asserts/right_mbpp",
+    "python_calls/large_value",
+    "python_asserts/equal_to_everything",
+    "python_asserts/exit_in_place_of_an_error",
+    "python_asserts/frames_above",
+    "python_calls/equal_to_everything",
+    "pytest/conftest_planted",
+    "python_machine/daemon",
+    "extraction_python/no_code",
 }
 
 

@@ -7,10 +7,11 @@ import shutil
 import subprocess
 
 import pytest
+from verify_tasks import stdio_tests, task_of
 
 from halo_forge.config_verify import Verify
 from halo_forge.errors import InfrastructureError, InputError
-from halo_forge.records import CompileTests, HarnessTests, Source, StdioCase, StdioTests, Task
+from halo_forge.records import CompileTests, HarnessTests
 from halo_forge.verify import gcc, headers
 from halo_forge.verify.registry import VERIFIERS, AutoVerifier, get_verifier
 
@@ -35,20 +36,13 @@ WINE = bool(shutil.which("wine"))
 
 
 def task(language, tests=None):
-    cases = [StdioCase(stdin="4\n", stdout="8\n"), StdioCase(stdin="5\n", stdout="10\n")]
-    return Task(
-        task_id="t",
-        language=language,
-        prompt="",
-        tests=tests or StdioTests(cases=cases),
-        source=Source(dataset="x"),
-        family="f",
-    )
+    return task_of(tests or stdio_tests(("4\n", "8\n"), ("5\n", "10\n")), language)
 
 
 def verifier(name):
-    if shutil.which(COMPILERS[name.removesuffix("-compile")]) is None:
-        pytest.skip(f"needs {COMPILERS[name.removesuffix('-compile')]}")
+    compiler = COMPILERS[name.removesuffix("-compile")]
+    if shutil.which(compiler) is None:
+        pytest.skip(f"needs {compiler}")
     return get_verifier(name, SETTINGS)
 
 
@@ -75,8 +69,16 @@ def test_right_wrong_and_broken_programs_are_told_apart(name, language):
 
 
 @pytest.mark.parametrize("name", ["clang", "rust", "go", pytest.param("mingw", marks=pytest.mark.slow)])
-def test_a_probe_compiles_and_runs_a_first_program(name):
-    verifier(name).probe()
+def test_a_probe_compiles_and_runs_a_first_program(name, monkeypatch):
+    chosen, reports = verifier(name), []
+    run = chosen._sandbox.run
+    monkeypatch.setattr(chosen._sandbox, "run", lambda job: reports.append(run(job)) or reports[-1])
+    chosen.probe()
+    _empty_box, *trials = reports
+    languages = chosen._toolchain.languages
+    assert [trial.compile.exit_code for trial in trials] == [0] * len(languages)
+    runs = 0 if chosen._toolchain.cannot_run() else len(languages)
+    assert [run.stdout.split() for trial in trials for run in trial.tests] == [[b"1"]] * runs
 
 
 STOPPED = [

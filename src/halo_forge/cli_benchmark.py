@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from halo_forge.cli_training import Host, Key, User, input_file, say
+from halo_forge.cli_training import Host, Key, User, judged_prompts, say
 from halo_forge.config_cli import verify_settings
 from halo_forge.errors import InputError
 from halo_forge.progress import print_table
@@ -44,21 +44,14 @@ def run(
     """Sample answers, judge them, and write pass@k with 95 % intervals."""
     from halo_forge.benchmark.run import benchmark, short_name, wanted_k
     from halo_forge.config import Benchmark
-    from halo_forge.data.prompts import read_prompts, warning_about_tests
     from halo_forge.model.reference import find_checkpoint
     from halo_forge.rollout import generation
-    from halo_forge.verify.registry import get_verifier
 
     settings = Benchmark(
         samples_per_task=samples, k=wanted_k(k, samples), temperature=temperature, max_new_tokens=max_new_tokens
     )
     verify = verify_settings(host=host, user=user, ssh_key=ssh_key)
-    get_verifier(verifier, verify)  # a wrong name is told before anything is loaded
-    path = input_file(prompts, "--prompts", "prompts")
-    tasks = read_prompts(path, verifier, max_prompts)
-    warning = warning_about_tests(tasks)
-    if warning:
-        say(f"warning: {warning}")
+    path, tasks = judged_prompts(prompts, verifier, verify, max_prompts)
     checkpoint = find_checkpoint(model)
     out = output or Path("results") / f"{short_name(model)}.json"
     card = benchmark(
@@ -85,6 +78,7 @@ def compare(
 ) -> None:
     """Show results side by side, and each against the first on the same tasks: difference, interval, p-value."""
     from halo_forge.benchmark.compare import compare as compare_two
+    from halo_forge.benchmark.compare import print_comparisons
 
     if len(results) < 2:
         raise InputError("benchmark compare: name two result files or more, the reference first")
@@ -99,20 +93,7 @@ def compare(
         pairs.append(compare_two(first, card, resamples, seed) | {"before": first_name, "after": name})
     if pairs:
         print()
-        print_table(
-            ["change", "pass@1 points", "95 % interval", "p", "tasks gained", "lost"],
-            [
-                [
-                    f"{pair['before']} -> {pair['after']}",
-                    100 * pair["pass@1"]["difference"],
-                    f"{100 * pair['pass@1']['low']:+.1f} to {100 * pair['pass@1']['high']:+.1f}",
-                    pair["pass@1"]["p"],
-                    len(pair["gained"]),
-                    len(pair["lost"]),
-                ]
-                for pair in pairs
-            ],
-        )
+        print_comparisons(pairs)
     for line in unpaired:
         say(line)
     if output:

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from halo_forge.cache import cache_folder
 from halo_forge.cli_data_prepare import column_mapping
 from halo_forge.data.clean.families import joined_families
 from halo_forge.data.clean.fingerprint import Fingerprint, of_file, of_row
@@ -19,8 +18,8 @@ from halo_forge.data.clean.reading import Reading, read_all
 from halo_forge.data.overlap import CHANNELS, Copy, copies
 from halo_forge.data.rows import Row
 from halo_forge.data.split import split_problems
-from halo_forge.data.tables import place
 from halo_forge.errors import InputError
+from halo_forge.model.base import wheel_folder
 from halo_forge.model.chat import Chat
 from halo_forge.progress import print_table
 from halo_forge.records import read_json, whole_file, write_json
@@ -65,7 +64,7 @@ def validate(
     if rows:
         _print_kinds(rows)
         _print_lengths(rows, _chat(model))
-        problems = [of_row(row, _name(row)) for row in rows]
+        problems = [of_row(row, row.place) for row in rows]
         _print_repetitions(rows, problems, near, max_copy)
         overlapping = _print_overlaps(problems, benchmark or [], max_copy)
     _print_errors(reading, max_errors)
@@ -92,7 +91,7 @@ def split(
     if reading.errors:
         more = f"\n… and {len(reading.errors) - SHOWN} more errors" if len(reading.errors) > SHOWN else ""
         raise InputError("\n".join(reading.errors[:SHOWN]) + more)
-    problems = [of_row(row, _name(row)) for row in reading.rows]
+    problems = [of_row(row, row.place) for row in reading.rows]
     sides, joined = split_problems(problems, parts, seed, max_copy)
     counts = Counter(sides)
     empty = [side for side in parts if not counts[side]]
@@ -144,10 +143,6 @@ def _shares(text: str) -> dict[str, float]:
     return found
 
 
-def _name(row: Row) -> str:
-    return place(row.path, row.line)
-
-
 def _print_kinds(rows: list[Row]) -> None:
     def kind(row: Row) -> str:
         return row.kind if row.task is None else f"task, {row.task.language}, {row.task.tests.kind} tests"
@@ -188,9 +183,7 @@ def _chat(model: Path | None) -> Chat | None:
     if not lock.exists():
         return None
     pinned = read_json(lock)
-    folder = cache_folder("models") / str(pinned.get("revision"))[:16]
-    if pinned.get("provider") == "local":
-        folder = Path(pinned["id"])
+    folder = Path(pinned["id"]) if pinned.get("provider") == "local" else wheel_folder(str(pinned.get("revision")))
     return Chat.of(str(folder), pinned["system_prompt"]) if (folder / "tokenizer.json").exists() else None
 
 
@@ -207,7 +200,7 @@ def _print_repetitions(rows: list[Row], problems: list[Fingerprint], near: float
             [f"problems, the same in other words counted once ({max_copy:g})", len(own) - len(joined)],
         ],
     )
-    _print_some(["row", "repeats"], [[_name(rows[number]), _name(rows[first])] for number, first in prompts])
+    _print_some(["row", "repeats"], [[rows[number].place, rows[first].place] for number, first in prompts])
 
 
 def _print_overlaps(problems: list[Fingerprint], benchmarks: list[Path], max_copy: float) -> int:

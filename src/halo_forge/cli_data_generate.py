@@ -13,7 +13,6 @@ from halo_forge.config_verify import Verify
 from halo_forge.errors import InputError
 from halo_forge.progress import print_table
 from halo_forge.records import write_json
-from halo_forge.stage import state_dir
 
 
 def generate(
@@ -80,16 +79,10 @@ def generate(
         from halo_forge.data.llm.estimate import print_plan
 
         return print_plan(spec, settings)
-    from halo_forge.data.llm.backends import connect
-    from halo_forge.data.llm_generate import TrainingDataGenerator
+    from halo_forge.data.llm_generate import generate_file
 
-    to = connect(settings)
     path = output or Path("data") / f"{spec.name}_generated.jsonl"
-    # The lock keeps two runs of the same from paying for the same answers.
-    state = state_dir(f"generate-{spec.name}", {"spec": spec, "to": to.endpoint.identity(), "output": path})
-    replies = None if settings.cache else state / "replies.sqlite"
-    generator = TrainingDataGenerator(to, spec, settings=settings, verify=verify, replies=replies)
-    report = generator.generate_all(path)
+    report = generate_file(spec, settings, verify, path)
     write_json(path.with_suffix(".report.json"), report.as_json())
     print(report)
     print(f"{report.kept} rows are in {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Iterator
@@ -97,7 +98,7 @@ def write_rows(loaded: Loaded, output: Path, objects: Iterator[dict[str, Any]], 
     return written
 
 
-def as_object(row: Row, form: Format, text: str, source: dict[str, Any]) -> dict[str, Any]:
+def _as_object(row: Row, form: Format, text: str, source: dict[str, Any]) -> dict[str, Any]:
     """A row as it is written: `text` and `messages` for those who train, the task's fields for those who test."""
     task = row.task.model_dump(mode="json", exclude_none=True) if row.task else {}
     if form == "task":
@@ -115,13 +116,12 @@ def _objects(
         if form == "task" and row.task is None:
             loaded.rejected["no tests, so no task"] += 1
             continue
-        messages = row.messages
         if system is not None:
-            turns = [turn for turn in messages if turn["role"] != "system"]
-            messages = (*([{"role": "system", "content": system}] if system else []), *turns)
-            row = Row(row.path, row.line, row.kind, messages, row.task)
-        text = render(messages, template, chat) if form == "text" else ""
-        yield as_object(row, form, text, loaded.source.model_dump(exclude_none=True))
+            turns = [turn for turn in row.messages if turn["role"] != "system"]
+            first = [{"role": "system", "content": system}] if system else []
+            row = dataclasses.replace(row, messages=(*first, *turns))
+        text = render(row.messages, template, chat) if form == "text" else ""
+        yield _as_object(row, form, text, loaded.source.model_dump(exclude_none=True))
 
 
 def column_mapping(pairs: list[str]) -> dict[str, str]:

@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from halo_forge.cli_training import Config, Host, Key, User, input_file, say, training_dtype
+from halo_forge.cli_training import (
+    Bf16,
+    Config,
+    GradientAccumulation,
+    GradientCheckpointing,
+    Host,
+    Key,
+    User,
+    judged_prompts,
+    training_dtype,
+)
 from halo_forge.config_cli import RaftFile, read_settings, verify_settings
 from halo_forge.config_verify import Verify
 from halo_forge.errors import InputError
@@ -51,13 +61,9 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="[default: 5e-5]")] = None,
     epochs: Annotated[int | None, typer.Option(help="Of each cycle's training. [default: 1]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows at a time in training. [default: 2]")] = None,
-    gradient_accumulation: Annotated[
-        int | None, typer.Option(help="Times that many rows a step. [default: 16]")
-    ] = None,
-    gradient_checkpointing: Annotated[
-        bool | None, typer.Option(help="Less memory for more time. [default: on]")
-    ] = None,
-    bf16: Annotated[bool | None, typer.Option(help="bfloat16 where the machine has it. [default: on]")] = None,
+    gradient_accumulation: GradientAccumulation = None,
+    gradient_checkpointing: GradientCheckpointing = None,
+    bf16: Bf16 = None,
     seed: Annotated[int | None, typer.Option(help="[default: 42]")] = None,
     output: Annotated[str | None, typer.Option("--output", "-o", help="Folder. [default: models/raft]")] = None,
 ) -> None:
@@ -88,23 +94,16 @@ def train(
 
 
 def _train(settings: RaftFile, verify: Verify) -> None:
-    from halo_forge.data.prompts import read_prompts, warning_about_tests
     from halo_forge.model.reference import find_checkpoint
     from halo_forge.raft.loop import Plan, run_cycles
     from halo_forge.rollout import generation, settings_without_pipeline
-    from halo_forge.verify.registry import get_verifier
 
     if settings.sft_checkpoint is None:
         raise InputError(
             "--checkpoint is missing: name a model folder, such as models/sft/final_model, or a base model"
         )
     verifier = settings.verifier.type or "auto"
-    get_verifier(verifier, verify)  # a wrong name is told before anything is loaded
-    path = input_file(settings.prompts, "--prompts", "prompts")
-    tasks = read_prompts(path, verifier)
-    warning = warning_about_tests(tasks)
-    if warning:
-        say(f"warning: {warning}")
+    _, tasks = judged_prompts(settings.prompts, verifier, verify)
     start = find_checkpoint(settings.sft_checkpoint)
     params = settings_without_pipeline(
         start,

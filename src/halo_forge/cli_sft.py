@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from halo_forge.cli_training import Config, input_file, say, training_dtype
+from halo_forge.cli_training import (
+    Bf16,
+    Config,
+    GradientAccumulation,
+    GradientCheckpointing,
+    input_file,
+    say,
+    training_dtype,
+)
 from halo_forge.config_cli import SftFile, read_settings
 
 app = typer.Typer(no_args_is_help=True, help="Supervised fine-tuning: teach a model to answer as the rows do.")
@@ -38,9 +46,7 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="[default: 3]")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows at a time. [default: 2]")] = None,
-    gradient_accumulation: Annotated[
-        int | None, typer.Option(help="Times that many rows a step. [default: 16]")
-    ] = None,
+    gradient_accumulation: GradientAccumulation = None,
     learning_rate: Annotated[float | None, typer.Option(help="[default: 2e-4]")] = None,
     warmup_ratio: Annotated[float | None, typer.Option(help="Share of the steps. [default: 0.03]")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="[default: 0.01]")] = None,
@@ -63,10 +69,8 @@ def train(
     early_stopping_patience: Annotated[
         int | None, typer.Option(help="Evaluations without a gain before it stops; 0: never. [default: 5]")
     ] = None,
-    gradient_checkpointing: Annotated[
-        bool | None, typer.Option(help="Less memory for more time. [default: on]")
-    ] = None,
-    bf16: Annotated[bool | None, typer.Option(help="bfloat16 where the machine has it. [default: on]")] = None,
+    gradient_checkpointing: GradientCheckpointing = None,
+    bf16: Bf16 = None,
     seed: Annotated[int | None, typer.Option(help="[default: 42]")] = None,
 ) -> None:
     """Train a LoRA adapter; the model lands in <output>/final_model."""

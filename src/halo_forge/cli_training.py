@@ -1,4 +1,4 @@
-"""What `sft train`, `raft train` and `benchmark run` share."""
+"""Options and first steps that `sft train`, `raft train`, `benchmark run` and `verify run` share."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import Annotated
 
 import typer
 
+from halo_forge.config_verify import Verify
 from halo_forge.errors import InputError
+from halo_forge.records import Task
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="YAML file; flags win over it.")]
 Host = Annotated[str | None, typer.Option(help="msvc: the Windows host.")]
 User = Annotated[str | None, typer.Option(help="msvc: the user there.")]
 Key = Annotated[str | None, typer.Option("--ssh-key", help="msvc: the private key file.")]
+GradientAccumulation = Annotated[int | None, typer.Option(help="Times that many rows a step. [default: 16]")]
+GradientCheckpointing = Annotated[bool | None, typer.Option(help="Less memory for more time. [default: on]")]
+Bf16 = Annotated[bool | None, typer.Option(help="bfloat16 where the machine has it. [default: on]")]
 
 
 def say(text: str) -> None:
@@ -29,6 +34,24 @@ def input_file(value: str | None, option: str, key: str) -> Path:
     if not path.is_file():
         raise InputError(f"{option}: {path}: no such file")
     return path
+
+
+def judged_prompts(
+    prompts: str | None, verifier: str, settings: Verify, limit: int | None = None
+) -> tuple[Path, list[Task]]:
+    """The file that --prompts names and its rows as tasks, the first `limit` of them; says what tests they lack.
+
+    Raises InputError for a verifier or file that is not there, and for rows that are no prompts.
+    """
+    from halo_forge.data.prompts import read_prompts, warning_about_tests
+    from halo_forge.verify.registry import get_verifier
+
+    get_verifier(verifier, settings)  # a wrong name is told before anything is loaded
+    path = input_file(prompts, "--prompts", "prompts")
+    tasks = read_prompts(path, verifier, limit)
+    if warning := warning_about_tests(tasks):
+        say(f"warning: {warning}")
+    return path, tasks
 
 
 def training_dtype(bf16: bool) -> str:

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from halo_forge.config import load_params
-from halo_forge.config_verify import SSH_PORT, Msvc, Verify
+from halo_forge.cli_training import Host, Key, User, say
+from halo_forge.config import check, load_params
+from halo_forge.config_cli import with_host
+from halo_forge.config_verify import SSH_PORT, Verify
 from halo_forge.config_verify import Host as SshHost
 from halo_forge.data.prompts import read_prompts, warning_about_tests
 from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
 from halo_forge.progress import Progress, print_table
-from halo_forge.records import Sample, Task, Verdict, read_rows, write_records
+from halo_forge.records import Sample, Task, read_rows, write_records
 from halo_forge.stage import digest, state_dir
-from halo_forge.verify.judge import Tally, judge_samples
+from halo_forge.verify.judge import Tally
 from halo_forge.verify.registry import VERIFIERS, get_verifier
-from halo_forge.verify.selfcheck import SKIPPED, Outcome, failures, limited, run_selfcheck, run_stress, skipped
+from halo_forge.verify.run import judge_with_progress
+from halo_forge.verify.selfcheck import SKIPPED, failures, limited, run_selfcheck, run_stress, skipped
 from halo_forge.verify.selfcheck_cases import load_cases
 
 app = typer.Typer(no_args_is_help=True, help="Judge answers: compile them, run their tests, contain what they do.")
 
-Host = Annotated[str | None, typer.Option(help="msvc: the Windows host.")]
-User = Annotated[str | None, typer.Option(help="msvc: the user there.")]
-Key = Annotated[str | None, typer.Option("--ssh-key", help="msvc: the private key file.")]
 Params = Annotated[Path | None, typer.Option("--params", help="Settings from the section verify of this file.")]
 
 
@@ -46,21 +45,11 @@ def run(
     settings = _settings(params, workers, host, user, ssh_key)
     known = {task.task_id: task for task in read_prompts(tasks, verifier)}
     if warning := warning_about_tests(list(known.values())):
-        print(f"warning: {warning}", file=sys.stderr)
+        say(f"warning: {warning}")
     rows = _samples(samples, known)
     inputs = {"settings": settings, "verifier": verifier, "tasks": digest(tasks), "samples": digest(samples)}
     state, tally = state_dir("verify", inputs), Tally()
-    passed = judged = 0
-    with Progress(len(rows), "verifying") as progress:
-
-        def count(verdict: Verdict) -> None:
-            nonlocal passed, judged
-            judged += 1
-            passed += verdict.passed
-            progress.advance(1, passing=f"{100 * passed / judged:.1f} %")
-
-        wip = state / "verdicts.jsonl"
-        verdicts = judge_samples(known, rows, settings, verifier=verifier, wip=wip, progress=count, tally=tally)
+    verdicts = judge_with_progress(known, rows, settings, verifier, state / "verdicts.jsonl", "verifying", tally)
     write_records(output, verdicts)
     statuses = Counter(verdict.status for verdict in verdicts)
     print_table(
@@ -112,10 +101,9 @@ def selfcheck(
     if not cases:
         raise InputError(f"--only: no case begins with {only!r}")
     verifier.probe()
-    outcomes: list[Outcome] = []
     try:
         with Progress(len(cases), f"{name}: cases") as progress:
-            outcomes += run_selfcheck(verifier, cases, lambda outcome: progress.advance(1))
+            outcomes = run_selfcheck(verifier, cases, lambda outcome: progress.advance(1))
         bombs = [case for case in cases if case.bomb] if stress else []
         outcomes += run_stress(verifier, bombs, at_once=stress) if bombs else []
     finally:
@@ -166,15 +154,8 @@ def _settings(
     """The section verify of the params file (params.yaml if it is here), with what was given on the command line."""
     path = params or Path("params.yaml")
     settings = load_params(path).verify if params or path.exists() else Verify()
-    changes: dict = {"workers": workers} if workers else {}
-    given = {name: value for name, value in (("host", host), ("user", user), ("ssh_key", ssh_key)) if value}
-    if given:
-        before = settings.msvc.model_dump() if settings.msvc else {}
-        missing = {"host", "user"} - {*before, *given}
-        if missing:
-            raise InputError(f"--{sorted(missing)[0]} is missing: msvc wants a host and a user")
-        changes["msvc"] = Msvc(**{**before, **given})
-    return settings.model_copy(update=changes)
+    values = with_host(settings.model_dump(exclude_unset=True), host=host, user=user, ssh_key=ssh_key)
+    return check(Verify, values | ({"workers": workers} if workers else {}), "verifier")
 
 
 def _samples(path: Path, tasks: dict[str, Task]) -> list[Sample]:

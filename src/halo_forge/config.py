@@ -8,6 +8,7 @@ read as version 1.2, so that `1e-06` is a number.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -209,7 +210,7 @@ class Params(Section):
                 if cycle.start not in self.raft.cycles:
                     raise ValueError(
                         f"raft.cycles.{name}.from: {cycle.start!r} is neither 'sft' nor a cycle "
-                        f"{_one_of(cycle.start, self.raft.cycles)}"
+                        f"{one_of(cycle.start, self.raft.cycles)}"
                     )
                 if cycle.start in seen:
                     raise ValueError(f"raft.cycles.{name}.from: the cycles {sorted(seen)} start from each other")
@@ -220,7 +221,7 @@ class Params(Section):
     def cycle(self, name: str) -> Cycle:
         """Raises InputError for a name that raft.cycles does not list."""
         if name not in self.raft.cycles:
-            raise InputError(f"params.yaml: raft.cycles has no {name!r} {_one_of(name, self.raft.cycles)}")
+            raise InputError(f"params.yaml: raft.cycles has no {name!r} {one_of(name, self.raft.cycles)}")
         return self.raft.cycles[name]
 
     def depth(self, model: str) -> int:
@@ -242,7 +243,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     presets = read_yaml(presets_path)
     name = own.get("preset")
     if name not in presets:
-        raise InputError(f"{path}: preset: {name!r} is not in {presets_path.name} {_one_of(str(name), presets)}")
+        raise InputError(f"{path}: preset: {name!r} is not in {presets_path.name} {one_of(str(name), presets)}")
     for key in _leaves(own) & _leaves(presets[name]):
         raise InputError(
             f"{path}: {key}: preset {name!r} sets this knob already; change it in {presets_path.name}, or for one "
@@ -296,7 +297,7 @@ def check(kind: type[BaseModel], value: dict[str, Any], where: str) -> Any:
             key = ".".join(str(part) for part in problem["loc"])
             if problem["type"] == "extra_forbidden":
                 known = _keys_at(kind, problem["loc"][:-1])
-                lines.append(f"{where}: {key}: unknown key {_one_of(str(problem['loc'][-1]), known)}")
+                lines.append(f"{where}: {key}: unknown key {one_of(str(problem['loc'][-1]), known)}")
             elif problem["type"] == "missing":
                 lines.append(f"{where}: {key}: missing; add it")
             else:
@@ -326,6 +327,8 @@ def _model_in(annotation: Any) -> Any:
     return None
 
 
-def _one_of(value: str, known: Any) -> str:
-    close = difflib.get_close_matches(value, list(known), n=1)
-    return f"(did you mean {close[0]!r}?)" if close else f"(known: {', '.join(map(str, known)) or 'none'})"
+def one_of(value: str, known: Iterable[Any]) -> str:
+    """What an error says after a name that is none of the known ones: the nearest of them, else all of them."""
+    names = list(map(str, known))
+    close = difflib.get_close_matches(value, names, n=1)
+    return f"(did you mean {close[0]!r}?)" if close else f"(known: {', '.join(names) or 'none'})"

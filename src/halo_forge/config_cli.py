@@ -155,9 +155,16 @@ def verify_settings(own: Verifier | None = None, **flags: str | None) -> Verify:
     remote = {name: above.pop(name, None) for name in ("host", "user", "ssh_key")}
     remote |= {name: value for name, value in flags.items() if value is not None}
     values = merge(check(Verify, below, f"{params}: verify").model_dump(exclude_unset=True), above)
-    if any(remote.values()):
-        values["msvc"] = merge(values.get("msvc") or {}, {name: value for name, value in remote.items() if value})
-        for name in ("host", "user"):
-            if not values["msvc"].get(name):
-                raise InputError(f"--{name} is missing: the verifier msvc wants a host and a user there")
-    return check(Verify, values, "verifier")
+    return check(Verify, with_host(values, **remote), "verifier")
+
+
+def with_host(verify: dict[str, Any], **given: str | None) -> dict[str, Any]:
+    """The section verify with what of host, user and ssh_key is given. Raises InputError when msvc is given in part."""
+    given = {name: value for name, value in given.items() if value}
+    if not given:
+        return verify
+    msvc = merge(verify.get("msvc") or {}, given)
+    for name in ("host", "user"):
+        if not msvc.get(name):
+            raise InputError(f"--{name} is missing: the verifier msvc wants a host and a user there")
+    return verify | {"msvc": msvc}

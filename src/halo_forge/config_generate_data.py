@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from halo_forge.config_base import Positive, Section
+from halo_forge.config_base import Fraction, Positive, Section
 
 BackendName = Literal["deepseek", "anthropic", "claude", "openai", "ollama", "openai-compatible"]
 
@@ -59,7 +59,7 @@ class GenerateData(Section):
     prices: Prices | None = None
     cache: bool = True
     """Keep answers between runs. Without it they are kept until the topic is finished."""
-    near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.7
+    near_duplicate: Fraction = 0.7
     """Two problems are the same if they share this much of their word 3-grams (Jaccard index)."""
     template: Literal["qwen", "llama", "chatml"] = "qwen"
     """How the field `text` of a row is rendered."""

@@ -22,20 +22,21 @@ from halo_forge.config import BaseModelChoice, Params, load_params, read_yaml
 from halo_forge.errors import HaloForgeError, InfrastructureError
 from halo_forge.progress import print_table
 from halo_forge.provenance import Gpu, cores, gpus, versions
+from halo_forge.verify.registry import BY_LANGUAGE
 from halo_forge.verify.sandbox import Sandbox
 
 NETWORK_TIMEOUT_S = 10
 DISK_GB, MEMORY_GB = 5.0, 4.0
 """What the embedded preset takes at its peak, with room to spare."""
 
-# verifier -> its programs, the languages it judges, how to get it on Debian and Ubuntu
-VERIFIERS: dict[str, tuple[list[str], list[str], str]] = {
-    "gcc": (["g++"], ["cpp", "c"], "sudo apt-get install g++"),
-    "clang": (["clang++"], [], "sudo apt-get install clang"),
-    "mingw": (["x86_64-w64-mingw32-g++", "wine"], [], "sudo apt-get install g++-mingw-w64-x86-64 wine64"),
-    "python": ([sys.executable], ["python"], ""),
-    "rust": (["rustc"], [], "sudo apt-get install rustc"),
-    "go": (["go"], [], "sudo apt-get install golang"),
+# verifier -> its programs, how to get it on Debian and Ubuntu
+VERIFIERS: dict[str, tuple[list[str], str]] = {
+    "gcc": (["g++"], "sudo apt-get install g++"),
+    "clang": (["clang++"], "sudo apt-get install clang"),
+    "mingw": (["x86_64-w64-mingw32-g++", "wine"], "sudo apt-get install g++-mingw-w64-x86-64 wine64"),
+    "python": ([sys.executable], ""),
+    "rust": (["rustc"], "sudo apt-get install rustc"),
+    "go": (["go"], "sudo apt-get install golang"),
 }
 ENGINES = {
     "openvino": (
@@ -90,13 +91,12 @@ def tools() -> Iterator[Check]:
 
 def verifiers(params: Params) -> Iterator[Check]:
     """One check a verifier; the ones that judge `prepare.languages` are needed."""
-    for name, (programs, languages, cure) in VERIFIERS.items():
+    needed = {BY_LANGUAGE[language] for language in params.prepare.languages}
+    for name, (programs, cure) in VERIFIERS.items():
         lines = {program: _first_line([program, "version" if name == "go" else "--version"]) for program in programs}
         missing = [program for program, line in lines.items() if line is None]
         found = f"no {', '.join(missing)}" if missing else next(iter(lines.values())) or ""
-        yield Check(
-            "verifier", name, not missing, found, cure, needed=bool(set(languages) & set(params.prepare.languages))
-        )
+        yield Check("verifier", name, not missing, found, cure, needed=name in needed)
     found = "ssh is here, the Windows host cannot be seen from here" if shutil.which("ssh") else "no ssh"
     yield Check(
         "verifier", "msvc", False, found, "openssh-client, and a Windows host with Visual Studio and an ssh server"

@@ -24,10 +24,10 @@ from halo_forge.data.rows import Row, family_of
 from halo_forge.errors import InputError
 from halo_forge.model.chat import Prompt
 from halo_forge.model.reference import Checkpoint, pin
-from halo_forge.outputs import RUN_FILE, claim, fingerprint, put_in_place, set_aside
+from halo_forge.outputs import RUN_FILE, claim, put_in_place, set_aside
 from halo_forge.provenance import provenance
 from halo_forge.records import read_json, write_json
-from halo_forge.stage import digest, state_dir
+from halo_forge.stage import digest, fingerprint, state_dir
 from halo_forge.train.adapter import train_adapter
 from halo_forge.train.lora import ORDER_FILE, HeldOut, Run, steps_of
 

@@ -7,8 +7,6 @@ and starts anew: work is neither mixed nor lost.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import sys
@@ -17,15 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from halo_forge.records import read_json, write_json
+from halo_forge.stage import fingerprint
 
 RUN_FILE = "run.json"
 PREVIOUS = "previous"
-
-
-def fingerprint(inputs: Any) -> str:
-    """A digest of JSON, pydantic models included."""
-    text = json.dumps(inputs, sort_keys=True, default=lambda value: value.model_dump(mode="json"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def claim(root: Path, mark: Path, inputs: Any, owned: Callable[[], Iterable[Path]]) -> bool:

@@ -120,6 +120,21 @@ class Sample(_Record):
     n_tokens: int
     finish_reason: Literal["stop", "length"]
 
+    @classmethod
+    def of_reference(cls, task: Task, completion: str, sample_id: str) -> Sample:
+        """An answer to `task` that no model drew, in the form in which answers are judged."""
+        return cls(
+            sample_id=sample_id,
+            task_id=task.task_id,
+            prompt=task.prompt,
+            completion=completion,
+            model="reference",
+            index=0,
+            seed=0,
+            n_tokens=0,
+            finish_reason="stop",
+        )
+
 
 class Verdict(_Record):
     """What the verifier found. `reward` is None exactly when `status` is `infra_error`.
@@ -219,12 +234,17 @@ def read_records(path: str | Path, kind: type[R]) -> list[R]:
         try:
             records.append(kind.model_validate(row))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "row"
+            field, words, value = first_problem(error)
             raise InputError(
-                f"{path}:{number}: {kind.__name__}.{field}: {first['msg']}, got {_shorten(repr(first['input']))}"
+                f"{path}:{number}: {kind.__name__}.{field or 'row'}: {words}, got {_shorten(repr(value))}"
             ) from error
     return records
+
+
+def first_problem(error: ValidationError) -> tuple[str, str, Any]:
+    """(field in dots, what is wrong with it, the value that is there) of the first of an error's problems."""
+    first = error.errors()[0]
+    return ".".join(str(part) for part in first["loc"]), first["msg"], first["input"]
 
 
 @contextlib.contextmanager

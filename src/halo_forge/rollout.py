@@ -1,4 +1,4 @@
-"""Sample a model's answers to a file of tasks and judge them: RAFT cycles and benchmarks of the command line do it."""
+"""Sample a model's answers to a file of tasks and judge them, in one go: benchmarks, and RAFT on the command line."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ def roll_out(
     """
     samples = generate_file(
         params,
+        checkpoint,
         tasks_path=tasks_path,
         out=out,
         model=name,
@@ -68,7 +69,6 @@ def roll_out(
         samples_per_task=samples_per_task,
         temperature=temperature,
         max_new_tokens=max_new_tokens,
-        checkpoint=checkpoint,
     )
-    verdicts = verify_file(params.verify, tasks_path, out, cycle or "benchmark", verifier)
+    verdicts = verify_file(params.verify, tasks_path, out, cycle or f"benchmark {name}", verifier)
     return Rollout(samples, verdicts, read_json(out / "generation.json"))

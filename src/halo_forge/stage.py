@@ -76,13 +76,18 @@ def state_dir(name: str, inputs: object) -> Path:
     `digest` of every input file), pydantic models and paths included, so that other inputs never resume this work.
     A run that wants a folder in use by another process waits for it.
     """
-    text = json.dumps(inputs, sort_keys=True, default=_as_json)
     root = Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
-    folder = root / ".state" / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    folder = root / ".state" / f"{name}-{fingerprint(inputs)}"
     if folder not in _held:
         _held[folder] = _lock(folder.with_name(folder.name + ".lock"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def fingerprint(inputs: object) -> str:
+    """16 hexadecimal digits that name `inputs`: JSON, pydantic models and paths."""
+    text = json.dumps(inputs, sort_keys=True, default=_as_json)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def digest(path: str | Path) -> str:
@@ -107,7 +112,7 @@ def _as_json(value: Any) -> Any:
         return value.model_dump(mode="json", by_alias=True)
     if isinstance(value, Path):
         return value.as_posix()
-    raise TypeError(f"state_dir: {type(value).__name__} is not JSON, a pydantic model or a path")
+    raise TypeError(f"fingerprint: {type(value).__name__} is not JSON, a pydantic model or a path")
 
 
 def _lock(path: Path) -> int:
@@ -129,6 +134,7 @@ def _lock(path: Path) -> int:
 
 
 def drop_state() -> None:
+    """Remove the unfinished work of this process, now finished, and let go of its locks."""
     for folder, lock in _held.items():
         shutil.rmtree(folder, ignore_errors=True)
         folder.with_name(folder.name + ".lock").unlink(missing_ok=True)

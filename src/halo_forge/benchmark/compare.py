@@ -10,6 +10,7 @@ p = (b + 1) / (m + 1) (Phipson and Smyth 2010), which is never 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import fsum
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from halo_forge.benchmark.passk import bootstrap_means, family_sums
 from halo_forge.errors import InputError
+from halo_forge.progress import print_table
 
 _EXACT_FAMILIES = 14  # 2 ** 14 sign patterns are counted in full
 
@@ -64,6 +66,24 @@ def compare(before: dict[str, Any], after: dict[str, Any], resamples: int, seed:
         "better": int((differences[:, 0] > 0).sum()),
         "worse": int((differences[:, 0] < 0).sum()),
     }
+
+
+def print_comparisons(rows: Iterable[dict[str, Any]]) -> None:
+    """What `compare` returned, as a table on stdout."""
+    print_table(
+        ["change", "pass@1 points", "95 % interval", "p", "tasks gained", "lost"],
+        [
+            [
+                f"{row['before']} -> {row['after']}",
+                100 * row["pass@1"]["difference"],
+                f"{100 * row['pass@1']['low']:+.1f} to {100 * row['pass@1']['high']:+.1f}",
+                row["pass@1"]["p"],
+                len(row["gained"]),
+                len(row["lost"]),
+            ]
+            for row in rows
+        ],
+    )
 
 
 def sign_flip_p(sums: np.ndarray, resamples: int, seed: int) -> float:

@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from halo_forge.errors import InputError
-from halo_forge.records import Source, StdioCase, StdioTests, Task
+from halo_forge.records import Source, StdioCase, StdioTests, Task, first_problem
 
 LANGUAGES = {"cpp": "C++", "python": "Python"}
 
@@ -140,9 +140,8 @@ def load_families(folder: str | Path) -> list[Family]:
             try:
                 family = Family.model_validate(row)
             except ValidationError as error:
-                first = error.errors()[0]
-                field = ".".join(str(part) for part in first["loc"])
-                raise InputError(f"{path}: family {row.get('family', '?')}: {field}: {first['msg']}") from error
+                field, words, _ = first_problem(error)
+                raise InputError(f"{path}: family {row.get('family', '?')}: {field}: {words}") from error
             if family.family in families:
                 raise InputError(f"{path}: family {family.family} is defined twice; rename one")
             families[family.family] = family

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from halo_forge.errors import InputError
-from halo_forge.records import PythonTests, StdioCase, StdioTests, Tests
+from halo_forge.records import PythonTests, StdioCase, StdioTests, Tests, first_problem
 
 
 class Rejected(Exception):
@@ -76,9 +76,8 @@ def _own(value: Mapping[str, Any], where: str) -> Tests:
     try:
         return _TESTS.validate_python(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{where}: tests.{field}: {first['msg']}, got {shorten(first['input'])}") from error
+        field, words, found = first_problem(error)
+        raise InputError(f"{where}: tests.{field}: {words}, got {shorten(found)}") from error
 
 
 def _decoded(text: str) -> Any:
@@ -93,8 +92,7 @@ def _decoded(text: str) -> Any:
 
 
 def _zipped(value: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
-    inputs = next((value[name] for name in _INPUT if name in value), None)
-    outputs = next((value[name] for name in _OUTPUT if name in value), None)
+    inputs, outputs = _under(_INPUT, value), _under(_OUTPUT, value)
     if not isinstance(inputs, list) or not isinstance(outputs, list) or len(inputs) != len(outputs) or not inputs:
         raise InputError(f"{where}: tests: expected as many inputs as outputs, at least one, got {shorten(value)}")
     return [{"input": stdin, "output": stdout} for stdin, stdout in zip(inputs, outputs, strict=True)]
@@ -103,12 +101,16 @@ def _zipped(value: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
 def _cases(rows: list[Mapping[str, Any]], where: str) -> list[StdioCase]:
     cases = []
     for row in rows:
-        stdin = next((row[name] for name in _INPUT if name in row), None)
-        stdout = next((row[name] for name in _OUTPUT if name in row), None)
+        stdin, stdout = _under(_INPUT, row), _under(_OUTPUT, row)
         if not isinstance(stdin, str) or not isinstance(stdout, str):
             raise InputError(f"{where}: tests: a case needs an input and an output, both text, got {shorten(row)}")
         cases.append(StdioCase(stdin=stdin, stdout=stdout))
     return cases
+
+
+def _under(names: Sequence[str], row: Mapping[str, Any]) -> Any:
+    """What stands under the first of `names` that the row has; None if it has none of them."""
+    return next((row[name] for name in names if name in row), None)
 
 
 def shorten(value: Any, limit: int = 100) -> str:

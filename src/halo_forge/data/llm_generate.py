@@ -27,6 +27,7 @@ from halo_forge.data.templates import render
 from halo_forge.errors import HaloForgeError
 from halo_forge.model.chat import fenced
 from halo_forge.records import Task, whole_file
+from halo_forge.stage import state_dir
 
 __all__ = ["Report", "TopicSpec", "TrainingDataGenerator", "get_backend", "load_topic"]
 
@@ -45,8 +46,8 @@ def get_backend(name: str, **settings: Any) -> Backend:
 class TrainingDataGenerator:
     """Asks `backend` for the problems of `spec` and keeps those whose solution passes its tests in the sandbox.
 
-    `settings` rules the sending (retries, budget, cache, count) and is the backend's own by default; `verify` rules the
-    sandbox. `replies` is the file that answers are kept in, by default the one that all runs share.
+    The backend's settings rule the sending (retries, budget, cache, count), `verify` the sandbox. `replies` is the file
+    that answers are kept in, by default the one that all runs share.
     """
 
     def __init__(
@@ -54,12 +55,11 @@ class TrainingDataGenerator:
         backend: Backend,
         spec: TopicSpec,
         *,
-        settings: GenerateData | None = None,
         verify: Verify | None = None,
         replies: Path | None = None,
     ):
         self.backend, self.spec, self.replies = backend, spec, replies
-        self.settings, self.verify = settings or backend.settings, verify or Verify()
+        self.settings, self.verify = backend.settings, verify or Verify()
 
     def generate_all(self, path: str | Path) -> Report:
         """Write the rows to `path` (JSON Lines: the task with its tests, `messages`, and their `text`).
@@ -70,7 +70,7 @@ class TrainingDataGenerator:
         """
         path = Path(path)
         partial = path.with_name(f"{path.stem}.partial.jsonl")
-        work = Generation(self.backend, self.spec, self.settings, self.verify)
+        work = Generation(self.backend, self.spec, self.verify)
         try:
             _run(work.run(self._replies(path)))
         except HaloForgeError as error:
@@ -101,6 +101,18 @@ class TrainingDataGenerator:
                 messages = conversation(task.prompt, answer, self.spec.system_prompt)
                 row = {"text": render(messages, self.settings.template), "messages": messages}
                 file.write(json.dumps({**row, **task.model_dump(exclude_none=True)}, ensure_ascii=False) + "\n")
+
+
+def generate_file(spec: TopicSpec, settings: GenerateData, verify: Verify, path: Path) -> Report:
+    """As `generate_all`, for the stage and the command line: without a cache too, a killed run is gone on with.
+
+    Raises InfrastructureError for a missing key before anything is sent.
+    """
+    backend = connect(settings)
+    # The lock keeps two runs of the same from paying for the same answers.
+    state = state_dir(f"generate-{spec.name}", {"spec": spec, "to": backend.endpoint.identity(), "output": path})
+    replies = None if settings.cache else state / "replies.sqlite"
+    return TrainingDataGenerator(backend, spec, verify=verify, replies=replies).generate_all(path)
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

@@ -50,7 +50,7 @@ def _take(rows: list[Task], settings: Prepare, tasks: list[Task], left_out: Coun
 
 def _read(source: DataSource, root: Path, left_out: Counter[str]) -> tuple[list[Task], str | None]:
     """The tasks of a source and the commit they are of. Rows without tests count only where their language is given."""
-    from halo_forge.data.public.load import load  # and with it `datasets`, which the built-in tasks do not need
+    from halo_forge.data.public.load import load  # the readers of public sets, which the built-in tasks do not need
     from halo_forge.data.rows import as_task
     from halo_forge.verify.extract import extract_code
 

@@ -11,7 +11,6 @@ Other columns are read with a mapping of our field names to theirs, such as {"pr
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -22,11 +21,12 @@ from typing import Any, Literal, TypedDict
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
+from halo_forge.config import one_of
 from halo_forge.data.columns import shorten, tests_of
 from halo_forge.data.tables import place, read_table
 from halo_forge.errors import InputError
 from halo_forge.model.chat import fenced
-from halo_forge.records import CompileTests, Source, Task, Tests
+from halo_forge.records import CompileTests, Source, Task, Tests, first_problem
 
 Kind = Literal["task", "text", "messages", "completion", "prompt"]
 FIELDS = ("prompt", "input", "completion", "solution", "system", "messages", "text", "tests", "task_id", "language")
@@ -60,6 +60,11 @@ class Row:
     kind: Kind
     messages: tuple[Message, ...]
     task: Task | None = None
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as messages name it."""
+        return place(self.path, self.line)
 
     @property
     def prompt(self) -> str:
@@ -162,11 +167,11 @@ def mapped(value: Mapping[str, Any], mapping: Mapping[str, str], where: str) -> 
     fields = {}
     for field, column in mapping.items():
         if field not in FIELDS:
-            raise InputError(f"mapping: {field!r} is not a field {_near(field, FIELDS)}")
+            raise InputError(f"mapping: {field!r} is not a field {one_of(field, FIELDS)}")
         found: Any = value
         for part in [column] if column in value else column.split("."):
             if not isinstance(found, Mapping) or part not in found:
-                raise InputError(f"{where}: no column {column!r} for {field} {_near(column, list(value))}")
+                raise InputError(f"{where}: no column {column!r} for {field} {one_of(column, value)}")
             found = found[part]
         fields[field] = found
     return fields
@@ -190,10 +195,9 @@ def _task(fields: dict[str, Any], path: str | Path, line: int, where: str) -> Ta
     except PydanticSerializationError as error:
         raise InputError(f"{where}: half a character in the text ({error}); delete this row") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        shown = "" if isinstance(first["input"], Mapping) else f", got {shorten(repr(first['input']))}"
-        raise InputError(f"{where}: Task.{field}: {first['msg'].removeprefix('Value error, ')}{shown}") from error
+        field, words, value = first_problem(error)
+        shown = "" if isinstance(value, Mapping) else f", got {shorten(repr(value))}"
+        raise InputError(f"{where}: Task.{field}: {words.removeprefix('Value error, ')}{shown}") from error
 
 
 def conversation(prompt: str, answer: str | None = None, system: str | None = None) -> list[Message]:
@@ -264,8 +268,3 @@ def _encodable(text: str, where: str) -> None:
 def _cure(value: Mapping[str, Any]) -> str:
     columns = ", ".join(map(str, value)) or "none"
     return f"(columns: {shorten(columns)}); name them with a mapping, such as prompt=question solution=code"
-
-
-def _near(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(map(str, known)), n=1)
-    return f"(did you mean {close[0]!r}?)" if close else f"(known: {', '.join(map(str, known)) or 'none'})"

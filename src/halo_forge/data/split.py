@@ -35,7 +35,8 @@ def split(
     if unknown:
         raise InputError(f"split.assign: no task is of family {unknown[0]!r}")
     curated = all(task.source.dataset == CURATED for task in tasks)
-    joined = {} if curated else joined_families([of_task(task) for task in tasks], settings.max_copy)
+    problems = {} if curated and not against else {task.task_id: of_task(task) for task in tasks}
+    joined = {} if curated else joined_families(list(problems.values()), settings.max_copy)
     side_by_family = _sides(families, joined, settings, seed)
     sides: dict[str, list[Task]] = {side: [] for side in SIDES}
     for task in tasks:
@@ -54,7 +55,7 @@ def split(
         over = {item.task_id: item for item in found if item.share >= settings.max_overlap}
         dropped += [{"side": side, **vars(item)} for item in over.values()]
         sides[side] = [task for task in sides[side] if task.task_id not in over]
-    leaks = [] if curated and not against else _drop_leaks(sides, settings, against)
+    leaks = _drop_leaks(sides, problems, settings, against) if problems else []
     for side in SIDES:
         if not sides[side]:
             raise InputError(f"split: the {side} side is empty; add tasks or raise split.shares.{side}")
@@ -86,20 +87,23 @@ def _sides(families: set[str], joined: dict[str, str], settings: Split, seed: in
         stands = joined.get(family, family)
         if by_hand.get(stands) != SIDES[-1]:  # the benchmark claims what nobody else was given
             by_hand[stands] = settings.assign[family]
-    found = {}
+    shares, found = {side: settings.shares[side] for side in SIDES}, {}
     for family in families:
         stands = joined.get(family, family)
-        found[family] = settings.assign.get(family) or by_hand.get(stands) or side_of(stands, settings, seed)
+        found[family] = settings.assign.get(family) or by_hand.get(stands) or drawn_side(stands, shares, seed)
     return found
 
 
-def _drop_leaks(sides: dict[str, list[Task]], settings: Split, against: Sequence[Fingerprint]) -> list[dict]:
+def _drop_leaks(
+    sides: dict[str, list[Task]], problems: Mapping[str, Fingerprint], settings: Split, against: Sequence[Fingerprint]
+) -> list[dict]:
     """Take training tasks that copy a benchmark problem off their sides, and say which and why.
 
-    What built-in tasks share with each other is no leak. Raises InputError if `on_leak` says so.
+    `problems` has the fingerprints of all tasks by their ids. What built-in tasks share with each other is no leak.
+    Raises InputError if `on_leak` says so.
     """
-    training = [of_task(task) for side in ("sft", "raft") for task in sides[side]]
-    held_out = [*(of_task(task) for task in sides["benchmark"]), *against]
+    training = [problems[task.task_id] for side in ("sft", "raft") for task in sides[side]]
+    held_out = [*(problems[task.task_id] for task in sides["benchmark"]), *against]
     by_name = {problem.name: problem for problem in [*training, *held_out]}
     leaks: dict[str, dict] = {}
     for copy in foreign(copies(training, held_out, settings.max_copy), by_name):
@@ -117,13 +121,6 @@ def _drop_leaks(sides: dict[str, list[Task]], settings: Split, against: Sequence
             f"{first['copy_of']!r} (shared: {first['shares']}); take them out, or set split.on_leak: drop"
         )
     return found
-
-
-def side_of(family: str, settings: Split, seed: int) -> str:
-    """The side of a family: `assign`, else where its draw in 0..1 falls among the shares."""
-    if family in settings.assign:
-        return settings.assign[family]
-    return drawn_side(family, {side: settings.shares[side] for side in SIDES}, seed)
 
 
 def drawn_side(family: str, shares: Mapping[str, float], seed: int) -> str:

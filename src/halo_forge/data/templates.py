@@ -48,11 +48,7 @@ def prompt_text(messages: Sequence[Message], template: str, *, header: bool = Tr
 def _by_tokenizer(messages: Sequence[Message], chat: Chat | None) -> str:
     if chat is None:
         raise InputError("template model: whose? give --model, the folder of a model with a chat template")
-    turns = list(messages)
-    if chat.system_prompt and turns[0]["role"] != "system":
-        turns.insert(0, {"role": "system", "content": chat.system_prompt})
-    answered = turns[-1]["role"] == "assistant"
-    before = turns[:-1] if answered else turns
-    text = chat.tokenizer.apply_chat_template(before, add_generation_prompt=answered, tokenize=False)
+    if messages[-1]["role"] != "assistant":
+        return chat.prompt_text(messages, header=False)
     # As train/rows.py has it: the answer as it stands, then the token that ends the turn.
-    return text + turns[-1]["content"] + chat.tokenizer.convert_ids_to_tokens(chat.end) if answered else text
+    return chat.prompt_text(messages[:-1]) + messages[-1]["content"] + chat.tokenizer.convert_ids_to_tokens(chat.end)

@@ -9,7 +9,7 @@ from halo_forge.config import Params
 from halo_forge.generate.engine import Completion, open_engine
 from halo_forge.generate.samples import draw_samples, whole_chunks
 from halo_forge.model.chat import Chat
-from halo_forge.model.reference import Checkpoint, of_pipeline
+from halo_forge.model.reference import Checkpoint
 from halo_forge.progress import Progress
 from halo_forge.records import Sample, Task, read_records, write_json, write_records
 from halo_forge.stage import digest, state_dir
@@ -17,6 +17,7 @@ from halo_forge.stage import digest, state_dir
 
 def generate_file(
     params: Params,
+    checkpoint: Checkpoint,
     *,
     tasks_path: Path,
     out: Path,
@@ -25,14 +26,12 @@ def generate_file(
     samples_per_task: int,
     temperature: float,
     max_new_tokens: int,
-    checkpoint: Checkpoint | None = None,
 ) -> list[Sample]:
     """Write `out`/samples.jsonl and `out`/generation.json. Resumes a killed run.
 
-    `model` is base, sft or a cycle of the pipeline, or with `checkpoint` what its samples shall call that model.
+    `model` is what the samples call the model of `checkpoint`.
     """
     tasks = read_records(tasks_path, Task)
-    checkpoint = checkpoint or of_pipeline(model)
     lock, adapter = checkpoint.lock, checkpoint.adapter
     state = state_dir(
         f"generate-{cycle or 'benchmark'}-{model}",

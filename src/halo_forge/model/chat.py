@@ -41,13 +41,16 @@ class Chat:
             raise InputError(f"{folder}: the tokenizer has no chat template; use an instruction-tuned model")
         return cls(tokenizer, system_prompt, _end_of_turn(tokenizer, folder))
 
-    def prompt_ids(self, prompt: Prompt) -> list[int]:
-        """Token ids up to and including the header of the assistant's turn."""
+    def prompt_text(self, prompt: Prompt, *, header: bool = True) -> str:
+        """The turns in the model's own template, with the header of the assistant's next turn if `header`."""
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
         if self.system_prompt and messages[0]["role"] != "system":
             messages.insert(0, {"role": "system", "content": self.system_prompt})
-        text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return self.tokenizer.apply_chat_template(messages, add_generation_prompt=header, tokenize=False)
+
+    def prompt_ids(self, prompt: Prompt) -> list[int]:
+        """Token ids up to and including the header of the assistant's turn."""
+        return self.tokenizer(self.prompt_text(prompt), add_special_tokens=False)["input_ids"]
 
     def answer_ids(self, answer: str) -> list[int]:
         """Token ids of an answer, the end-of-turn token included."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from halo_forge.config import BaseModelChoice, load_params
 from halo_forge.errors import InputError
-from halo_forge.model.base import ADAPTERS, load_lock, materialise, resolve
+from halo_forge.model.base import ADAPTERS, LOCK_KEYS, fetch, load_lock, materialise, resolve
 from halo_forge.model.chat import Chat
 from halo_forge.records import read_json, write_json
 
@@ -64,8 +64,7 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
 
 def of_choice(choice: BaseModelChoice) -> Checkpoint:
     """A base model without an adapter."""
-    lock = resolve(choice)
-    return Checkpoint(choice.id, lock, materialise(lock), None)
+    return Checkpoint(choice.id, *fetch(choice), None)
 
 
 def choice_of(name: str, revision: str | None = None) -> BaseModelChoice:
@@ -108,7 +107,7 @@ def _lock_of(adapter: Path) -> tuple[dict, Path]:
         if path.exists():
             lock = read_json(path)
             if path.parent == adapter or (lock.get("id"), lock.get("revision")) == (identity, revision):
-                missing = {"provider", "id", "revision", "system_prompt"} - set(lock)
+                missing = set(LOCK_KEYS) - set(lock)
                 if missing:
                     raise InputError(f"{path}: no key {min(missing)!r}; it must be the lock of a base model")
                 return lock, path

@@ -12,6 +12,8 @@ import functools
 import os
 import queue
 import re
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 _NAME = re.compile(r"halo-forge-(\d+)-\d+")
@@ -66,17 +68,18 @@ class Pool:
     """Groups for the boxes of this process, made as they are needed."""
 
     def __init__(self, parents: dict[str, Path]):
-        self._parents, self._made = parents, 0
+        self._parents, self._made, self._making = parents, 0, threading.Lock()
         self._free: queue.SimpleQueue[Cgroup] = queue.SimpleQueue()
         atexit.register(self.close)
 
     @contextlib.contextmanager
-    def group(self, memory_mb: int, processes: int):  # noqa: ANN201 - a context manager
+    def group(self, memory_mb: int, processes: int) -> Iterator[Cgroup]:
         try:
             group = self._free.get_nowait()
         except queue.Empty:
-            self._made += 1
-            group = Cgroup(self._parents, f"halo-forge-{os.getpid()}-{self._made}")
+            with self._making:  # no two threads may take the same number
+                self._made += 1
+                group = Cgroup(self._parents, f"halo-forge-{os.getpid()}-{self._made}")
         try:
             group.limit(memory_mb, processes)
             yield group

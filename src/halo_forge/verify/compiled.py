@@ -14,7 +14,7 @@ from halo_forge.verify.harness import harness
 from halo_forge.verify.job import Job, Limits
 from halo_forge.verify.protocol import Judgement
 from halo_forge.verify.sandbox import Sandbox
-from halo_forge.verify.toolchains import RunLimits, Toolchain
+from halo_forge.verify.toolchains import Toolchain
 
 COMPILE_MEMORY_MB = 2048
 COMPILE_FILE_MB = 60
@@ -39,7 +39,7 @@ class CompiledVerifier:
         self._sandbox = Sandbox(settings, binds=toolchain.binds())
         memory_mb = settings.memory_mb + toolchain.address_space_mb
         run_s = settings.run_timeout_s + toolchain.start_s
-        self._run_limits = RunLimits(
+        self._run_limits = Limits(
             run_s, memory_mb, settings.max_processes, settings.max_output_kb, open_files=toolchain.open_files
         )
         self._compile_limits = Limits(
@@ -63,10 +63,10 @@ class CompiledVerifier:
         return self._sandbox.isolation
 
     def fingerprint(self) -> str:
-        """All that decides a verdict beside the task and the program. Raises InfrastructureError."""
+        """All that decides a verdict beside task, program and our own code. Raises InfrastructureError."""
         limits = [self._run_limits, self._compile_limits, self._settings.memory_mb]
         parts = [self._toolchain.version(), self._toolchain.cannot_run(), limits, self._settings.rewards]
-        return repr([*parts, harness.fingerprint() if self._harness else ""])
+        return repr([*parts, self._compile_only])
 
     def probe(self) -> None:
         self._toolchain.probe()

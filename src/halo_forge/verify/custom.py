@@ -7,9 +7,7 @@ checker, a linter) and not for one that runs it, since a program can end with 0 
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -19,13 +17,11 @@ from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import CompileTests, Task
 from halo_forge.verify import grade
 from halo_forge.verify.extract import extract_code
-from halo_forge.verify.job import Job, Limits
+from halo_forge.verify.job import BOX_PATH, Job, Limits
 from halo_forge.verify.protocol import Judgement, Verifier, clip
-from halo_forge.verify.rewards import reward_for
 from halo_forge.verify.sandbox import Sandbox
 
 COMMAND_PROCESSES = 64
-BOX_PATH = "/usr/bin:/bin"
 SYSTEM = (Path("/usr"), Path("/bin"))
 """What every box can read."""
 
@@ -59,10 +55,8 @@ class CommandVerifier:
         return self._sandbox.isolation
 
     def fingerprint(self) -> str:
-        program = Path(self._program())
-        found = program.stat()
-        parts = [self._custom.model_dump(), self._settings.rewards.model_dump(), str(program), found.st_mtime_ns]
-        return hashlib.sha256(json.dumps([*parts, vars(self._limits)]).encode()).hexdigest()
+        program = self._program()
+        return repr([self._custom, self._settings.rewards, program, Path(program).stat().st_mtime_ns, self._limits])
 
     def probe(self) -> None:
         self._program()
@@ -96,8 +90,7 @@ class CommandVerifier:
             detail = f"`{' '.join(words)}` ended with 0; nothing else was looked at\n{judgement.detail}"
             return Judgement("pass", judgement.reward, 1, 1, clip(detail), code)
         status = "wrong_answer" if report.compile and report.compile.exit_code > 0 else judgement.status
-        reward = reward_for("compile_error", 0, 1, warnings=False, ladder=self._settings.rewards)
-        return Judgement(status, reward, 0, 1, judgement.detail, code)
+        return Judgement(status, self._settings.rewards.compile_error, 0, 1, judgement.detail, code)
 
     @functools.cache  # noqa: B019 - lives as long as the verifier
     def _program(self) -> str:
@@ -124,8 +117,7 @@ def _imported(path: str, settings: Verify, options: dict) -> Verifier:
         raise InputError(f"verify.custom.implementation: cannot import {path}: {error}") from error
     made = kind(settings, options)
     if not isinstance(made, Verifier):
-        missing = [
-            part for part in ("name", "isolation", "probe", "check", "extract", "judge") if not hasattr(made, part)
-        ]
+        parts = [part for part in (*Verifier.__annotations__, *vars(Verifier)) if not part.startswith("_")]
+        missing = [part for part in parts if not hasattr(made, part)]
         raise InputError(f"verify.custom.implementation: {path} is no verifier: it lacks {', '.join(missing)}")
     return made

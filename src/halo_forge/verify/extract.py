@@ -142,31 +142,8 @@ def _tag(info: str) -> str:
 
 
 _OTHER = {
-    "bash",
-    "sh",
-    "shell",
-    "console",
-    "terminal",
-    "text",
-    "txt",
-    "plaintext",
-    "output",
-    "input",
-    "stdin",
-    "stdout",
-}
-_OTHER |= {
-    "json",
-    "yaml",
-    "makefile",
-    "cmake",
-    "diff",
-    "java",
-    "javascript",
-    "js",
-    "html",
-    "markdown",
-    "md",
+    *("bash", "sh", "shell", "console", "terminal", "text", "txt", "plaintext", "output", "input", "stdin", "stdout"),
+    *("json", "yaml", "makefile", "cmake", "diff", "java", "javascript", "js", "html", "markdown", "md"),
 }
 _ALL_TAGS = _OTHER.union(*TAGS.values())
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from halo_forge.cache import cache_folder
-from halo_forge.errors import InfrastructureError
 from halo_forge.verify import headers, wine
-from halo_forge.verify.job import OPEN_FILES
-from halo_forge.verify.toolchains import find, prefix_outside_usr, with_data_limit
+from halo_forge.verify.toolchains import Toolchain, find, prefix_outside_usr, prefixes_outside_usr, with_data_limit
 
 # -O0: the tests are small, so time goes into compiling. Warnings are asked for since the reward ladder knows them.
 # gnu17, the compilers' own default: with c17 there is no M_PI and no getline, which C programs take for granted.
@@ -29,7 +26,7 @@ _TRIALS = {
 
 
 @dataclass(frozen=True)
-class Gcc:
+class Gcc(Toolchain):
     """C is compiled as C, C++ as C++, each by its own driver."""
 
     name: str
@@ -40,16 +37,13 @@ class Gcc:
     """Whether programs run here as they are, so that test code can be run with them."""
     trials: dict[str, str] = field(default_factory=dict)
     languages = tuple(FLAGS)
-    address_space_mb = 0
-    start_s = 0.0
-    open_files = OPEN_FILES
 
     def probe(self) -> None:
         for language in self.languages:
             prefix_outside_usr(self.compiler(language))
 
     def binds(self) -> list[Path]:
-        return [headers.folder(), *filter(None, map(_prefix, self.compilers.values()))]
+        return [headers.folder(), *prefixes_outside_usr(*self.compilers.values())]
 
     def source(self, language: str) -> str:
         return f"main.{language}"
@@ -73,12 +67,6 @@ class Gcc:
         if language != "cpp":
             return []
         return headers.options(self.compiler(language), FLAGS[language], code, clang=self.clang, whole=whole)
-
-    def run(self, memory_mb: int) -> list[str]:
-        return ["./main"]
-
-    def cannot_run(self) -> str | None:
-        return None
 
     def version(self) -> str:
         compilers = [self.compiler(language) for language in self.languages]
@@ -107,13 +95,6 @@ class Mingw(Gcc):
 
     def version(self) -> str:
         return super().version() + (wine.missing() or wine.version())
-
-
-def _prefix(compiler: str) -> Path | None:
-    try:
-        return prefix_outside_usr(shutil.which(compiler))
-    except InfrastructureError:
-        return None  # said by probe
 
 
 GCC = Gcc("gcc", {"cpp": "g++", "c": "gcc"}, "g++")

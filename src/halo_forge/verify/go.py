@@ -11,15 +11,13 @@ import functools
 import hashlib
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 from halo_forge.cache import cache_folder
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import whole_file
-from halo_forge.verify.job import OPEN_FILES
-from halo_forge.verify.toolchains import find, prefix_outside_usr, with_data_limit
+from halo_forge.verify.toolchains import Toolchain, find, prefix_outside_usr, prefixes_outside_usr, with_data_limit
 
 BUILD_TIMEOUT_S = 900
 _LIST = "{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}"
@@ -34,13 +32,11 @@ _SETTINGS = {
 }
 
 
-class Go:
+class Go(Toolchain):
     name = "go"
     languages = ("go",)
     # The runtime reserves the tables of its heap in one piece before main starts.
     address_space_mb = 1024
-    start_s = 0.0
-    open_files = OPEN_FILES
     trials = {"go": 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println(1) }\n'}
 
     def probe(self) -> None:
@@ -48,13 +44,7 @@ class Go:
         _library(self._go())
 
     def binds(self) -> list[Path]:
-        found = shutil.which("go")
-        if found is None:
-            return []
-        try:
-            return [cache_folder("go"), *filter(None, [prefix_outside_usr(found)])]
-        except InfrastructureError:
-            return []  # said by probe
+        return [cache_folder("go"), *prefixes_outside_usr("go")]
 
     def source(self, language: str) -> str:
         return "main.go"
@@ -70,9 +60,6 @@ class Go:
 
     def run(self, memory_mb: int) -> list[str]:
         return with_data_limit(memory_mb, "GOMAXPROCS=2 exec ./main")
-
-    def cannot_run(self) -> str | None:
-        return None
 
     def version(self) -> str:
         return _version(self._go())

@@ -25,6 +25,7 @@ from pathlib import Path
 from halo_forge.cache import cache_folder
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import whole_file
+from halo_forge.verify.job import BOX_PATH
 
 HEADERS = ("bits/stdc++.h", "iostream")
 """The dearest first; a program gets the first of them that it includes at its head."""
@@ -74,7 +75,7 @@ def first_header(code: str) -> str | None:
 def version(compiler: str) -> str:
     """What the compiler says of itself: its version, target and configuration."""
     try:
-        done = subprocess.run([compiler, "-v"], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
+        done = subprocess.run([compiler, "-v"], capture_output=True, text=True, env={"PATH": BOX_PATH})
     except OSError as error:
         raise InfrastructureError(f"cannot start {compiler}: {error.strerror}") from error
     return done.stderr
@@ -109,7 +110,7 @@ def _lean(compiler: str, flags: tuple[str, ...]) -> Path:
 
 def _preprocessed(compiler: str, flags: tuple[str, ...], text: str, *more: str) -> str:
     command = [compiler, *flags, "-E", *(more or ("-dD", "-P")), "-x", "c++", "-"]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
+    done = subprocess.run(command, input=text, capture_output=True, text=True, env={"PATH": BOX_PATH})
     if done.returncode != 0:
         raise InfrastructureError(f"{compiler} cannot read its own headers: {done.stderr.strip()[:300]}")
     return done.stdout
@@ -136,7 +137,7 @@ def _build(compiler: str, flags: tuple[str, ...], text: str, path: Path) -> None
     with tempfile.TemporaryDirectory(prefix="halo-forge-") as scratch:
         built = Path(scratch) / f"built{path.suffix}"
         command = [compiler, *flags, "-w", "-x", "c++-header", str(stub), "-o", str(built)]
-        done = subprocess.run(command, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"})
+        done = subprocess.run(command, capture_output=True, text=True, env={"PATH": BOX_PATH})
         if done.returncode != 0:
             raise InfrastructureError(f"{compiler} cannot precompile {stub}: {done.stderr.strip()[:300]}")
         with whole_file(path, "wb") as file:
@@ -153,7 +154,7 @@ def fastest_linker(compiler: str) -> list[str]:
             if shutil.which(f"ld.{linker}") is None:
                 continue
             command = [compiler, option, "-o", "main", "-x", "c", "main.c"]
-            done = subprocess.run(command, cwd=scratch, capture_output=True, env={"PATH": "/usr/bin:/bin"})
+            done = subprocess.run(command, cwd=scratch, capture_output=True, env={"PATH": BOX_PATH})
             if done.returncode == 0 and not done.stderr:
                 return [option]
     return []

@@ -7,6 +7,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+BOX_PATH = "/usr/bin:/bin"
+"""PATH in a box, and of the compilers that prepare something for one outside of it."""
 OPEN_FILES = 64
 FILE_MB = 32
 MAX_TIMEOUTS = 2
@@ -25,6 +27,7 @@ class Limits:
     processes: int
     output_kb: int
     file_mb: int = FILE_MB
+    open_files: int = OPEN_FILES
 
     @property
     def wall_s(self) -> float:
@@ -40,7 +43,7 @@ class Limits:
             "processes": self.processes,
             "output_bytes": self.output_kb << 10,
             "file_bytes": self.file_mb << 20,
-            "open_files": OPEN_FILES,
+            "open_files": self.open_files,
         }
 
 

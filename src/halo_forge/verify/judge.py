@@ -17,7 +17,7 @@ from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import Appender, Sample, Task, Verdict, read_records
 from halo_forge.verify.protocol import Judgement, Verifier, clip
 from halo_forge.verify.registry import get_verifier, resolve
-from halo_forge.verify.verdict_cache import VerdictCache, key_of, open_cache
+from halo_forge.verify.verdict_cache import VerdictCache, judge_of, key_of, open_cache
 
 TRIES = 3
 PAUSE_S = 0.5
@@ -62,10 +62,9 @@ def judge_samples(
     """The verdicts of `samples`, in their order.
 
     Samples whose extracted program and tests are the same are judged once; the copies carry duration_s 0, and so do
-    verdicts from the cache of earlier runs (`settings.cache`). Each
-    verdict is appended to `wip` as it falls, and a later call takes from there what has the same program, except that
-    infra_error is judged again: so `wip` must be deleted when tests or settings change. `progress` is called with
-    every new verdict, from the calling thread.
+    verdicts from the cache of earlier runs (`settings.cache`). Each verdict is appended to `wip` as it falls, and a
+    later call takes from there what has the same program, except that infra_error is judged again: so `wip` must be
+    deleted when tests or settings change. `progress` is called with every new verdict, from the calling thread.
 
     Raises InputError for a sample of an unknown task, a sample_id that comes twice, or tests that no verifier knows;
     InfrastructureError if the verifier cannot work here, or once more than `settings.max_infra_errors` programs could
@@ -153,9 +152,14 @@ def _resume(wip: Path, programs: Sequence[_Program]) -> dict[str, Verdict]:
 
 
 def _look_up(programs: Sequence[_Program], cache: VerdictCache, tally: Tally) -> None:
+    judges: dict[int, list[str] | None] = {}
     for program in programs:
-        program.key = key_of(program.verifier, program.task, program.tests, program.code)
-        if program.known is None and program.key:
+        if program.known is not None or program.code is None:
+            continue
+        if id(program.verifier) not in judges:
+            judges[id(program.verifier)] = judge_of(program.verifier)
+        if judge := judges[id(program.verifier)]:
+            program.key = key_of(judge, program.task, program.tests, program.code)
             program.known = cache.get(program.key)
             tally.cached += program.known is not None
 

@@ -7,6 +7,7 @@ temporary folder made for the watch, and by name in the places that a program co
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -99,18 +100,9 @@ def _marked_files(own: Path) -> Iterator[str]:
 def _descendants() -> Iterator[tuple[int, str]]:
     """(process id, name) of every living process below this one."""
     parents, names = {}, {}
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/stat", "rb") as file:
-                head, _, tail = file.read().rpartition(b")")
-        except OSError:
-            continue  # it has just ended
-        state, parent = tail.split()[:2]
-        if state not in (b"Z", b"X"):
-            parents[int(entry)] = int(parent)
-            names[int(entry)] = head.partition(b"(")[2].decode("utf-8", "replace")
+    for pid, name, state, parent in _processes():
+        if state not in ("Z", "X"):
+            parents[pid], names[pid] = parent, name
     own = os.getpid()
     for pid in parents.keys() - {own}:
         above = parents[pid]
@@ -122,16 +114,24 @@ def _descendants() -> Iterator[tuple[int, str]]:
 
 def _reap() -> None:
     """Collect processes that were adopted and have ended. Nothing is being judged now, so nobody else waits for one."""
+    for pid, _, state, parent in _processes():
+        if state == "Z" and parent == os.getpid():
+            with contextlib.suppress(ChildProcessError):  # it has just been collected
+                os.waitpid(pid, os.WNOHANG)
+
+
+def _processes() -> Iterator[tuple[int, str, str, int]]:
+    """(process id, name, state, parent) of every process that can be seen, as proc(5) has them."""
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         try:
             with open(f"/proc/{entry}/stat", "rb") as file:
-                state, parent = file.read().rpartition(b")")[2].split()[:2]
-            if state == b"Z" and int(parent) == os.getpid():
-                os.waitpid(int(entry), os.WNOHANG)
-        except (OSError, ChildProcessError):
-            continue  # it has just been collected
+                head, _, tail = file.read().rpartition(b")")
+        except OSError:
+            continue  # it has just ended
+        state, parent = tail.split()[:2]
+        yield int(entry), head.partition(b"(")[2].decode("utf-8", "replace"), state.decode("ascii"), int(parent)
 
 
 def _descriptors() -> int:

@@ -3,6 +3,10 @@
 `judge` may be called from several threads at once. It returns a `Judgement` for everything that is the answer's
 doing, and raises `InfrastructureError` for everything that is not (no compiler, full disk, dead host): the caller
 retries that and never turns it into a reward.
+
+What a verifier may have beside that, and is asked for where it does: `fingerprint()`, all that decides its verdicts
+beside the task and the program, without which they are not kept between runs; `workers`, how many threads are worth
+judging with; `close()`, called when all is judged.
 """
 
 from __future__ import annotations

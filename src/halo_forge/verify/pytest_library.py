@@ -10,8 +10,6 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from packaging.requirements import Requirement
-
 from halo_forge.cache import cache_folder, made_once
 from halo_forge.errors import InfrastructureError
 
@@ -28,6 +26,8 @@ def folder() -> Path:
 
 
 def _closure(name: str) -> dict[str, importlib.metadata.Distribution]:
+    from packaging.requirements import Requirement  # slow to import; only who judges Python wants it
+
     found: dict[str, importlib.metadata.Distribution] = {}
     wanted = [name]
     while wanted:

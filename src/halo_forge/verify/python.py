@@ -11,7 +11,7 @@ import sys
 
 from halo_forge.config_verify import Verify
 from halo_forge.records import CallTests, CompileTests, PytestTests, PythonTests, StdioTests, Task
-from halo_forge.verify import asserts, grade, interpreter, pytest_library
+from halo_forge.verify import asserts, grade, pytest_library
 from halo_forge.verify.extract import extract_code
 from halo_forge.verify.job import Job, Limits
 from halo_forge.verify.protocol import Judgement
@@ -42,14 +42,7 @@ class PythonVerifier:
         return self._sandbox.isolation
 
     def fingerprint(self) -> str:
-        parts = [
-            self._limits,
-            self._settings.rewards,
-            sys.version,
-            interpreter.inside().name,
-            pytest_library.folder().name,
-        ]
-        return repr(parts)
+        return repr([self._limits, self._settings.rewards, sys.version, pytest_library.folder().name])
 
     def probe(self) -> None:
         self._sandbox.probe()

@@ -20,9 +20,9 @@ from typing import Protocol
 
 import asyncssh
 
+from halo_forge.config_verify import Host
 from halo_forge.errors import InfrastructureError
 from halo_forge.verify.batch import Event, encode_batch, read_event
-from halo_forge.verify.hostkeys import Host
 from halo_forge.verify.job import Job, Report
 from halo_forge.verify.remote_folder import RemoteFolder
 from halo_forge.verify.ssh import Connection
@@ -63,7 +63,8 @@ class Pace:
     """For the driver to find its compiler; on the first contact it also builds itself."""
     silence_s: float
     """How long either side bears the other's silence; each gives a sign six times as often."""
-    leftovers_age_s: float = 6 * 3600.0
+    leftovers_age_s: float
+    """Batches older than this are nobody's."""
 
 
 class _Broken(Exception):

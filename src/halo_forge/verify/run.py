@@ -1,14 +1,15 @@
-"""Judge the samples of a folder into its verdicts.jsonl: used by RAFT cycles and by the benchmark."""
+"""Judge samples before the user's eyes, and those of a folder into its verdicts.jsonl (RAFT cycles, benchmark)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from halo_forge.config import Verify
 from halo_forge.progress import Progress
 from halo_forge.records import Sample, Task, Verdict, read_records, write_records
 from halo_forge.stage import digest, state_dir
-from halo_forge.verify.judge import judge_samples
+from halo_forge.verify.judge import Tally, judge_samples
 
 
 def verify_file(settings: Verify, tasks_path: Path, folder: Path, label: str, verifier: str = "auto") -> list[Verdict]:
@@ -22,8 +23,24 @@ def verify_file(settings: Verify, tasks_path: Path, folder: Path, label: str, ve
         "samples": digest(folder / "samples.jsonl"),
     }
     state = state_dir(f"verify-{label}", inputs)
+    wip = state / "verdicts.jsonl"
+    verdicts = judge_with_progress(tasks, samples, settings, verifier, wip, f"{label}: verifying")
+    write_records(folder / "verdicts.jsonl", verdicts)
+    return verdicts
+
+
+def judge_with_progress(
+    tasks: Mapping[str, Task],
+    samples: Sequence[Sample],
+    settings: Verify,
+    verifier: str,
+    wip: Path,
+    label: str,
+    tally: Tally | None = None,
+) -> list[Verdict]:
+    """`judge_samples`, its advance and the share of passes shown under `label`. Raises what that raises."""
     passed = judged = 0
-    with Progress(len(samples), f"{label}: verifying") as progress:
+    with Progress(len(samples), label) as progress:
 
         def count(verdict: Verdict) -> None:
             nonlocal passed, judged
@@ -31,8 +48,4 @@ def verify_file(settings: Verify, tasks_path: Path, folder: Path, label: str, ve
             passed += verdict.passed
             progress.advance(1, passing=f"{100 * passed / judged:.1f} %")
 
-        verdicts = judge_samples(
-            tasks, samples, settings, verifier=verifier, wip=state / "verdicts.jsonl", progress=count
-        )
-    write_records(folder / "verdicts.jsonl", verdicts)
-    return verdicts
+        return judge_samples(tasks, samples, settings, verifier=verifier, wip=wip, progress=count, tally=tally)

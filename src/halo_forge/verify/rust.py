@@ -10,21 +10,18 @@ from pathlib import Path
 
 from halo_forge.errors import InfrastructureError
 from halo_forge.verify import headers
-from halo_forge.verify.job import OPEN_FILES
-from halo_forge.verify.toolchains import find
+from halo_forge.verify.job import BOX_PATH
+from halo_forge.verify.toolchains import Toolchain, find
 
 # Overflow checks and debug assertions are on, as `rustc` has them by itself. Debug information would only be linked.
 FLAGS = ["--edition", "2021", "--color", "never", "-C", "codegen-units=1", "-C", "strip=symbols"]
 
 
-class Rust:
+class Rust(Toolchain):
     """A toolchain that rustup manages lies in a home: its own folder, and nothing else of it, is shown to the box."""
 
     name = "rust"
     languages = ("rust",)
-    address_space_mb = 0
-    start_s = 0.0
-    open_files = OPEN_FILES
     trials = {"rust": 'fn main() { println!("1"); }\n'}
 
     def probe(self) -> None:
@@ -48,12 +45,6 @@ class Rust:
         if not link:
             return [*command, "--crate-type", "lib", "--emit", "metadata", "-o", "main.rmeta"]
         return [*command, *_linker(Path(command[0])), "-o", "main"]
-
-    def run(self, memory_mb: int) -> list[str]:
-        return ["./main"]
-
-    def cannot_run(self) -> str | None:
-        return None
 
     def version(self) -> str:
         return repr([FLAGS, _said(_compiler(self._found()))])
@@ -92,5 +83,5 @@ def _linker(compiler: Path) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="halo-forge-") as scratch:
         (Path(scratch) / "main.rs").write_text("fn main() {}\n")
         command = [str(compiler), *FLAGS, "main.rs", *options, "-o", "main"]
-        done = subprocess.run(command, cwd=scratch, capture_output=True, env={"PATH": "/usr/bin:/bin"})
+        done = subprocess.run(command, cwd=scratch, capture_output=True, env={"PATH": BOX_PATH})
     return options if done.returncode == 0 and not done.stderr else []

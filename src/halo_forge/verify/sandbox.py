@@ -40,12 +40,12 @@ from pathlib import Path
 from halo_forge.config import Verify
 from halo_forge.errors import InfrastructureError
 from halo_forge.verify import cgroup, interpreter, seccomp
-from halo_forge.verify.job import Job, Limits, Report, read_report
+from halo_forge.verify.job import BOX_PATH, Job, Limits, Report, read_report
 
 TMP_MB = 64
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = ("/etc/alternatives", "/etc/ld.so.cache")
-_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
+_ENVIRONMENT = {"PATH": BOX_PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
 _INSIDE = "/halo-forge"
 _run_numbers = itertools.count()
 

@@ -8,6 +8,7 @@ BPF, mounting, and memory that belongs to no process (memfd, System V shared mem
 from __future__ import annotations
 
 import errno
+import functools
 import platform
 import struct
 
@@ -75,6 +76,7 @@ def supported() -> bool:
     return platform.machine() in _AUDIT_ARCH
 
 
+@functools.cache
 def program() -> bytes:
     """The filter for this machine: an array of struct sock_filter."""
     machine = platform.machine()

@@ -102,7 +102,8 @@ def run_stress(
                 continue
             asked = [case, case.honest] * at_once
             done = list(threads.map(lambda one: _judge(verifier, one, alone=False), asked))
-            watch.settle() if not outcomes else None  # threads and what a verifier keeps for each of them
+            if not outcomes:
+                watch.settle()  # threads and what a verifier keeps for each of them
             done[0] = dataclasses.replace(done[0], problems=(*done[0].problems, *watch.new()))
             outcomes += done
             for outcome in done if progress else ():

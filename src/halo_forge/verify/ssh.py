@@ -9,8 +9,9 @@ from pathlib import Path
 
 import asyncssh
 
+from halo_forge.config_verify import Host
 from halo_forge.errors import InfrastructureError
-from halo_forge.verify.hostkeys import Host, Pin, known_hosts
+from halo_forge.verify.hostkeys import Pin, known_hosts
 
 FIRST_PAUSE_S = 0.5
 MAX_PAUSE_S = 30.0

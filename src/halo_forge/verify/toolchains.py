@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from halo_forge.errors import InfrastructureError
-from halo_forge.verify.job import OPEN_FILES, Limits
+from halo_forge.verify.job import OPEN_FILES
 
 
 class Toolchain(Protocol):
-    """The compilers of one name. A program is one source file; commands run in the folder that holds it."""
+    """The compilers of one name. A program is one source file; commands run in the folder that holds it.
+
+    What has a value here is how it is with most: a program that starts at once, as `main`.
+    """
 
     name: str
     languages: tuple[str, ...]
-    address_space_mb: int
+    address_space_mb: int = 0
     """What programs reserve of addresses without using them; comes on top of the memory limit."""
-    start_s: float
+    start_s: float = 0.0
     """CPU seconds that go by before a program's own code runs; they come on top of its time limit."""
-    open_files: int
+    open_files: int = OPEN_FILES
     """Files that a program and its runtime may hold open."""
     trials: dict[str, str]
     """A program of each language that must compile, and run if programs can, for `probe` to be content."""
@@ -39,22 +42,14 @@ class Toolchain(Protocol):
 
     def run(self, memory_mb: int) -> list[str]:
         """The command that starts the program."""
+        return ["./main"]
 
     def cannot_run(self) -> str | None:
         """Why programs cannot be started on this machine, with the cure; None if they can."""
+        return None
 
     def version(self) -> str:
         """All that decides what its programs do: compilers, their versions and flags. Raises InfrastructureError."""
-
-
-@dataclass(frozen=True)
-class RunLimits(Limits):
-    """Limits whose number of open files is a toolchain's."""
-
-    open_files: int = OPEN_FILES
-
-    def as_job(self) -> dict[str, float | int]:
-        return {**super().as_job(), "open_files": self.open_files}
 
 
 def find(program: str, package: str) -> str:
@@ -63,6 +58,15 @@ def find(program: str, package: str) -> str:
     if path is None:
         raise InfrastructureError(f"{program} not found: apt install {package}")
     return path
+
+
+def prefixes_outside_usr(*programs: str) -> list[Path]:
+    """`prefix_outside_usr` of each that has one; nothing for a compiler that `probe` will say is missing or refused."""
+    found = []
+    for program in programs:
+        with contextlib.suppress(InfrastructureError):
+            found.append(prefix_outside_usr(shutil.which(program)))
+    return [prefix for prefix in found if prefix]
 
 
 def prefix_outside_usr(program: str | None) -> Path | None:

@@ -66,12 +66,14 @@ def _judging() -> str:
     return digest.hexdigest()
 
 
-def key_of(verifier: Verifier, task: Task, tests: str, code: str | None) -> bytes | None:
-    """What a verdict depends on, hashed; None if the verifier does not say what else it depends on."""
+def judge_of(verifier: Verifier) -> list[str] | None:
+    """What a verdict depends on beside task and program; None if the verifier does not say. It takes a while to ask."""
     fingerprint = getattr(verifier, "fingerprint", None)
-    if fingerprint is None or code is None:
-        return None
+    return fingerprint and [_judging(), verifier.name, verifier.isolation, fingerprint()]
+
+
+def key_of(judge: list[str], task: Task, tests: str, code: str) -> bytes:
+    """All that a verdict depends on, hashed."""
     # The solution is in it because it decides how long an answer may take.
-    asked = [task.language, task.entry_point, tests, task.solution]
-    parts = [_judging(), verifier.name, verifier.isolation, fingerprint(), *asked, code]
+    parts = [*judge, task.language, task.entry_point, tests, task.solution, code]
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).digest()

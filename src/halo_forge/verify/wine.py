@@ -16,6 +16,7 @@ from pathlib import Path
 
 from halo_forge.cache import cache_folder, made_once
 from halo_forge.errors import InfrastructureError
+from halo_forge.verify.job import BOX_PATH
 
 ADDRESS_SPACE_MB = 2048
 START_S = 2.0
@@ -55,14 +56,14 @@ def command(program: str) -> str:
 def version() -> str:
     """A name for the installed version."""
     try:
-        said = subprocess.run(["wine", "--version"], capture_output=True, env={"PATH": "/usr/bin:/bin"}).stdout
+        said = subprocess.run(["wine", "--version"], capture_output=True, env={"PATH": BOX_PATH}).stdout
     except OSError as error:
         raise InfrastructureError(f"cannot start wine: {error.strerror}; apt install wine wine64") from error
     return hashlib.sha256(said).hexdigest()[:16]
 
 
 def _make(place: Path) -> None:
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(place), "WINEPREFIX": str(place), **_SETUP}
+    environment = {"PATH": BOX_PATH, "HOME": str(place), "WINEPREFIX": str(place), **_SETUP}
     for step in (["wine", "wineboot", "--init"], ["wineserver", "--wait"]):
         try:
             done = subprocess.run(step, capture_output=True, text=True, env=environment, timeout=SETUP_TIMEOUT_S)

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from halo_forge.data.clean.normal import hashed, remarks, renamed, stems, tokens, words
 from halo_forge.data.rows import Row, family_of, read_file
-from halo_forge.data.tables import place
 from halo_forge.records import CallTests, HarnessTests, PytestTests, PythonTests, StdioTests, Task, Tests
 from halo_forge.verify.extract import TAGS
 
@@ -90,7 +89,7 @@ def of_row(row: Row, name: str) -> Fingerprint:
 
 def of_file(path: str | Path) -> list[Fingerprint]:
     """Of every row of a file of any kind, named by its place. Raises InputError as data.rows.read_file does."""
-    return [of_row(row, place(row.path, row.line)) for row in read_file(path)]
+    return [of_row(row, row.place) for row in read_file(path)]
 
 
 def _says(prompt: str) -> int | None:

@@ -62,17 +62,7 @@ def _usable(
 
 def _judge(tasks: dict[str, Task], settings: Verify, wip: Path, label: str, verifier: str) -> list[Verdict]:
     samples = [
-        Sample(
-            sample_id=f"{task.task_id}/reference",
-            task_id=task.task_id,
-            prompt=task.prompt,
-            completion=f"````{task.language}\n{task.solution}\n````",
-            model="reference",
-            index=0,
-            seed=0,
-            n_tokens=0,
-            finish_reason="stop",
-        )
+        Sample.of_reference(task, f"````{task.language}\n{task.solution}\n````", f"{task.task_id}/reference")
         for task in tasks.values()
     ]
     with Progress(len(samples), label) as progress:

@@ -7,7 +7,7 @@ so the answer does not depend on the sketch's luck except for pairs it never pro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from halo_forge.data.clean.normal import hashed, words
 
@@ -57,12 +57,8 @@ def _shingles(text: str) -> frozenset[int]:
     found = words(text)
     if not found:
         return frozenset({hashed([text])})
-    return frozenset(hashed(gram) for gram in _grams(found))
-
-
-def _grams(found: list[str]) -> Iterator[list[str]]:
-    for start in range(max(1, len(found) - SHINGLE + 1)):
-        yield found[start : start + SHINGLE]
+    starts = range(max(1, len(found) - SHINGLE + 1))
+    return frozenset(hashed(found[start : start + SHINGLE]) for start in starts)
 
 
 def _jaccard(one: frozenset[int], other: frozenset[int]) -> float:

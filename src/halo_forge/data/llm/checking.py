@@ -14,12 +14,12 @@ from halo_forge.data.clean.near import near_duplicates
 from halo_forge.data.llm.cache import Reply
 from halo_forge.data.llm.drafts import Draft, Reason, Rejected, read_draft
 from halo_forge.data.llm.requests import Request, prompt_of
-from halo_forge.data.llm.topics import TopicSpec
+from halo_forge.data.llm.topics import Slot, TopicSpec
 from halo_forge.errors import InfrastructureError
 from halo_forge.model.chat import fenced
 from halo_forge.records import Sample, Source, Task, Verdict
 from halo_forge.verify.judge import judge_samples
-from halo_forge.verify.registry import get_verifier, resolve
+from halo_forge.verify.registry import BY_LANGUAGE, get_verifier
 
 _NOTHING = {
     "python": "pass",
@@ -57,9 +57,8 @@ class Checker:
 
         Asked before the first request is paid for.
         """
-        trial = self._task(Draft(title="", problem="trial", solution=_NOTHING[self.spec.language]), "trial")
         try:
-            get_verifier(resolve("auto", trial), self.verify).probe()
+            get_verifier(BY_LANGUAGE[self.spec.language], self.verify).probe()
         except InfrastructureError as error:
             raise InfrastructureError(
                 f"topic {self.spec.name}: its {self.spec.language} solutions cannot be checked here: {error}"
@@ -73,7 +72,7 @@ class Checker:
             try:
                 draft = read_draft(reply, self.spec.tests)
                 self._check_patterns(draft)
-                tasks[number] = self._task(draft, reply.model, request), draft.problem
+                tasks[number] = self._task(draft, reply.model, request.slot), draft.problem
             except Rejected as reject:
                 checked[number] = Checked(request, None, reject.reason, reject.detail[:_DETAIL])
         faults = self._judge([task for task, _ in tasks.values()])
@@ -92,10 +91,9 @@ class Checker:
             if re.search(pattern, draft.solution, re.M):
                 raise Rejected("forbidden_pattern", pattern)
 
-    def _task(self, draft: Draft, model: str, request: Request | None = None) -> Task:
+    def _task(self, draft: Draft, model: str, slot: Slot) -> Task:
         tests = draft.to_tests()
         name = hashlib.sha256(f"{draft.problem}\0{draft.solution}\0{tests.model_dump_json()}".encode()).hexdigest()[:16]
-        tags = [request.slot.category, request.slot.level] if request else []
         levels = list(self.spec.complexity_levels)
         return Task(
             task_id=f"llm/{self.spec.name}/{name}",
@@ -105,9 +103,9 @@ class Checker:
             solution=draft.solution,
             entry_point=draft.entry_point,
             source=Source(dataset=f"llm/{self.spec.name}", revision=model),
-            tags=tags,
+            tags=[slot.category, slot.level],
             family=f"llm/{self.spec.name}/{name}",
-            difficulty=1 + 4 * levels.index(request.slot.level) // max(len(levels) - 1, 1) if request else None,
+            difficulty=1 + 4 * levels.index(slot.level) // max(len(levels) - 1, 1),
         )
 
     def _judge(self, tasks: Sequence[Task]) -> dict[str, tuple[Reason, str]]:
@@ -160,17 +158,8 @@ class Checker:
 
 
 def _sample(task: Task, *, empty: bool = False) -> Sample:
-    return Sample(
-        sample_id=task.task_id + (_EMPTY if empty else ""),
-        task_id=task.task_id,
-        prompt=task.prompt,
-        completion=fenced(_NOTHING[task.language] if empty else task.solution or "", task.language),
-        model="reference",
-        index=0,
-        seed=0,
-        n_tokens=0,
-        finish_reason="stop",
-    )
+    program = _NOTHING[task.language] if empty else task.solution or ""
+    return Sample.of_reference(task, fenced(program, task.language), task.task_id + (_EMPTY if empty else ""))
 
 
 def _bare(text: str) -> str:

@@ -20,6 +20,7 @@ from halo_forge.records import (
     StdioCase,
     StdioTests,
     Tests,
+    first_problem,
 )
 
 Reason = Literal[
@@ -168,9 +169,8 @@ def read_draft(reply: Reply, kind: TestKind) -> Draft:
     except UnicodeEncodeError as error:
         raise Rejected("wrong_fields", f"half a character: {error.object[error.start : error.end]!r}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise Rejected("wrong_fields", f"{field}: {first['msg']}") from error
+        field, words, _ = first_problem(error)
+        raise Rejected("wrong_fields", f"{field}: {words}") from error
     for name in ("problem", "solution"):
         if not getattr(draft, name).strip():
             raise Rejected("wrong_fields", f"{name}: empty")

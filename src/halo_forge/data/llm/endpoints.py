@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from halo_forge.config import one_of
 from halo_forge.config_generate_data import GenerateData, Prices
 from halo_forge.errors import InfrastructureError, InputError
 
@@ -115,7 +115,6 @@ _ENDPOINTS = {
     ),
 }
 ALIASES = {"claude": "anthropic"}
-BACKENDS = (*_ENDPOINTS, *ALIASES)
 
 
 def endpoint(settings: GenerateData) -> Endpoint:
@@ -154,7 +153,5 @@ def known_backend(name: str) -> str:
     """The name behind an alias. Raises InputError with the known names."""
     name = ALIASES.get(name, name)
     if name not in _ENDPOINTS:
-        close = difflib.get_close_matches(name, BACKENDS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(BACKENDS)}"
-        raise InputError(f"backend {name!r}: not known ({hint})")
+        raise InputError(f"backend {name!r}: not known {one_of(name, (*_ENDPOINTS, *ALIASES))}")
     return name

@@ -23,12 +23,12 @@ def print_plan(spec: TopicSpec, settings: GenerateData) -> None:
     for request in requests:
         place = f"{request.slot.category}, {request.slot.level}"
         print(f"--- request {request.slot.number + 1} of {len(requests)} ({place})")
-        print("(its answer is in the cache)" if request in known else _text(request, to))
+        print("(its answer is in the cache)" if request in known else _text(request))
     for line in _estimate([request for request in requests if request not in known], len(known), to, settings):
         print(line)
 
 
-def _text(request: Request, to: Endpoint) -> str:
+def _text(request: Request) -> str:
     return f"[system]\n{request.system}\n[user]\n{request.prompt}"
 
 

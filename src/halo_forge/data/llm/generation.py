@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from halo_forge.config_generate_data import GenerateData
 from halo_forge.config_verify import Verify
 from halo_forge.data.llm.backends import Backend
 from halo_forge.data.llm.budget import Budget, Tokens, cost
@@ -72,8 +71,9 @@ class Report:
 class Generation:
     """One run for one topic. `kept` and `report` hold what is done so far, whatever ends the run."""
 
-    def __init__(self, backend: Backend, spec: TopicSpec, settings: GenerateData, verify: Verify):
-        self.backend, self.spec, self.settings = backend, spec, settings
+    def __init__(self, backend: Backend, spec: TopicSpec, verify: Verify):
+        self.backend, self.spec = backend, spec
+        self.settings = settings = backend.settings
         self.kept: dict[int, Task] = {}
         """Task by the number of its slot."""
         self.report = Report(spec.name, backend.endpoint.model, settings.count or spec.total)

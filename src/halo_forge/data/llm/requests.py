@@ -13,7 +13,7 @@ from halo_forge.data.llm.endpoints import Endpoint
 from halo_forge.data.llm.topics import Slot, TopicSpec
 from halo_forge.records import StdioTests, Tests
 
-LANGUAGES = {"cpp": "C++17", "c": "C17", "python": "Python 3.11", "rust": "Rust (edition 2021)", "go": "Go"}
+_LANGUAGES = {"cpp": "C++17", "c": "C17", "python": "Python 3.11", "rust": "Rust (edition 2021)", "go": "Go"}
 _NAMES = {"cpp": "C++", "c": "C", "python": "Python", "rust": "Rust", "go": "Go"}
 TYPICAL_ANSWER = 1600
 """Tokens of a problem with solution and tests; for estimates."""
@@ -77,7 +77,7 @@ class Request:
 
 
 def request_for(spec: TopicSpec, slot: Slot, attempt: int = 1) -> Request:
-    language = LANGUAGES[spec.language]
+    language = _LANGUAGES[spec.language]
     category, level = spec.categories[slot.category], spec.complexity_levels[slot.level]
     again = f" (draft {attempt})" if attempt > 1 else ""
     lines = [

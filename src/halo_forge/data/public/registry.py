@@ -50,8 +50,6 @@ class PublicSet(Part):
     evaluation_splits: list[str] = []
     streaming: bool = False
     """Read row by row over the network rather than fetched as a whole."""
-    offline: str | None = None
-    """What holds the same rows without the hub, in words."""
 
 
 @functools.cache

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shlex
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from halo_forge.errors import InfrastructureError
 from halo_forge.records import whole_file
 from halo_forge.verify import headers
 from halo_forge.verify.gcc import Gcc
-from halo_forge.verify.harness.declarations import Item, defined, items, parameters
+from halo_forge.verify.harness.declarations import FUNDAMENTAL, Item, defined, items, parameters, spelled
 from halo_forge.verify.harness.join import Joined, Prefix
 from halo_forge.verify.harness.testcode import separate
 from halo_forge.verify.harness.tokens import Token, scan, words
@@ -38,8 +39,7 @@ _STANDARD = {
     *("unordered_map", "pair", "tuple", "optional", "complex", "size_t"),
     *("int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t"),
 }
-_FUNDAMENTAL = {"void", "bool", "char", "short", "int", "long", "float", "double", "signed", "unsigned", "const"}
-_NUMBERS = {text for text in _STANDARD | _FUNDAMENTAL if text.endswith("_t")} | _FUNDAMENTAL
+_NUMBERS = {text for text in _STANDARD | FUNDAMENTAL if text.endswith("_t")} | FUNDAMENTAL
 _building = threading.Lock()
 
 
@@ -67,7 +67,7 @@ def functions(prefix: Prefix, joined: Joined, tests: str, language: str) -> list
     if language == "c":
         return [_from_prefix(prefix.open)] if prefix.open is not None and _takes_numbers(prefix.open) else []
     if prefix.open is not None:
-        return [_from_prefix(prefix.open)] if _declares(prefix.open) else []
+        return [_from_prefix(prefix.open)] if prefix.open.says_its_type else []
     tokens = scan(tests, "cpp")
     used = words(tokens) - defined(prefix.items).keys() - defined(items(tokens)).keys()
     asked = [item for item in joined.items if item.name in used]
@@ -94,15 +94,8 @@ def nonce() -> bytes:
     return secrets.token_hex(16).encode()
 
 
-def _declares(item: Item) -> bool:
-    texts = {token.text for token in item.head}
-    return item.kind == "function" and bool(item.name) and not texts & {"=", "template", "operator", "::name"}
-
-
 def _from_prefix(item: Item) -> Function:
-    texts = ["{}" if at == item.name_at else token.text for at, token in enumerate(item.head)]
-    kept = [text for text in texts if text not in ("static", "inline", "extern", "constexpr")]
-    return Function(item.name, _spelled(kept))
+    return Function(item.name, item.declared_as("{}"))
 
 
 def _takes_numbers(item: Item) -> bool:
@@ -130,24 +123,20 @@ def _from_answer(item: Item) -> Function | None:
 
 def _without_name(parameter: list[Token]) -> list[Token]:
     last = parameter[-1]
-    named = len(parameter) > 1 and last.kind == "word" and last.text not in _STANDARD | _FUNDAMENTAL
+    named = len(parameter) > 1 and last.kind == "word" and last.text not in _STANDARD | FUNDAMENTAL
     return parameter[:-1] if named else parameter
 
 
 def _plain_type(tokens: list[Token]) -> str | None:
-    spelled: list[str] = []
+    texts: list[str] = []
     for token in tokens:
         if token.text in _STANDARD:
-            spelled.append(f"std::{token.text}")
-        elif token.text in _FUNDAMENTAL or token.text in ("<", ">", ",", "&") or token.kind == "number":
-            spelled.append(token.text)
+            texts.append(f"std::{token.text}")
+        elif token.text in FUNDAMENTAL or token.text in ("<", ">", ",", "&") or token.kind == "number":
+            texts.append(token.text)
         elif token.text not in ("std", "::"):
             return None
-    return _spelled(spelled) if spelled else None
-
-
-def _spelled(texts: list[str]) -> str:
-    return " ".join(texts).replace("& &", "&&").replace(": :", "::").replace("- >", "->")
+    return spelled(texts) if texts else None
 
 
 def _part(name: str) -> str:
@@ -191,32 +180,30 @@ int main() {{
 """
 
 
-def answer_source(prefix: Prefix, joined: Joined, asked: list[Function]) -> str:
+def answer_source(prefix: Prefix, joined: Joined, asked: list[Function], language: str) -> str:
     """The answer below the prefix, and what the loop calls below the answer. It knows nothing of the tests."""
     others = ["main", *joined.renamed]
     renamed = "".join(f"#define {name} halo_answer_{name}\n" for name in others)
     undone = "".join(f"#undef {name}\n" for name in {*others, *joined.macros})
-    bridges = "".join(_BRIDGE.replace("NUMBER", str(n)).replace("NAME", f.name) for n, f in enumerate(asked))
+    bridges = _c_bridge(prefix, asked[0]) if language == "c" else _bridges(asked)
     return (
-        f'{joined.includes}# 1 "prompt" 3\n{prefix.head}\n{renamed}{joined.source("main.cpp")}{undone}'
-        f'# 1 "bridge" 3\n{_declared(asked)}{_PASS}{bridges}'
+        f'{joined.includes}# 1 "prompt" 3\n{prefix.head}\n{renamed}{joined.source(f"main.{language}")}{undone}'
+        f'# 1 "bridge" 3\n{bridges}'
     )
 
 
-def c_answer_source(prefix: Prefix, joined: Joined, asked: Function) -> str:
-    """As `answer_source`, in C, for one function on numbers."""
-    others = ["main", *joined.renamed]
-    renamed = "".join(f"#define {name} halo_answer_{name}\n" for name in others)
-    undone = "".join(f"#undef {name}\n" for name in {*others, *joined.macros})
+def _bridges(asked: list[Function]) -> str:
+    bridges = "".join(_BRIDGE.replace("NUMBER", str(n)).replace("NAME", f.name) for n, f in enumerate(asked))
+    return f"{_declared(asked)}{_PASS}{bridges}"
+
+
+def _c_bridge(prefix: Prefix, asked: Function) -> str:
+    """For the one function, on numbers, that the prefix opens."""
     names = ", ".join(parameter[-1].text for parameter in parameters(prefix.open))
-    bridge = (
+    return (
         f"static {asked.declaration.format('halo_bridge')} {{ return {asked.name}({names}); }}\n"
         f"extern {asked.declaration.format('(*halo_entry_0)')};\n"
         f"{asked.declaration.format('(*halo_entry_0)')} = halo_bridge;\n"
-    )
-    return (
-        f'{joined.includes}# 1 "prompt" 3\n{prefix.head}\n{renamed}{joined.source("main.c")}{undone}'
-        f'# 1 "bridge" 3\n{bridge}'
     )
 
 
@@ -238,8 +225,8 @@ decltype(halo_type_NUMBER) *halo_entry_NUMBER = halo_bridge_NUMBER<decltype(halo
 
 
 def _compile(sandbox: Sandbox, options: list[str], sources: dict[str, str], path: Path) -> None:
-    command = " ".join(f"'{option}'" for option in options)
-    linker = " ".join(headers.fastest_linker(options[0]))
+    command = shlex.join(options)
+    linker = shlex.join(headers.fastest_linker(options[0]))
     script = (
         f"{command} -s tests.cpp {linker} -o tests && {command} -c loop.cpp -o loop.o && "
         "stat -c %s tests && cat tests loop.o"

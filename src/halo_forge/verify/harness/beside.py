@@ -132,14 +132,10 @@ def _hidden(prefix: Prefix, joined: Joined, test_items: list[Item], tests: list[
 
 def _bridge(asked: Item | None, mark: str) -> tuple[str, str]:
     """What makes the function that the prefix opens return the type that the prefix says, whatever the answer's."""
-    words = {token.text for token in asked.head} if asked is not None else set()
-    if asked is None or asked.kind != "function" or words & {"=", "template", "operator"}:
+    if asked is None or not asked.says_its_type:
         return "", ""
-    texts = [f"{mark}_type" if at == asked.name_at else token.text for at, token in enumerate(asked.head)]
-    declared = " ".join(text for text in texts if text not in ("static", "inline", "extern", "constexpr"))
-    declared = declared.replace("& &", "&&").replace(": :", "::")
     return (
-        f"{declared};\n",
+        f"{asked.declared_as(f'{mark}_type')};\n",
         f"""
 template <class F> struct {mark}_bridge;
 template <class R, class... A> struct {mark}_bridge<R(A...)> {{

@@ -11,6 +11,8 @@ from halo_forge.verify.harness.tokens import Token
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _TYPE = {"struct", "class", "union", "enum"}
 _BEFORE_PARENTHESES = {"__attribute__", "__attribute", "alignas", "decltype", "__typeof__", "typeof", "__declspec"}
+FUNDAMENTAL = {"void", "bool", "char", "short", "int", "long", "float", "double", "signed", "unsigned", "const"}
+"""The words that the language's own types are made of."""
 _MAX_ANGLES = 60
 """Tokens after which a `<` is taken for "less than"."""
 
@@ -50,6 +52,17 @@ class Item:
         while at < len(self.tokens) and self.tokens[at].text not in ("{", ":", ";"):
             at += 1
         return self.tokens[:at]
+
+    @property
+    def says_its_type(self) -> bool:
+        """Whether it is a function whose head is its whole type: no template, operator or default argument."""
+        texts = {token.text for token in self.head}
+        return self.kind == "function" and bool(self.name) and not texts & {"=", "template", "operator"}
+
+    def declared_as(self, name: str) -> str:
+        """A function's declaration under another name, without what says how it is linked."""
+        texts = [name if at == self.name_at else token.text for at, token in enumerate(self.head)]
+        return spelled([text for text in texts if text not in ("static", "inline", "extern", "constexpr")])
 
 
 def items(tokens: Sequence[Token]) -> list[Item]:
@@ -115,6 +128,11 @@ def parameters(item: Item) -> list[list[Token]]:
             found[-1] += inside[at : last + 1]
         at = last + 1
     return [] if len(found) == 1 and [token.text for token in found[0]] in ([], ["void"]) else found
+
+
+def spelled(texts: Iterable[str]) -> str:
+    """Tokens as source text."""
+    return " ".join(texts).replace("& &", "&&").replace(": :", "::").replace("- >", "->")
 
 
 def without(code: str, spans: Iterable[tuple[int, int]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import hashlib
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -20,8 +20,7 @@ from halo_forge.verify.harness.declarations import items
 from halo_forge.verify.harness.join import Joined, Prefix, join, read_prefix
 from halo_forge.verify.harness.tokens import Unreadable, scan, words
 from halo_forge.verify.job import Job, Limits, Report
-from halo_forge.verify.protocol import Judgement
-from halo_forge.verify.rewards import reward_for
+from halo_forge.verify.protocol import Judgement, clip
 from halo_forge.verify.sandbox import Sandbox
 
 IN_PROCESS = "[in-process] the tests ran in the answer's process"
@@ -49,13 +48,6 @@ def asked_function(task: Task) -> str:
     except Unreadable:
         asked = None  # said by `check`
     return (asked.name if asked else "") or task.entry_point or ""
-
-
-@functools.cache
-def fingerprint() -> str:
-    """Which way of testing this is: verdicts of another are not taken for its own."""
-    files = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".py", ".h", ".hpp"))
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 class Harness:
@@ -99,13 +91,12 @@ class Harness:
         linking = ["loop.o", "-Wl,--allow-multiple-definition", *linker, "-o", "main"]
         command = [*self._toolchain.options(language), f"answer.{language}"]
         if language == "c":
-            source = apart.c_answer_source(prefix, joined, asked[0])
             compiling = [*command, "-c", "-o", "answer.o"]
             linking = [self._toolchain.compiler("cpp"), "answer.o", *linking, "-lm"]
-            command = ["/bin/sh", "-c", f"{_quoted(compiling)} && {_quoted(linking)}"]
+            command = ["/bin/sh", "-c", f"{shlex.join(compiling)} && {shlex.join(linking)}"]
         else:
-            source = apart.answer_source(prefix, joined, asked)
             command += self._toolchain.precompiled("cpp", joined.includes + prefix.head) + linking
+        source = apart.answer_source(prefix, joined, asked, language)
         job = Job(
             files={f"answer.{language}": _bytes(source), "loop.o": built.loop},
             compile=command,
@@ -125,8 +116,8 @@ class Harness:
         uses_threads = bool(_THREADS & words(scan(tests, language)))
         # The source is gone before the program starts; what it defines is printed for the judge to look at.
         script = (
-            f"{_quoted(compiling)}; code=$?; rm -f {source}; [ $code = 0 ] || exit $code; "
-            f"nm -gP --defined-only main.o && {_quoted(linking)}"
+            f"{shlex.join(compiling)}; code=$?; rm -f {source}; [ $code = 0 ] || exit $code; "
+            f"nm -gP --defined-only main.o && {shlex.join(linking)}"
         )
         job = Job(
             files={source: _bytes(guarded.source)},
@@ -170,12 +161,10 @@ class Harness:
         detail = judgement.detail
         if judgement.status == "wrong_answer":
             detail = said or "the program ended before the tests did"
-        return replace(judgement, detail=grade.clip("\n".join(filter(None, [note, detail]))))
+        return replace(judgement, detail=clip("\n".join(filter(None, [note, detail]))))
 
     def _refused(self, code: str, detail: str) -> Judgement:
-        ladder = self._settings.rewards
-        reward = reward_for("compile_error", 0, 1, warnings=False, ladder=ladder)
-        return Judgement("compile_error", reward, 0, 1, grade.clip(detail), code)
+        return Judgement("compile_error", self._settings.rewards.compile_error, 0, 1, clip(detail), code)
 
 
 def _judged_outside(report: Report, proof: bytes) -> str:
@@ -201,10 +190,6 @@ def _exported(compiler: str) -> set[str]:
     if "strcmp" not in found:
         raise InfrastructureError(f"{compiler}: its C library cannot be read; apt install libc6-dev binutils")
     return found
-
-
-def _quoted(command: list[str]) -> str:
-    return " ".join(f"'{word}'" for word in command)
 
 
 def _bytes(source: str) -> bytes:

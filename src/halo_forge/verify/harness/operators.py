@@ -9,27 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from halo_forge.verify.harness.declarations import close
+from halo_forge.verify.harness.declarations import FUNDAMENTAL, close
 from halo_forge.verify.harness.tokens import Token, directive
 
 _CLASS = {"struct", "class", "union"}
 _COMPARING = {"=", "!", "<", ">", "&", "|", ","}
 _NOT_NAMED = {"<", "::", ">", "&", "*"}
 """What stands behind a type's name rather than behind the name of what is declared."""
-_FUNDAMENTAL = {
-    "int",
-    "long",
-    "short",
-    "char",
-    "bool",
-    "float",
-    "double",
-    "void",
-    "unsigned",
-    "signed",
-    "const",
-    "auto",
-}
+_NO_NAME = FUNDAMENTAL | {"auto"}
 _LONGEST = 500
 """Tokens in front of a name after which a declaration is not understood any more."""
 
@@ -60,7 +47,7 @@ def handed_to_tests(tokens: Sequence[Token], asked: set[str]) -> str | None:
             continue
         if token.text in suspects and token.text in aliases:
             return f"{token.text} is a type with operators of its own"
-        before = [] if _text(tokens, at + 1) in _NOT_NAMED or token.text in _FUNDAMENTAL else _since(tokens, at)
+        before = [] if _text(tokens, at + 1) in _NOT_NAMED or token.text in _NO_NAME else _since(tokens, at)
         declares_type = bool(_CLASS & set(before))
         if declares_type and set(_until(tokens, at, "{", ";")) & (suspects - {token.text}):
             return f"{token.text} is made from a type with operators of its own"

@@ -18,16 +18,44 @@ _VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 
 def serve(module, read_fd, write_fd):
     """Serve until the referee hangs up."""
-    lent = {}  # number -> stand-in for an object of the tests'
-    objects = {}  # number -> object, kept alive so that a number means one object
-    numbers = {}  # id -> number
+    guest = _Guest(module, read_fd, write_fd)
+    sys.stdout = _Printed(sys.stdout, guest.written)
+    guest.line.serve()
 
-    def number_of(value):
-        number = numbers.setdefault(id(value), len(numbers))
-        objects[number] = value
-        return number
 
-    def refer(value):
+class _Guest:
+    """The line to the referee, and what it may ask for."""
+
+    def __init__(self, module, read_fd, write_fd):
+        self.module = module
+        self.lent = {}  # number -> stand-in for an object of the tests'
+        self.objects = {}  # number -> object, kept alive so that a number means one object
+        self.numbers = {}  # id -> number
+        self.written = []  # what has been printed since the last reply
+        self.late = {}  # id of an iterator -> error to raise when more of it is asked for
+        asking = builtins.input
+        self.line = peer.Peer(
+            lambda count: os.read(read_fd, count),
+            lambda data: os.write(write_fd, data),
+            {
+                "get": self._get,
+                "names": lambda: [name for name in vars(module) if isinstance(name, str)],
+                "call": self._call,
+                "take": self._take,
+                "setinput": lambda function: setattr(builtins, "input", function or asking),
+                "getattr": getattr,
+                "setattr": setattr,
+                "setglobal": lambda name, value: setattr(module, name, value),
+                "isinstance": isinstance,
+                "operate": _operate,
+            },
+            self._refer,
+            self._resolve,
+            _describe,
+            _restore,
+        )
+
+    def _refer(self, value):
         if isinstance(value, _Callback):
             return wire.Reference("test function", value.number)
         if type(value) is _Lent:
@@ -36,50 +64,45 @@ def serve(module, read_fd, write_fd):
         if isinstance(value, type) and vars(builtins).get(value.__name__) is value:
             return wire.Reference("builtin", value.__name__)
         if isinstance(value, type):
-            return wire.Reference("class", number_of(value), value.__name__, _ancestors(value))
+            return wire.Reference("class", self._number_of(value), value.__name__, _ancestors(value))
         if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)):
-            return wire.Reference("function", number_of(value), getattr(value, "__name__", "function"))
+            return wire.Reference("function", self._number_of(value), getattr(value, "__name__", "function"))
         plain_iterable = isinstance(value, _ITERATORS + _VIEWS)
-        return wire.Reference("object", number_of(value), kind.__name__, number_of(kind), plain_iterable)
+        return wire.Reference("object", self._number_of(value), kind.__name__, self._number_of(kind), plain_iterable)
 
-    def resolve(reference):
+    def _number_of(self, value):
+        number = self.numbers.setdefault(id(value), len(self.numbers))
+        self.objects[number] = value
+        return number
+
+    def _resolve(self, reference):
         if reference.kind == "test function":
-            return _Callback(line, *reference.fields)
+            return _Callback(self.line, *reference.fields)
         if reference.kind == "test object":
             (number,) = reference.fields
-            return lent.setdefault(number, _Lent(line, number))
+            return self.lent.setdefault(number, _Lent(self.line, number))
         if reference.kind == "builtin":
             return getattr(builtins, reference.fields[0])
-        return objects[reference.fields[0]]
+        return self.objects[reference.fields[0]]
 
-    def describe(error):
-        kind = type(error)
-        own = None if kind.__module__ == "builtins" else kind
-        arguments = [value if _is_plain(value) else str(value) for value in error.args]
-        attributes = {name: value for name, value in vars(error).items() if name[:1] != "_" and _is_plain(value)}
-        return own, _ancestors(kind), kind.__name__, arguments, attributes
-
-    def restore(name, arguments):
-        return getattr(builtins, name, RuntimeError)(*arguments)
-
-    def get(name, tested):
-        value = getattr(module, name)
+    def _get(self, name, tested):
+        value = getattr(self.module, name)
         if tested and isinstance(value, type):
             wire.OWN.add(value)
         return value
 
-    def call(target, arguments, keywords):
+    def _call(self, target, arguments, keywords):
         """(value, the arguments as they are now if the value is None, what was printed)."""
         value = target(*arguments, **keywords)
         changed = value is None and any(not isinstance(one, _SCALARS) for one in (*arguments, *keywords.values()))
-        printed = "".join(written)
-        written.clear()
+        printed = "".join(self.written)
+        self.written.clear()
         return value, ((arguments, keywords) if changed else None), printed
 
-    def take(iterator, count):
+    def _take(self, iterator, count):
         """The next few items of a builtin iterator; an error after some of them is raised when more are asked for."""
-        if id(iterator) in late:
-            raise late.pop(id(iterator))
+        if id(iterator) in self.late:
+            raise self.late.pop(id(iterator))
         items = []
         try:
             while len(items) < count:
@@ -87,34 +110,20 @@ def serve(module, read_fd, write_fd):
         except BaseException as error:  # noqa: BLE001 - it belongs to the asker
             if not items:
                 raise
-            late[id(iterator)] = error
+            self.late[id(iterator)] = error
         return items
 
-    written, late, asking = [], {}, builtins.input
-    sys.stdout = _Printed(sys.stdout, written)
 
-    operations = {
-        "get": get,
-        "names": lambda: [name for name in vars(module) if isinstance(name, str)],
-        "call": call,
-        "take": take,
-        "setinput": lambda function: setattr(builtins, "input", function or asking),
-        "getattr": getattr,
-        "setattr": setattr,
-        "setglobal": lambda name, value: setattr(module, name, value),
-        "isinstance": isinstance,
-        "operate": _operate,
-    }
-    line = peer.Peer(
-        lambda count: os.read(read_fd, count),
-        lambda data: os.write(write_fd, data),
-        operations,
-        refer,
-        resolve,
-        describe,
-        restore,
-    )
-    line.serve()
+def _describe(error):
+    kind = type(error)
+    own = None if kind.__module__ == "builtins" else kind
+    arguments = [value if _is_plain(value) else str(value) for value in error.args]
+    attributes = {name: value for name, value in vars(error).items() if name[:1] != "_" and _is_plain(value)}
+    return own, _ancestors(kind), kind.__name__, arguments, attributes
+
+
+def _restore(name, arguments):
+    return getattr(builtins, name, RuntimeError)(*arguments)
 
 
 _BASES = (bool, int, float, str, bytes, bytearray, list, tuple, set, frozenset, dict)
@@ -172,23 +181,9 @@ def _operator(name):
 
 
 for _name in (
-    "bool",
-    "len",
-    "str",
-    "repr",
-    "hash",
-    "contains",
-    "getitem",
-    "setitem",
-    "eq",
-    "ne",
-    "lt",
-    "le",
-    "gt",
-    "ge",
+    *("bool", "len", "str", "repr", "hash", "contains", "getitem", "setitem", "eq", "ne", "lt", "le", "gt", "ge"),
+    *("add", "sub", "mul", "truediv", "mod", "neg", "call"),
 ):
-    setattr(_Lent, "__%s__" % _name, _operator(_name))
-for _name in ("add", "sub", "mul", "truediv", "mod", "neg", "call"):
     setattr(_Lent, "__%s__" % _name, _operator(_name))
 _Lent.__iter__ = lambda self: iter(_ask_for(self, "operate", "iter"))
 

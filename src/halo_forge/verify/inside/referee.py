@@ -182,9 +182,11 @@ def _public(name):
 
 _OPERATORS = {"bool": bool, "len": len, "str": str, "repr": repr, "hash": hash, "iter": list}
 _OPERATORS["call"] = lambda value, *arguments: value(*arguments)
-for _name in ("contains", "getitem", "setitem", "eq", "ne", "lt", "le", "gt", "ge", "add", "sub", "mul", "truediv"):
+for _name in (
+    *("contains", "getitem", "setitem", "eq", "ne", "lt", "le", "gt", "ge"),
+    *("add", "sub", "mul", "truediv", "mod", "neg"),
+):
     _OPERATORS[_name] = getattr(_operator, _name)
-_OPERATORS |= {"mod": _operator.mod, "neg": _operator.neg}
 
 
 class RemoteError(Exception):
