@@ -10,7 +10,8 @@ from verify_tasks import task_of
 
 from halo_forge.config_verify import Custom, Verify
 from halo_forge.errors import InfrastructureError, InputError
-from halo_forge.records import CompileTests
+from halo_forge.records import CompileTests, Sample
+from halo_forge.verify.judge import judge_samples
 from halo_forge.verify.registry import get_verifier
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
@@ -109,6 +110,58 @@ def test_a_class_by_import_path_is_used_with_its_options(tmp_path, monkeypatch):
         get_verifier("custom", Verify(custom=Custom(implementation="own_verifier:Half")))
     with pytest.raises(InputError, match="cannot import own_verifier:Nobody"):
         get_verifier("custom", Verify(custom=Custom(implementation="own_verifier:Nobody")))
+
+
+PATIENT = """
+import time
+
+from halo_forge.verify.protocol import Judgement
+
+
+class Sleeper:
+    name, isolation = "a name of its own", "none"
+    made = []
+
+    def __init__(self, settings, options):
+        self.limit, self.closed, self.judged = settings.run_timeout_s, False, []
+        self.made.append(self)
+
+    def probe(self):
+        pass
+
+    def check(self, task):
+        pass
+
+    def extract(self, task, completion):
+        return completion
+
+    def judge(self, task, completion):
+        self.judged.append(completion)
+        if "solution" in completion:
+            time.sleep(0.05)
+        if "late" in completion and self.limit < 0.4:
+            return Judgement("timeout", 0.5, 0, 1, "late", completion)
+        return Judgement("pass", 1.0, 1, 1, "", completion)
+
+    def close(self):
+        self.closed = True
+"""
+
+
+def test_late_answers_get_the_patience_of_their_task_from_a_verifier_that_is_closed_again(tmp_path, monkeypatch):
+    """Its reference takes 0.05 s and so grants 0.5 s, is asked once, and the verifier is found under `custom`."""
+    (tmp_path / "patient_verifier.py").write_text(PATIENT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    settings = Verify(custom=Custom(implementation="patient_verifier:Sleeper"), run_timeout_s=0.2, cache=False)
+    task = TASK.model_copy(update={"solution": "solution"})
+    samples = [Sample.of_reference(task, completion, completion) for completion in ("late 1", "late 2")]
+    verdicts = judge_samples({task.task_id: task}, samples, settings, verifier="custom", wip=tmp_path / "wip")
+    assert [verdict.status for verdict in verdicts] == ["pass", "pass"]
+    first, *patient = sys.modules["patient_verifier"].Sleeper.made
+    assert sum("solution" in completion for completion in first.judged) == 1
+    assert [one.judged for one in patient] == [["late 1"], ["late 2"]]
+    assert first.closed and all(one.closed and one.limit >= 0.4 for one in patient)
 
 
 def test_a_command_that_the_box_cannot_see_is_refused_before_anything_is_judged(tmp_path):

@@ -41,6 +41,8 @@ class _Program:
     """Samples that hold the same program for the same tests, and the judgement known for it from before."""
 
     task: Task
+    asked: str
+    """The name that the verifier was asked for by; one of the user's own may call itself otherwise."""
     verifier: Verifier
     tests: str
     code: str | None
@@ -84,7 +86,7 @@ def judge_samples(
         asked = {id(program.verifier): program.verifier for program in todo if program.known is None}.values()
         for used in asked:
             used.probe()
-            held.callback(getattr(used, "close", lambda: None))
+            held.enter_context(_closing(used))
         cores = len(os.sched_getaffinity(0))
         workers = settings.workers or max([cores, *(getattr(used, "workers", 0) for used in asked)])
         appender = held.enter_context(Appender(wip))
@@ -112,7 +114,7 @@ def _group(tasks: Mapping[str, Task], samples: Sequence[Sample], settings: Verif
     made: dict[str, Verifier] = {}
     groups: dict[tuple, _Program] = {}
     seen: set[str] = set()
-    checked: dict[str, tuple[Verifier, str]] = {}
+    checked: dict[str, tuple[str, Verifier, str]] = {}
     for sample in samples:
         if sample.sample_id in seen:
             raise InputError(f"sample {sample.sample_id}: this sample_id comes twice; make sample ids unique")
@@ -125,11 +127,11 @@ def _group(tasks: Mapping[str, Task], samples: Sequence[Sample], settings: Verif
             if name not in made:
                 made[name] = get_verifier(name, settings)
             made[name].check(task)
-            checked[task.task_id] = made[name], task.tests.model_dump_json()
-        chosen, tests = checked[task.task_id]
+            checked[task.task_id] = name, made[name], task.tests.model_dump_json()
+        asked, chosen, tests = checked[task.task_id]
         code = chosen.extract(task, sample.completion)
         key = (chosen.name, task.language, tests, code)
-        groups.setdefault(key, _Program(task, chosen, tests, code)).samples.append(sample)
+        groups.setdefault(key, _Program(task, asked, chosen, tests, code)).samples.append(sample)
     return list(groups.values())
 
 
@@ -193,26 +195,45 @@ def _again_if_late(
             late.append((program, seconds))
         else:
             yield program, judgement, seconds
+    asked: dict[str, float] = {}
     for program, seconds in late:
-        patient = dataclasses.replace(program, verifier=_patient(program, settings))
-        judgement, again = _judge_one(patient)
+        if program.task.task_id not in asked:
+            asked[program.task.task_id] = _seconds_asked(program)
+        with _patient(program, settings, asked[program.task.task_id]) as verifier:
+            judgement, again = _judge_one(dataclasses.replace(program, verifier=verifier))
         yield program, judgement, seconds + again
 
 
-def _patient(program: _Program, settings: Verify) -> Verifier:
-    """The verifier, with a time limit of at least REFERENCE_TIMES what the reference solution takes for a test."""
+@contextlib.contextmanager
+def _patient(program: _Program, settings: Verify, seconds: float) -> Iterator[Verifier]:
+    """The verifier, with a time limit of at least `seconds` a test."""
+    if seconds <= settings.run_timeout_s:
+        yield program.verifier
+        return
+    with _closing(get_verifier(program.asked, settings.model_copy(update={"run_timeout_s": seconds}))) as verifier:
+        yield verifier
+
+
+def _seconds_asked(program: _Program) -> float:
+    """REFERENCE_TIMES what the reference solution takes for a test; 0 if there is none, or it does not pass."""
     task = program.task
     if task.solution is None:
-        return program.verifier
+        return 0.0
     reference = dataclasses.replace(
         program,
         samples=[program.samples[0].model_copy(update={"completion": f"````{task.language}\n{task.solution}\n````"})],
     )
     judgement, seconds = _judge_one(reference)
-    wanted = REFERENCE_TIMES * seconds / max(judgement.tests_total, 1)
-    if judgement.status != "pass" or wanted <= settings.run_timeout_s:
-        return program.verifier
-    return get_verifier(program.verifier.name, settings.model_copy(update={"run_timeout_s": wanted}))
+    return REFERENCE_TIMES * seconds / max(judgement.tests_total, 1) if judgement.status == "pass" else 0.0
+
+
+@contextlib.contextmanager
+def _closing(verifier: Verifier) -> Iterator[Verifier]:
+    """Ends what the verifier holds, such as a connection, if it holds anything."""
+    try:
+        yield verifier
+    finally:
+        getattr(verifier, "close", lambda: None)()
 
 
 def _judge_one(program: _Program) -> tuple[Judgement, float]:
