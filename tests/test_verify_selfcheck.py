@@ -181,6 +181,20 @@ def test_nothing_that_does_harm_is_given_to_a_verifier_without_a_box(cases):
     assert any("outside a box" in reason for reason in skipped(outcomes))
 
 
+def test_what_a_compiler_does_not_have_is_not_asked_of_it_as_a_right_answer(cases):
+    """Neither as a case of its own nor as the honest program after a hostile one; the hostile one is judged."""
+    hostile = next(case for case in cases if case.name == "python_stdio/exit_at_once")
+    honest = dataclasses.replace(hostile.honest, asks=("gnu",))
+    poor = Fake(lambda task, completion: judgement("compile_error"))
+    poor.lacks = ("gnu", "posix")
+    outcomes = run_selfcheck(poor, [honest, dataclasses.replace(hostile, honest=honest)])
+    assert failures(outcomes) == []
+    assert [outcome.status for outcome in outcomes] == [SKIPPED, "compile_error"]
+    assert list(skipped(outcomes)) == ["it asks for gnu, which the verifier's compiler does not have"]
+    poor.lacks = ("posix",)
+    assert "refused as compile_error" in problems_of(run_selfcheck(poor, [honest]))[honest.name]
+
+
 def test_a_missing_toolchain_is_a_reason_to_skip_its_cases_alone(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     go = [case for case in load_cases() if case.name.startswith("go/")]

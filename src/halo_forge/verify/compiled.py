@@ -59,6 +59,10 @@ class CompiledVerifier:
         return f"{languages}: compiled and linked; {f'not run: {why}' if why else 'run once a test'}"
 
     @property
+    def lacks(self) -> tuple[str, ...]:
+        return self._toolchain.lacks
+
+    @property
     def isolation(self) -> str:
         return self._sandbox.isolation
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,6 +81,12 @@ class Mingw(Gcc):
     address_space_mb = wine.ADDRESS_SPACE_MB
     start_s = wine.START_S
     open_files = wine.OPEN_FILES
+    lacks = ("posix",)
+
+    def compiler(self, language: str) -> str:
+        """Of two kinds the one with POSIX threads: only there is a std::thread."""
+        name = self.compilers[language]
+        return shutil.which(f"{name}-posix") or find(name, self.package)
 
     def binds(self) -> list[Path]:
         return [*super().binds(), cache_folder("wine")]

@@ -43,6 +43,7 @@ class MsvcVerifier:
     """
 
     name = "msvc"
+    lacks = ("posix", "unistd", "gnu", "vla")
 
     def __init__(self, settings: Verify, remote: Msvc, platform: Platform | None = None):
         """`platform`: what kind of host it is, if not Windows."""

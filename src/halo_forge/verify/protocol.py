@@ -6,7 +6,8 @@ retries that and never turns it into a reward.
 
 What a verifier may have beside that, and is asked for where it does: `fingerprint()`, all that decides its verdicts
 beside the task and the program, without which they are not kept between runs; `workers`, how many threads are worth
-judging with; `close()`, called when all is judged.
+judging with; `close()`, called when all is judged; `lacks`, what right answers may ask for elsewhere and its compiler
+does not have (see `selfcheck_cases`).
 """
 
 from __future__ import annotations

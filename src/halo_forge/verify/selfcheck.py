@@ -74,7 +74,7 @@ def run_selfcheck(
                 watch.settle()
             outcome = _judge(verifier, case)
             more = [*outcome.problems, *watch.new()]
-            if case.expect != ("pass",) and case.honest is not None:
+            if case.expect != ("pass",) and case.honest is not None and not _why_not(verifier, case.honest):
                 after = _judge(verifier, case.honest)
                 more += [f"an honest program after it: {problem}" for problem in after.problems]
             outcome = dataclasses.replace(outcome, problems=tuple(more))
@@ -98,7 +98,7 @@ def run_stress(
     outcomes = []
     with Watch() as watch, ThreadPoolExecutor(2 * at_once) as threads:
         for case in cases:
-            if not (case.bomb and case.honest) or _why_not(verifier, case):
+            if not (case.bomb and case.honest) or _why_not(verifier, case) or _why_not(verifier, case.honest):
                 continue
             asked = [case, case.honest] * at_once
             done = list(threads.map(lambda one: _judge(verifier, one, alone=False), asked))
@@ -129,6 +129,8 @@ def _why_not(verifier: Verifier, case: Case) -> str:
         return "it does harm outside a box, and the verifier's isolation is none"
     if verifier.name.endswith("-compile") and not isinstance(case.task.tests, CompileTests):
         return "the verifier says itself that it cannot tell"
+    if missing := set(case.asks) & set(getattr(verifier, "lacks", ())):
+        return f"it asks for {min(missing)}, which the verifier's compiler does not have"
     try:
         verifier.check(case.task)
     except InputError as error:

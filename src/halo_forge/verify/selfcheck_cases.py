@@ -17,6 +17,10 @@ A file is of one language and holds tasks (tests, and a right answer) and cases 
         import os
         os._exit(0)
 
+`asks: [posix]`, in a task of its solution, names what a right answer wants beside the standard library: `posix`
+(getline, dprintf), `unistd` (read, write), `gnu` (<bits/stdc++.h>, asm), `vla` (arrays of variable length). A verifier
+whose compiler has no such thing says so in `lacks` and is not asked.
+
 The solution of each task is a case too. `<<secret>>` in tests is a text that nobody can guess, new in every run;
 `~~TEXT*N~~` in a program or completion is TEXT, N times over.
 """
@@ -28,7 +32,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import Field
@@ -63,6 +67,11 @@ class Case:
     """Whether it starves its neighbours, where nothing holds it."""
     honest: Case | None = None
     """A right answer, which must pass after this one too."""
+    asks: tuple[str, ...] = ()
+    """What the program wants that not every compiler has."""
+
+
+Feature = Literal["posix", "unistd", "gnu", "vla"]
 
 
 class _Task(Section):
@@ -70,6 +79,8 @@ class _Task(Section):
     """As in a Task record."""
     solution: str | None = None
     entry_point: str | None = None
+    asks: list[Feature] = []
+    """Of the solution."""
 
 
 class _Case(Section):
@@ -82,6 +93,7 @@ class _Case(Section):
     first: str | None = None
     boxed: bool = False
     bomb: bool = False
+    asks: list[Feature] = []
 
 
 class _File(Section):
@@ -122,6 +134,7 @@ def _load(path: Path) -> Iterator[Case]:
             "The task's own solution.",
             solution=True,
             boxed=file.boxed,
+            asks=tuple(file.tasks[name].asks),
         )
         for name, task in tasks.items()
         if task.solution is not None
@@ -144,6 +157,7 @@ def _load(path: Path) -> Iterator[Case]:
             first=None if spec.first is None else _fenced(file.language, _spelled(spec.first)),
             boxed=file.boxed or spec.boxed,
             bomb=spec.bomb,
+            asks=tuple(spec.asks),
             honest=honest.get(name) or next(iter(honest.values()), None),
         )
 

@@ -25,6 +25,8 @@ class Toolchain(Protocol):
     """CPU seconds that go by before a program's own code runs; they come on top of its time limit."""
     open_files: int = OPEN_FILES
     """Files that a program and its runtime may hold open."""
+    lacks: tuple[str, ...] = ()
+    """What its compilers do not have of the things that `selfcheck_cases` names."""
     trials: dict[str, str]
     """A program of each language that must compile, and run if programs can, for `probe` to be content."""
 
