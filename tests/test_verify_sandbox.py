@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
+from conftest import REPOSITORY, wait_until
 from verify_tasks import stdio_tests, task_of
 
 from halo_forge.config import Verify
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import CallCase, CallTests, CompileTests
+from halo_forge.verify import cgroup
 from halo_forge.verify.registry import get_verifier
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
@@ -322,3 +328,34 @@ def test_mode_none_says_so_and_still_limits():
     daemon = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    os.fork() and os._exit(0)\n    time.sleep(1000)\nprint(8)"
     assert judge(verifier, daemon).status == "pass"
     assert children() == []
+
+
+def boxes_that_show(folder):
+    """Processes of bubblewrap whose box was to show `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(folder) in process.cmdline() and process.name() == "bwrap":
+                found.append(process)
+        except psutil.Error:
+            continue  # it has just ended
+    return found
+
+
+def test_a_judge_killed_while_its_box_opens_leaves_no_process(tmp_path):
+    """It kills itself where it would wait for word from bubblewrap, which has just been started."""
+    script = (
+        "import os, sys; from pathlib import Path\n"
+        "from halo_forge.config import Verify; from halo_forge.verify import sandbox\n"
+        "from halo_forge.verify.job import Job, Limits\n"
+        "sandbox._enter = lambda *_: os.kill(os.getpid(), 9)\n"
+        "box = sandbox.Sandbox(Verify(), binds=[Path(sys.argv[1])])\n"
+        "box.run(Job(files={}, run_limits=Limits(cpu_s=1, memory_mb=256, processes=4, output_kb=4)))\n"
+    )
+    if cgroup.pool() is None:
+        pytest.skip("without control groups nobody waits for word from bubblewrap")
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "src")}
+    for _ in range(4):
+        judge = subprocess.run([sys.executable, "-c", script, str(tmp_path)], env=environment)
+        assert judge.returncode == -signal.SIGKILL
+    assert wait_until(lambda: not boxes_that_show(tmp_path), 20), "a process of the box survives its judge"
