@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -22,19 +25,31 @@ def cache_folder(kind: str) -> Path:
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """`folder`, made by `make(temporary)` and renamed when whole; safe when two processes try at once."""
+    """`folder`, made by `make(temporary)` and renamed when whole; of two processes that want it one waits."""
     if folder.exists():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        make(temporary)
-        temporary.chmod(0o755)
-        try:
+    with unfinished(folder) as temporary:
+        if not folder.exists():
+            make(temporary)
+            temporary.chmod(0o755)
             temporary.rename(folder)
-        except OSError:
-            if not folder.exists():
-                raise
-        return folder
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+@contextlib.contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """A folder beside `path` for what is to become it, while no other process makes the same.
+
+    What is left in it goes with it, and so does what a killed process left.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.parent / f".{path.name}~lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # let go of when this process ends, however it ends
+        for left in path.parent.glob(f".{glob.escape(path.name)}~*"):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}~", dir=path.parent))
+        try:
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)

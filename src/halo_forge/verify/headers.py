@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from halo_forge.cache import cache_folder
+from halo_forge.cache import cache_folder, unfinished
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import whole_file
 from halo_forge.verify.job import BOX_PATH
@@ -134,14 +135,15 @@ def _build(compiler: str, flags: tuple[str, ...], text: str, path: Path) -> None
     stub = path.with_suffix("")
     with whole_file(stub) as file:
         file.write(text)
-    with tempfile.TemporaryDirectory(prefix="halo-forge-") as scratch:
-        built = Path(scratch) / f"built{path.suffix}"
+    with unfinished(path) as scratch:
+        if path.exists():
+            return  # another process has built it meanwhile
+        built = scratch / f"built{path.suffix}"
         command = [compiler, *flags, "-w", "-x", "c++-header", str(stub), "-o", str(built)]
         done = subprocess.run(command, capture_output=True, text=True, env={"PATH": BOX_PATH})
         if done.returncode != 0:
             raise InfrastructureError(f"{compiler} cannot precompile {stub}: {done.stderr.strip()[:300]}")
-        with whole_file(path, "wb") as file:
-            file.write(built.read_bytes())
+        os.replace(built, path)
 
 
 @functools.cache

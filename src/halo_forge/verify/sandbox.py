@@ -162,8 +162,8 @@ def _run(
     status, status_fd = os.pipe() if group else (None, None)
     if group:
         command = [command[0], "--json-status-fd", str(status_fd), *command[1:]]
-        # The reading end too: without a reader, the judge being killed just now, bubblewrap would die of its message and
-        # leave its child waiting for ever. So the box opens, finds no job, and ends.
+        # The reading end too: had it no reader left, the judge being killed just now, bubblewrap would die of its
+        # message and leave its child waiting for ever. So the box opens, finds no job, and ends.
         fds = [*fds, status, status_fd]
     try:
         process = subprocess.Popen(
