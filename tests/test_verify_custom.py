@@ -70,14 +70,13 @@ def test_settings_that_say_nothing_are_refused(settings, words):
 
 
 OWN = """
+import time
+
 from halo_forge.verify.protocol import Judgement
 
 
-class Longest:
-    name, isolation = "longest", "none"
-
-    def __init__(self, settings, options):
-        self.limit = options["limit"]
+class Own:
+    isolation = "none"
 
     def probe(self):
         pass
@@ -87,53 +86,26 @@ class Longest:
 
     def extract(self, task, completion):
         return completion
+
+
+class Longest(Own):
+    name = "longest"
+
+    def __init__(self, settings, options):
+        self.limit = options["limit"]
 
     def judge(self, task, completion):
         fine = len(completion) <= self.limit
         return Judgement("pass" if fine else "wrong_answer", 1.0 if fine else 0.0, int(fine), 1, "", completion)
 
 
-class Half:
-    def __init__(self, settings, options):
-        pass
-"""
-
-
-def test_a_class_by_import_path_is_used_with_its_options(tmp_path, monkeypatch):
-    (tmp_path / "own_verifier.py").write_text(OWN)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    settings = Verify(custom=Custom(implementation="own_verifier:Longest", options={"limit": 3}))
-    verifier = get_verifier("custom", settings)
-    assert verifier.judge(TASK, "abc").status == "pass" and verifier.judge(TASK, "abcd").status == "wrong_answer"
-    with pytest.raises(InputError, match="lacks name, isolation, probe"):
-        get_verifier("custom", Verify(custom=Custom(implementation="own_verifier:Half")))
-    with pytest.raises(InputError, match="cannot import own_verifier:Nobody"):
-        get_verifier("custom", Verify(custom=Custom(implementation="own_verifier:Nobody")))
-
-
-PATIENT = """
-import time
-
-from halo_forge.verify.protocol import Judgement
-
-
-class Sleeper:
-    name, isolation = "a name of its own", "none"
+class Sleeper(Own):
+    name = "a name of its own"
     made = []
 
     def __init__(self, settings, options):
         self.limit, self.closed, self.judged = settings.run_timeout_s, False, []
         self.made.append(self)
-
-    def probe(self):
-        pass
-
-    def check(self, task):
-        pass
-
-    def extract(self, task, completion):
-        return completion
 
     def judge(self, task, completion):
         self.judged.append(completion)
@@ -145,20 +117,41 @@ class Sleeper:
 
     def close(self):
         self.closed = True
+
+
+class Half:
+    def __init__(self, settings, options):
+        pass
 """
 
 
-def test_late_answers_get_the_patience_of_their_task_from_a_verifier_that_is_closed_again(tmp_path, monkeypatch):
-    """Its reference takes 0.05 s and so grants 0.5 s, is asked once, and the verifier is found under `custom`."""
-    (tmp_path / "patient_verifier.py").write_text(PATIENT)
+@pytest.fixture
+def own_verifier(tmp_path, monkeypatch):
+    """OWN can be imported as own_verifier, as a module beside params.yaml can."""
+    (tmp_path / "own_verifier.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    settings = Verify(custom=Custom(implementation="patient_verifier:Sleeper"), run_timeout_s=0.2, cache=False)
+    monkeypatch.delitem(sys.modules, "own_verifier", raising=False)
+
+
+def test_a_class_by_import_path_is_used_with_its_options(own_verifier):
+    settings = Verify(custom=Custom(implementation="own_verifier:Longest", options={"limit": 3}))
+    verifier = get_verifier("custom", settings)
+    assert verifier.judge(TASK, "abc").status == "pass" and verifier.judge(TASK, "abcd").status == "wrong_answer"
+    with pytest.raises(InputError, match="lacks name, isolation, probe"):
+        get_verifier("custom", Verify(custom=Custom(implementation="own_verifier:Half")))
+    with pytest.raises(InputError, match="cannot import own_verifier:Nobody"):
+        get_verifier("custom", Verify(custom=Custom(implementation="own_verifier:Nobody")))
+
+
+def test_late_answers_get_the_patience_of_their_task_from_a_verifier_that_is_closed_again(tmp_path, own_verifier):
+    """Its reference takes 0.05 s and so grants 0.5 s, is asked once, and the verifier is found under `custom`."""
+    settings = Verify(custom=Custom(implementation="own_verifier:Sleeper"), run_timeout_s=0.2, cache=False)
     task = TASK.model_copy(update={"solution": "solution"})
     samples = [Sample.of_reference(task, completion, completion) for completion in ("late 1", "late 2")]
     verdicts = judge_samples({task.task_id: task}, samples, settings, verifier="custom", wip=tmp_path / "wip")
     assert [verdict.status for verdict in verdicts] == ["pass", "pass"]
-    first, *patient = sys.modules["patient_verifier"].Sleeper.made
+    first, *patient = sys.modules["own_verifier"].Sleeper.made
     assert sum("solution" in completion for completion in first.judged) == 1
     assert [one.judged for one in patient] == [["late 1"], ["late 2"]]
     assert first.closed and all(one.closed and one.limit >= 0.4 for one in patient)
