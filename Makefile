@@ -60,7 +60,7 @@ mlflow: setup
 ## Say what is installed here, what is missing and how to get it
 .PHONY: doctor
 doctor: setup
-	@python -m halo_forge.doctor
+	@halo-forge doctor
 
 ## Run the fast tests (minutes, no network, no GPU)
 .PHONY: test

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from halo_forge.config import Cycle, load_params
 from halo_forge.errors import HaloForgeError, InputError
+from halo_forge.settings.params import load_params
+from halo_forge.settings.raft import Cycle
 
 
 def arguments(cycles: dict[str, Cycle], n: int) -> list[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from halo_forge.benchmark.ladder import ladder, print_ladder
 from halo_forge.benchmark.results import load_results
-from halo_forge.config import load_params
 from halo_forge.errors import HaloForgeError
+from halo_forge.settings.params import load_params
 
 try:
     print_ladder(ladder(load_results(load_params(), Path())))

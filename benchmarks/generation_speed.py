@@ -17,11 +17,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
-from halo_forge.config import Generate, load_params  # noqa: E402
 from halo_forge.data.builtin import load_families, variants  # noqa: E402
-from halo_forge.generate.engine import Request, open_engine  # noqa: E402
+from halo_forge.generate.engine import open_engine  # noqa: E402
+from halo_forge.generate.protocol import Request  # noqa: E402
 from halo_forge.model.base import materialise, resolve  # noqa: E402
 from halo_forge.model.chat import Chat  # noqa: E402
+from halo_forge.settings.generate import Generate  # noqa: E402
+from halo_forge.settings.params import load_params  # noqa: E402
 
 
 def main() -> None:

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import psutil
 
-from halo_forge.config import Verify
 from halo_forge.records import CallCase, CallTests, PythonTests, Sample, Source, StdioCase, StdioTests, Task, Verdict
+from halo_forge.settings.verify import Verify
 from halo_forge.verify.judge import judge_samples
-from halo_forge.verify.leftovers import Watch
+from halo_forge.verify.selfcheck.leftovers import Watch
 
 MEMORY_MB = 32
 """How much resident memory may grow between the tenth and the last verdict: the records, and the allocator."""

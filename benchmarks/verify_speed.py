@@ -20,10 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
-from halo_forge.config import Verify
 from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task
-from halo_forge.verify import cgroup, gcc, interpreter
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.cpp import gcc
 from halo_forge.verify.judge import judge_samples
+from halo_forge.verify.sandbox import cgroup, interpreter
 
 TESTS = 10
 CPP = {

@@ -10,25 +10,18 @@ files in prepare.sources, such as {dataset: data/generated/rust_async.jsonl}.
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+from begin import stage
 
-from halo_forge.config import Params, load_params
 from halo_forge.records import write_json
-from halo_forge.stage import stage
+from halo_forge.settings.params import Params
+from halo_forge.settings.watched import watched
 
 FOLDER = Path("data/generated")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options = parser.parse_args()
-    params = load_params(options.params)
-
+def main(params: Params) -> None:
     reports = generate(params) if params.generate_data.enabled else []
     write_json(FOLDER / "report.json", {"enabled": params.generate_data.enabled, "topics": reports})
     if not params.generate_data.enabled:
@@ -37,10 +30,15 @@ def main() -> None:
 
 def generate(params: Params) -> list[dict]:
     """One file a topic. Raises InputError, or InfrastructureError for a missing key or an unreachable server."""
+    from halo_forge.data.llm.topics import is_topic_file
     from halo_forge.data.llm_generate import generate_file, load_topic
 
     reports = []
-    specs = [load_topic(name) for name in params.generate_data.topics]  # all read before the first is paid for
+    names = params.generate_data.topics
+    for name in names:
+        if is_topic_file(name):
+            watched("generate_data.topics", name, Path("data/topics"))
+    specs = [load_topic(name) for name in names]  # all read before the first is paid for
     for spec in specs:
         path = FOLDER / f"{spec.name}.jsonl"
         report = generate_file(spec, params.generate_data, params.verify, path)
@@ -52,4 +50,4 @@ def generate(params: Params) -> list[dict]:
 
 
 if __name__ == "__main__":
-    sys.exit(stage(main))
+    stage(main)

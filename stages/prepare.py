@@ -1,6 +1,7 @@
 """Collect the tasks of every source into one file.
 
-Reads  data/builtin/*.yaml, the files named in prepare.files, the sets and files named in prepare.sources
+Reads  data/builtin/*.yaml, the files of data/own and data/generated that prepare.files and prepare.sources name, the
+       public sets that prepare.sources names
 Writes data/prepared/tasks.jsonl, data/prepared/report.json
 Params prepare, clean, verify
 
@@ -9,26 +10,25 @@ Tasks that the section `clean` asks more of than they have are set aside, with t
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+from begin import stage
 
-from halo_forge.config import load_params
-from halo_forge.config_clean import Clean
 from halo_forge.data.clean.tasks import clean
 from halo_forge.data.prepare import prepare
+from halo_forge.data.public.load import is_file
 from halo_forge.records import write_json, write_records
-from halo_forge.stage import stage, state_dir
+from halo_forge.settings.clean import Clean
+from halo_forge.settings.data import Prepare
+from halo_forge.settings.params import Params
+from halo_forge.settings.watched import watched
+from halo_forge.state import state_dir
+
+GENERATED = Path("data/generated")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options = parser.parse_args()
-    params = load_params(options.params)
-
+def main(params: Params) -> None:
+    check_places(params.prepare)
     tasks, report = prepare(params.prepare, Path())
     if params.clean != Clean():
         state = state_dir("prepare", {"tasks": tasks, "clean": params.clean, "verify": params.verify})
@@ -39,5 +39,14 @@ def main() -> None:
     print(f"prepared {len(tasks)} tasks from {report['by_source']}")
 
 
+def check_places(settings: Prepare) -> None:
+    """Raises InputError for a file that lies where DVC would not see an edit of it."""
+    for file in settings.files:
+        watched("prepare.files", file.path, GENERATED)
+    for source in settings.sources:
+        for path in [*([source.dataset] if is_file(source.dataset) else []), *source.local]:
+            watched("prepare.sources", path, GENERATED)
+
+
 if __name__ == "__main__":
-    sys.exit(stage(main))
+    stage(main)

@@ -5,35 +5,29 @@ Reads  results/{benchmark,raft}/*.json, results/split.json, data/train/*.json, m
 Writes results/report.html (everything in one file), results/ladder.json (a row a model; the DVC plot),
        results/summary.json (pass@1 and compile rate of every model, gains with interval and p; the DVC metrics),
        results/raft_statistics.json (a row a finished cycle)
-Params seed, raft.cycles, benchmark; the report quotes all others
+Params all: the report quotes them
 
 Results of cycles that params.yaml no longer lists are deleted.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+from begin import stage
 
-from halo_forge.benchmark.compare import print_comparisons
 from halo_forge.benchmark.ladder import comparisons, ladder, print_ladder, summary
 from halo_forge.benchmark.report import write_report
 from halo_forge.benchmark.results import load_results, remove_leftovers
-from halo_forge.config import load_params
 from halo_forge.raft.statistics import raft_statistics
 from halo_forge.records import write_json
-from halo_forge.stage import stage
+from halo_forge.settings.params import Params
+from halo_forge.statistics.compare import print_comparisons
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options = parser.parse_args()
-    params, root = load_params(options.params), Path()
-
+def main(params: Params) -> None:
+    root = Path()
     for path in remove_leftovers(params, root):
         print(f"deleted {path}: not among raft.cycles", file=sys.stderr)
     results = load_results(params, root)
@@ -51,4 +45,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(stage(main))
+    stage(main)

@@ -2,32 +2,23 @@
 
 Reads  data/prepared/tasks.jsonl and the files named in split.against
 Writes data/split/{sft,raft,benchmark}.jsonl, results/split.json
-Params seed, split
+Params seed, split, preset
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from pathlib import Path
+from begin import stage
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
-
-from halo_forge.config import load_params
 from halo_forge.data.clean.fingerprint import of_file
 from halo_forge.data.split import split
 from halo_forge.records import Task, read_records, write_json, write_records
-from halo_forge.stage import stage
+from halo_forge.settings.params import Params
+from halo_forge.settings.watched import watched
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options = parser.parse_args()
-    params = load_params(options.params)
-
+def main(params: Params) -> None:
     tasks = read_records("data/prepared/tasks.jsonl", Task)
-    against = [problem for path in params.split.against for problem in of_file(path)]
+    against = [problem for path in params.split.against for problem in of_file(watched("split.against", path))]
     sides, report = split(tasks, params.split, params.seed, against)
     for side, own in sides.items():
         write_records(f"data/split/{side}.jsonl", own)
@@ -38,4 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(stage(main))
+    stage(main)

@@ -9,25 +9,18 @@ Params all
 
 from __future__ import annotations
 
-import argparse
-import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+from begin import stage
 
-from halo_forge.config import load_params
-from halo_forge.stage import stage
-from halo_forge.tracking import record_execution
+from halo_forge.settings.params import Params
+from halo_forge.tracking.record import record_execution
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options = parser.parse_args()
-
-    recorded = record_execution(load_params(options.params), Path())
+def main(params: Params) -> None:
+    recorded = record_execution(params, Path())
     print(f"{recorded.uri}: run {recorded.parent} with {', '.join(recorded.children) or 'no models'}")
 
 
 if __name__ == "__main__":
-    sys.exit(stage(main))
+    stage(main)

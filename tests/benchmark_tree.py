@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from halo_forge.benchmark.evaluate import summarise
-from halo_forge.config import Params
 from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task, Verdict, write_json, write_records
+from halo_forge.settings.params import Params
 
 HOSTILE = [
     "</script><script>alert(1)</script>",

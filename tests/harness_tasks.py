@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from verify_tasks import task_of
 
-from halo_forge.config_verify import Verify
 from halo_forge.records import HarnessTests, Task
+from halo_forge.settings.verify import Verify
 
 SETTINGS = Verify(run_timeout_s=1.0, memory_mb=300, max_processes=8, max_output_kb=64)
 

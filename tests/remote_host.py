@@ -16,8 +16,8 @@ import asyncssh
 import psutil
 from verify_tasks import stdio_tests, task_of
 
-from halo_forge.config import Verify
 from halo_forge.records import CompileTests
+from halo_forge.settings.verify import Verify
 
 SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 DRIVER = Path(__file__).with_name("remote_driver.py")

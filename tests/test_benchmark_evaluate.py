@@ -12,10 +12,10 @@ from benchmark_tree import make_answers, make_tasks, small_params, write_tree
 from halo_forge.benchmark.evaluate import summarise
 from halo_forge.benchmark.ladder import comparisons, ladder, summary
 from halo_forge.benchmark.results import load_results, remove_leftovers
-from halo_forge.config import Benchmark
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.raft.statistics import raft_statistics
 from halo_forge.records import read_json, write_json
+from halo_forge.settings.benchmark import Benchmark
 
 TASKS = make_tasks(families=3, variants=2)
 SETTINGS = Benchmark(samples_per_task=10, k=[1, 5], bootstrap=300)

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from halo_forge.benchmark.compare import compare, sign_flip_p
-from halo_forge.benchmark.passk import bootstrap_means, pass_at_k, share_intervals
 from halo_forge.errors import InputError
+from halo_forge.statistics.bootstrap import bootstrap_means, share_intervals
+from halo_forge.statistics.compare import compare, sign_flip_p
+from halo_forge.statistics.passk import pass_at_k
 
 
 @given(st.data())

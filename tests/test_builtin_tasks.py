@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from halo_forge.config import Prepare, Verify, load_params
 from halo_forge.data.builtin import LANGUAGES, Variant, load_families, variants
 from halo_forge.data.prepare import prepare
 from halo_forge.data.split import split
 from halo_forge.errors import InputError
 from halo_forge.model.chat import fenced
 from halo_forge.records import Sample, Verdict
+from halo_forge.settings.data import Prepare
+from halo_forge.settings.params import load_params
+from halo_forge.settings.verify import Verify
 from halo_forge.verify.judge import judge_samples
 
 FAMILIES = load_families(REPOSITORY / "data" / "builtin")
@@ -108,8 +110,8 @@ def test_every_reference_passes_and_every_wrong_program_fails(tmp_path: Path) ->
 
 
 def test_prepare_refuses_a_task_id_that_comes_twice(tmp_path: Path, make_task) -> None:
-    from halo_forge.config import TaskFile
     from halo_forge.records import write_records
+    from halo_forge.settings.data import TaskFile
 
     write_records(tmp_path / "own.jsonl", [make_task("a"), make_task("a")])
     with pytest.raises(InputError, match="task_id 'a' occurs"):

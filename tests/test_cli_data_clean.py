@@ -14,13 +14,11 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from halo_forge.cli_data import app
+from halo_forge.cli.data import app
+from halo_forge.process import exit_code
 from halo_forge.records import read_json, read_rows
-from halo_forge.stage import exit_code
 
-RUN = (
-    "import sys; from halo_forge.cli_data import app; from halo_forge.stage import exit_code; sys.exit(exit_code(app))"
-)
+RUN = "import sys; from halo_forge.cli.data import app; from halo_forge.process import exit_code; sys.exit(exit_code(app))"
 BENCHMARK = (
     "A lighthouse keeper writes down the height of every wave that hits the rock during the night. Read the number of "
     "waves and their heights, then print how many of them were higher than both of their neighbours."

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from halo_forge import cli_data
+from halo_forge.cli import data as cli_data
 from halo_forge.data.rows import read_file
 from halo_forge.errors import InputError
 from halo_forge.records import Task, read_records
@@ -40,7 +40,7 @@ def prepare(*arguments: object) -> None:
 
 
 def in_a_process(*arguments: object) -> list[str]:
-    code = "import sys; from halo_forge.cli_data import app; from halo_forge.stage import exit_code; sys.exit(exit_code(app))"
+    code = "import sys; from halo_forge.cli.data import app; from halo_forge.process import exit_code; sys.exit(exit_code(app))"
     return [sys.executable, "-c", code, "prepare", *map(str, arguments)]
 
 

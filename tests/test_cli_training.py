@@ -15,7 +15,9 @@ import typer
 from conftest import adapter_weights
 from typer.testing import CliRunner
 
-from halo_forge import cli_benchmark, cli_raft, cli_sft
+from halo_forge.cli import benchmark as cli_benchmark
+from halo_forge.cli import raft as cli_raft
+from halo_forge.cli import sft as cli_sft
 from halo_forge.errors import InputError
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
@@ -63,7 +65,7 @@ def here(tmp_path, monkeypatch, cache) -> Path:
 @pytest.fixture
 def call(here):
     """call("sft", "train", …) -> what it printed; errors meant for the user are raised."""
-    from halo_forge.stage import drop_state
+    from halo_forge.state import drop_state
 
     whole = typer.Typer()
     for name, module in (("sft", cli_sft), ("raft", cli_raft), ("benchmark", cli_benchmark)):
@@ -236,7 +238,7 @@ def test_a_base_model_that_keeps_nothing_has_no_adapter_to_go_on_from(call, here
 
 def start(here: Path, *words: str) -> subprocess.Popen:
     """A real process of the command line in `here`."""
-    program = "import sys; from halo_forge.stage import exit_code; from halo_forge import cli_{0}; sys.exit(exit_code(cli_{0}.app))"
+    program = "import sys; from halo_forge.process import exit_code; from halo_forge.cli import {0}; sys.exit(exit_code({0}.app))"
     command = [sys.executable, "-c", program.format(words[0]), *words[1:]]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.Popen(

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from halo_forge.config import Raft, load_params, read_yaml
 from halo_forge.errors import InputError
+from halo_forge.settings.checking import read_yaml
+from halo_forge.settings.params import load_params
+from halo_forge.settings.raft import Raft
 
 
 @pytest.fixture

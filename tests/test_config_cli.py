@@ -7,12 +7,12 @@ import dataclasses
 import pytest
 from conftest import REPOSITORY
 
-from halo_forge.config import read_yaml
-from halo_forge.config_cli import RaftFile, SftFile, Verifier, read_settings, verify_settings
+from halo_forge.cli.files import RaftFile, SftFile, Verifier, read_settings, verify_settings
 from halo_forge.data.prompts import named_language
 from halo_forge.data.rows import Row, conversation
 from halo_forge.errors import InputError
-from halo_forge.finetune import intervals, split_rows
+from halo_forge.runs.finetune import intervals, split_rows
+from halo_forge.settings.checking import read_yaml
 
 
 def test_a_flag_wins_over_the_file_and_the_file_over_the_default(tmp_path) -> None:

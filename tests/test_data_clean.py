@@ -12,14 +12,14 @@ import time
 import pytest
 from conftest import REPOSITORY
 
-from halo_forge.config_clean import Clean
-from halo_forge.config_verify import Verify
 from halo_forge.data.clean.gold import gold_failures
 from halo_forge.data.clean.near import near_duplicates
 from halo_forge.data.clean.reading import read_all
 from halo_forge.data.clean.tasks import clean
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import PythonTests, StdioCase, StdioTests, Task, read_json, read_records, write_records
+from halo_forge.settings.clean import Clean
+from halo_forge.settings.verify import Verify
 
 SENTENCE = "Count how many trees in the park are taller than the tree that stands right before them in the row"
 
@@ -171,7 +171,7 @@ def test_the_second_run_judges_anew(make_task, tmp_path, no_cache, monkeypatch) 
 
 
 def test_a_reference_that_cannot_be_judged_is_not_called_wrong(make_task, tmp_path, no_cache, monkeypatch) -> None:
-    from halo_forge.verify.python import PythonVerifier
+    from halo_forge.verify.python.verifier import PythonVerifier
 
     def fail(*_):
         raise InfrastructureError("the disk is gone")

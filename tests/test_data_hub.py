@@ -19,7 +19,7 @@ DATA = Path(__file__).parent / "data"
 RUNS = """
 import json, sys
 from typer.main import get_command
-from halo_forge.cli_data import app
+from halo_forge.cli.data import app
 from halo_forge.errors import HaloForgeError
 for arguments in json.loads(sys.argv[1]):
     try:

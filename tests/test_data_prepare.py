@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from halo_forge.config import DataSource, Prepare, TaskFile
 from halo_forge.data.prepare import prepare
 from halo_forge.errors import InputError
+from halo_forge.settings.data import DataSource, Prepare, TaskFile
 
 DATA = Path(__file__).parent / "data"
 
@@ -79,7 +79,7 @@ def test_a_set_that_is_named_twice_is_refused():
 def test_a_prepared_file_of_text_rows_is_a_source_of_the_same_tasks(tmp_path):
     from typer.main import get_command
 
-    from halo_forge import cli_data
+    from halo_forge.cli import data as cli_data
 
     arguments = ["prepare", "--dataset", "mbpp", "--from", str(DATA / "mbpp.jsonl"), "-o", str(tmp_path / "p.jsonl")]
     get_command(cli_data.app).main(arguments, standalone_mode=False)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from halo_forge.config import DataSource
 from halo_forge.data.public.load import EVALUATION_TAG, READERS, load
 from halo_forge.data.public.registry import PublicSet, registry
 from halo_forge.errors import InputError
 from halo_forge.records import CompileTests, PythonTests, StdioTests
+from halo_forge.settings.data import DataSource
 
 DATA = Path(__file__).parent / "data"
 FILES = {

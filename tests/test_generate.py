@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from halo_forge.config import Generate, Lora, Training, load_params
-from halo_forge.generate.engine import Completion, Request, open_engine
+from halo_forge.generate.engine import open_engine
+from halo_forge.generate.protocol import Completion, Request
 from halo_forge.generate.samples import draw_samples, sample_seed
+from halo_forge.settings.generate import Generate
+from halo_forge.settings.params import load_params
+from halo_forge.settings.training import Lora, Training
 from halo_forge.train.lora import Run, train
 from halo_forge.train.rows import tokenised
 

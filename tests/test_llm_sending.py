@@ -10,7 +10,6 @@ import time
 import pytest
 from llm_server import Say, exercise, good, number_of, serving
 
-from halo_forge.config_generate_data import GenerateData
 from halo_forge.data.llm.budget import Budget, Tokens
 from halo_forge.data.llm.cache import open_replies
 from halo_forge.data.llm.drafts import Rejected, read_draft
@@ -20,6 +19,7 @@ from halo_forge.data.llm.sending import Sender, collect
 from halo_forge.data.llm.topics import TopicSpec
 from halo_forge.data.llm_generate import get_backend
 from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.settings.generate_data import GenerateData
 
 SPEC = TopicSpec(
     name="t", description="d", categories=["a", "b"], complexity_levels=["easy"], system_prompt="You are an expert"

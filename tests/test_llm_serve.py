@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
-from halo_forge.config import load_params
 from halo_forge.data.llm_generate import TopicSpec, TrainingDataGenerator, get_backend
 from halo_forge.errors import HaloForgeError
 from halo_forge.model.base import materialise, resolve
+from halo_forge.settings.params import load_params
 
 pytestmark = [
     pytest.mark.slow,

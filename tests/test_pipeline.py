@@ -17,7 +17,7 @@ import pytest
 from conftest import REPOSITORY
 from ruamel.yaml import YAML
 
-from halo_forge.config import Params, load_params
+from halo_forge.settings.params import Params, load_params
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

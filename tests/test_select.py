@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from halo_forge.config import Raft
 from halo_forge.raft.select import normalised, select
+from halo_forge.settings.raft import Raft
 
 
 def keep(pairs, make_task, seed=0, **settings):

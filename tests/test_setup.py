@@ -18,9 +18,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from halo_forge import doctor
-from halo_forge.config import load_params
+from halo_forge.cli import doctor
 from halo_forge.errors import InputError
+from halo_forge.settings.params import load_params
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -313,7 +313,7 @@ def test_every_gpu_preset_says_how_much_memory_it_takes():
 
 
 def halo_forge(*arguments, cwd):
-    code = "from halo_forge.cli import main; main()"
+    code = "from halo_forge.cli.main import main; main()"
     return sh(sys.executable, "-c", code, *arguments, cwd=cwd, PYTHONPATH=str(ROOT / "src"))
 
 

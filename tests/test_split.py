@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from halo_forge.config import Split
 from halo_forge.data.clean.fingerprint import of_file
 from halo_forge.data.overlap import overlaps
 from halo_forge.data.split import SIDES, drawn_side, split
 from halo_forge.errors import InputError
 from halo_forge.records import Source
+from halo_forge.settings.data import Split
 
 STATEMENT = (
     "A ferry takes at most {k} cars. Read the number of cars that wait at the pier and print how many trips the ferry "

@@ -13,7 +13,9 @@ import pytest
 from conftest import REPOSITORY, wait_until
 
 from halo_forge.errors import InputError
-from halo_forge.stage import digest, exit_code, state_dir
+from halo_forge.hashing import digest
+from halo_forge.process import exit_code
+from halo_forge.state import state_dir
 
 PROLOGUE = f"""
 import os, signal, sys, time

@@ -13,8 +13,8 @@ from conftest import REPOSITORY
 from llm_server import serving
 from ruamel.yaml import YAML
 
-from halo_forge.config import load_params
 from halo_forge.data.prepare import prepare
+from halo_forge.settings.params import load_params
 
 
 def run(folder, **settings):

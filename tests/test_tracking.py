@@ -12,11 +12,11 @@ import pytest
 from benchmark_tree import small_params, write_tree
 from conftest import REPOSITORY
 
-from halo_forge.config import Params
 from halo_forge.errors import InfrastructureError
-from halo_forge.execution import Execution
 from halo_forge.records import read_json, write_json
-from halo_forge.tracking import Recorded, record_execution
+from halo_forge.settings.params import Params
+from halo_forge.tracking.execution import Execution
+from halo_forge.tracking.record import Recorded, record_execution
 
 MODULES = f"{REPOSITORY / 'tests'}{os.pathsep}{REPOSITORY / 'src'}"
 
@@ -152,7 +152,7 @@ def test_dvc_tells_a_stage_that_ran_from_one_it_restored(tmp_path: Path) -> None
         import sys
         from pathlib import Path
         from benchmark_tree import small_params
-        from halo_forge.execution import current_execution
+        from halo_forge.tracking.execution import current_execution
         execution = current_execution(small_params(()), Path())
         Path("sources.txt").open("a").write(execution.source(Path("models/pipeline/sft/adapter_model.safetensors")) + "\\n")
     """)
@@ -190,7 +190,7 @@ def test_processes_that_create_the_store_at_once_all_record(tmp_path: Path) -> N
     write_tree(tmp_path, params)
     script = (
         "from pathlib import Path; from benchmark_tree import small_params;"
-        "from halo_forge.tracking import record_execution;"
+        "from halo_forge.tracking.record import record_execution;"
         "print(record_execution(small_params(()), Path()).parent)"
     )
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY, adapter_weights
 
-from halo_forge.config import Lora, Training
 from halo_forge.errors import InputError
+from halo_forge.settings.training import Lora, Training
 from halo_forge.train.lora import Run, resumed_step, steps_of, train
 from halo_forge.train.rows import IGNORED, tokenised
 

@@ -7,11 +7,11 @@ import shutil
 import pytest
 from verify_tasks import task_of
 
-from halo_forge.config_verify import Verify
 from halo_forge.errors import InputError
 from halo_forge.records import PythonTests
-from halo_forge.verify import asserts
-from halo_forge.verify.python import PythonVerifier
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.python import asserts
+from halo_forge.verify.python.verifier import PythonVerifier
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
 SETTINGS = Verify(run_timeout_s=1.0, memory_mb=256, max_processes=8)

@@ -7,10 +7,10 @@ import shutil
 import pytest
 from verify_tasks import stdio_tests, task_of
 
-from halo_forge.config_verify import Verify
 from halo_forge.records import Sample
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.core.protocol import Judgement
 from halo_forge.verify.judge import Tally, judge_samples
-from halo_forge.verify.protocol import Judgement
 from halo_forge.verify.verdict_cache import VerdictCache
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
@@ -91,7 +91,7 @@ def test_an_infrastructure_error_is_never_kept(tmp_path):
 
 def test_what_timed_out_in_the_crowd_is_judged_once_more_alone(tmp_path, monkeypatch):
     """A program that is late the first time only: the second judgement counts."""
-    from halo_forge.verify.python import PythonVerifier
+    from halo_forge.verify.python.verifier import PythonVerifier
 
     seen = []
     judge_really = PythonVerifier.judge

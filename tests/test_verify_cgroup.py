@@ -10,9 +10,9 @@ import sys
 import pytest
 from verify_tasks import stdio_tests, task_of
 
-from halo_forge.config_verify import Verify
-from halo_forge.verify import cgroup
-from halo_forge.verify.python import PythonVerifier
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.python.verifier import PythonVerifier
+from halo_forge.verify.sandbox import cgroup
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from halo_forge.config_verify import Ladder
-from halo_forge.verify.compare import outputs_match, values_match
-from halo_forge.verify.protocol import clip
-from halo_forge.verify.rewards import reward_for
+from halo_forge.settings.verify import Ladder
+from halo_forge.verify.core.compare import outputs_match, values_match
+from halo_forge.verify.core.protocol import clip
+from halo_forge.verify.core.rewards import reward_for
 
 
 @pytest.mark.parametrize("printed", ["1 2\n3\n", "1 2 3", "  1\t2\r\n3\n\n"])

@@ -8,9 +8,9 @@ import sys
 import pytest
 from verify_tasks import task_of
 
-from halo_forge.config_verify import Custom, Verify
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import CompileTests, Sample
+from halo_forge.settings.verify import Custom, Verify
 from halo_forge.verify.judge import judge_samples
 from halo_forge.verify.registry import get_verifier
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from halo_forge.verify.extract import extract_code
+from halo_forge.verify.core.extract import extract_code
 
 CPP = "#include <iostream>\nint main() { std::cout << 1; }\n"
 PY = "n = int(input())\nprint(n)\n"

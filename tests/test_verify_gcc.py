@@ -8,10 +8,10 @@ import subprocess
 import pytest
 from verify_tasks import stdio_tests, task_of
 
-from halo_forge.config_verify import Verify
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import CompileTests
-from halo_forge.verify import gcc, headers
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.cpp import gcc, headers
 from halo_forge.verify.registry import get_verifier
 
 pytestmark = pytest.mark.skipif(

@@ -15,9 +15,9 @@ import pytest
 from verify_tasks import stdio_tests, task_of
 
 import halo_forge
-from halo_forge.config import Verify
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import Sample, read_records, write_records
+from halo_forge.settings.verify import Verify
 from halo_forge.verify.judge import judge_samples
 from halo_forge.verify.registry import get_verifier
 
@@ -128,7 +128,7 @@ def test_resuming_after_kill_9_equals_an_uninterrupted_run(tmp_path):
     write_records(tmp_path / "tasks", [TASK])
     script = f"""
 from pathlib import Path
-from halo_forge.config import Verify
+from halo_forge.settings.verify import Verify
 from halo_forge.records import Sample, Task, read_records
 from halo_forge.verify.judge import judge_samples
 judge_samples({{t.task_id: t for t in read_records("tasks", Task)}}, read_records("samples", Sample),

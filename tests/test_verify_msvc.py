@@ -29,8 +29,8 @@ from remote_host import (
 )
 
 from halo_forge.errors import InfrastructureError, InputError
-from halo_forge.verify import hostkeys, ssh
-from halo_forge.verify.msvc import Msvc, MsvcVerifier
+from halo_forge.verify.remote import hostkeys, ssh
+from halo_forge.verify.windows.msvc import Msvc, MsvcVerifier
 
 pytestmark = pytest.mark.skipif(SSHD is None, reason="needs sshd: apt install openssh-server")
 
@@ -277,7 +277,7 @@ def _outcome(verifier, code):
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["mute", "hang"])
 def test_a_driver_that_hangs_is_an_infrastructure_error_and_is_killed(connect, server, standin, mode, monkeypatch):
-    monkeypatch.setattr("halo_forge.verify.remote.GRACE_S", 0.5)
+    monkeypatch.setattr("halo_forge.verify.remote.sandbox.GRACE_S", 0.5)
     standin.modes = [mode]
     verifier = connect(start_timeout_s=15.0 if mode == "hang" else 3.0, silence_s=1.0)
     verdict = in_background(judge, verifier, program())
@@ -333,7 +333,7 @@ def test_old_leftovers_are_removed_and_younger_ones_are_not(connect, server):
 
 
 def test_closing_lets_nobody_wait(connect, standin, monkeypatch):
-    monkeypatch.setattr("halo_forge.verify.remote.GRACE_S", 0.5)
+    monkeypatch.setattr("halo_forge.verify.remote.sandbox.GRACE_S", 0.5)
     standin.modes = ["mute"]
     verifier = connect()
     verdict = in_background(judge, verifier, program())

@@ -18,8 +18,8 @@ from conftest import wait_until
 from remote_host import IO, RIGHT, SETTINGS, SSHD, Server, in_background, judge, judge_all, program, task
 
 from halo_forge.errors import InfrastructureError
-from halo_forge.verify.msvc import Msvc, MsvcVerifier
-from halo_forge.verify.windows import WindowsPlatform
+from halo_forge.verify.windows.msvc import Msvc, MsvcVerifier
+from halo_forge.verify.windows.platform import WindowsPlatform
 
 WINE = shutil.which("wine64", path=os.environ.get("PATH", "") + ":/usr/lib/wine")
 MINGW = "x86_64-w64-mingw32-g++"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from halo_forge.verify import diagnostics
-from halo_forge.verify.batch import encode_batch, read_event
-from halo_forge.verify.job import Job, Limits, Report, Run
-from halo_forge.verify.msvc import Msvc
-from halo_forge.verify.windows import WindowsPlatform
+from halo_forge.verify.remote.batch import encode_batch, read_event
+from halo_forge.verify.sandbox.job import Job, Limits, Report, Run
+from halo_forge.verify.windows import diagnostics
+from halo_forge.verify.windows.msvc import Msvc
+from halo_forge.verify.windows.platform import WindowsPlatform
 
 
 @pytest.mark.parametrize("codepage", [437, 850, 932, 65001, 4242, 0])

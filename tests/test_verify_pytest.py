@@ -7,9 +7,9 @@ import shutil
 import pytest
 from verify_tasks import task_of
 
-from halo_forge.config_verify import Verify
 from halo_forge.records import PytestTests
-from halo_forge.verify.python import PythonVerifier
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.python.verifier import PythonVerifier
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
 TESTS = """

@@ -15,11 +15,11 @@ import pytest
 from conftest import REPOSITORY, wait_until
 from verify_tasks import stdio_tests, task_of
 
-from halo_forge.config import Verify
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import CallCase, CallTests, CompileTests
-from halo_forge.verify import cgroup
+from halo_forge.settings.verify import Verify
 from halo_forge.verify.registry import get_verifier
+from halo_forge.verify.sandbox import cgroup
 
 pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
 SECRET = "the-expected-value-84713"
@@ -346,8 +346,8 @@ def test_a_judge_killed_while_its_box_opens_leaves_no_process(tmp_path):
     """It kills itself where it would wait for word from bubblewrap, which has just been started."""
     script = (
         "import os, sys; from pathlib import Path\n"
-        "from halo_forge.config import Verify; from halo_forge.verify import sandbox\n"
-        "from halo_forge.verify.job import Job, Limits\n"
+        "from halo_forge.settings.verify import Verify; from halo_forge.verify.sandbox import box as sandbox\n"
+        "from halo_forge.verify.sandbox.job import Job, Limits\n"
         "sandbox._enter = lambda *_: os.kill(os.getpid(), 9)\n"
         "box = sandbox.Sandbox(Verify(), binds=[Path(sys.argv[1])])\n"
         "box.run(Job(files={}, run_limits=Limits(cpu_s=1, memory_mb=256, processes=4, output_kb=4)))\n"

@@ -12,13 +12,13 @@ from collections import Counter
 
 import pytest
 
-from halo_forge.config_verify import Verify
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import StdioTests
-from halo_forge.verify.protocol import Judgement
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.core.protocol import Judgement
 from halo_forge.verify.registry import get_verifier
-from halo_forge.verify.selfcheck import SKIPPED, failures, limited, run_selfcheck, run_stress, skipped
-from halo_forge.verify.selfcheck_cases import load_cases
+from halo_forge.verify.selfcheck.cases import load_cases
+from halo_forge.verify.selfcheck.check import SKIPPED, failures, limited, run_selfcheck, run_stress, skipped
 
 needs_box = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
 LIMITED = limited(Verify())
@@ -126,7 +126,7 @@ def test_a_judge_that_is_brought_down_is_reported_and_the_suite_goes_on(cases):
 
 
 def test_a_judge_that_is_kept_busy_is_reported(cases, monkeypatch):
-    monkeypatch.setattr("halo_forge.verify.selfcheck.JUDGE_CPU_S", 0.0)
+    monkeypatch.setattr("halo_forge.verify.selfcheck.check.JUDGE_CPU_S", 0.0)
     outcomes = run_selfcheck(Fake(lambda *a: sum(range(10**5)) and solved(*a)), cases)
     assert "kept the judge itself busy" in problems_of(outcomes)["python_stdio/nothing"]
 
@@ -154,7 +154,7 @@ def leaves_a_descriptor(held):
     ],
 )
 def test_what_is_left_behind_is_reported_and_only_for_the_case_that_left_it(cases, monkeypatch, leave, words):
-    monkeypatch.setattr("halo_forge.verify.leftovers.GRACE_S", 0.2)
+    monkeypatch.setattr("halo_forge.verify.selfcheck.leftovers.GRACE_S", 0.2)
     held = []
 
     def leaving(task, completion):

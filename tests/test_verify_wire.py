@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from halo_forge.verify.inside import wire
+from halo_forge.verify.python.inside import wire
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
 hashables = scalars | st.tuples(scalars, scalars) | st.complex_numbers(allow_nan=False) | st.fractions()

@@ -1,5 +1,5 @@
 """`python -m halo_forge …` is `halo-forge …`."""
 
-from halo_forge.cli import main
+from halo_forge.cli.main import main
 
 main()

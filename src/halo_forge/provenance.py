@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from halo_forge.stage import digest
+from halo_forge.hashing import digest
 
 PACKAGES = ("halo-forge", "torch", "transformers", "peft", "openvino", "openvino-genai", "vllm")
 CODE = ("src", "stages", "dvc.yaml", "presets.yaml")

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from math import fsum
 from typing import Any, get_args
 
 import numpy as np
 
-from halo_forge.benchmark.passk import pass_at_k, share_intervals
-from halo_forge.config import Benchmark
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import Sample, Status, Task, Verdict
+from halo_forge.settings.benchmark import Benchmark
+from halo_forge.statistics.bootstrap import share_intervals
+from halo_forge.statistics.passk import pass_at_k
 
 
 def summarise(
@@ -22,11 +23,11 @@ def summarise(
     verdicts: list[Verdict],
     settings: Benchmark,
     seed: int,
-    timing: dict[str, float | None],
+    generation: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The benchmark of one model as a JSON object; the same records give the same object, in whatever order.
 
-    `timing` is {"generate": …, "verify": …} in seconds, None where unknown. Rates are shares in 0..1, means over tasks;
+    `generation` has the engine and the seconds of sampling. Rates are shares in 0..1, means over tasks;
     intervals are 95 %, by cluster bootstrap over families. `total`, `passed` and `pass_rate` count tasks: all, those
     with at least one passing sample, and the quotient. Samples whose verdict is `infra_error` are left out of every
     rate and counted in `infra_errors`.
@@ -51,7 +52,8 @@ def summarise(
     intervals = dict(zip(names, share_intervals(values, families, settings.bootstrap, seed), strict=True))
     solved = sum(row["passed"] > 0 for row in per_task.values())
     tokens = sum(sample.n_tokens for sample in samples)
-    generate_s = timing["generate"]
+    generate_s = generation["seconds"]
+    verify_s = round(sum(verdict.duration_s for verdict in verdicts), 1)
     return {
         "model": model,
         "pass_rate": solved / len(tasks),
@@ -70,13 +72,14 @@ def summarise(
         "mean_tokens": tokens / len(samples),
         "truncated": sum(sample.finish_reason == "length" for sample in samples) / len(samples),
         "tokens_per_s": tokens / generate_s if generate_s else None,
-        "seconds": {"generate": generate_s, "verify": timing["verify"]},
+        "seconds": {"generate": generate_s, "verify": verify_s},
         "verifier": ", ".join(sorted({verdict.verifier for verdict in verdicts})),
         "isolation": ", ".join(sorted({verdict.isolation for verdict in verdicts})),
         "samples_per_task": settings.samples_per_task,
         "temperature": settings.temperature,
         "max_new_tokens": settings.max_new_tokens,
         "seed": seed,
+        "engine": generation["engine"],
         "per_task": per_task,
     }
 

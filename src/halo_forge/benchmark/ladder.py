@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from halo_forge.benchmark.compare import compare
 from halo_forge.benchmark.results import Results
 from halo_forge.progress import print_table
+from halo_forge.statistics.compare import compare
 
 
 def ladder(results: Results) -> list[dict[str, Any]]:

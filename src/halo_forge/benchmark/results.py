@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from halo_forge.config import Params
 from halo_forge.errors import InputError
 from halo_forge.records import read_json
+from halo_forge.settings.params import Params
 
 
 @dataclass(frozen=True)

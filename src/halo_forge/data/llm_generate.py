@@ -15,9 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from halo_forge.config import check
-from halo_forge.config_generate_data import GenerateData
-from halo_forge.config_verify import Verify
 from halo_forge.data.llm.backends import Backend, connect
 from halo_forge.data.llm.endpoints import known_backend
 from halo_forge.data.llm.generation import Generation, Report, nothing_kept
@@ -27,7 +24,10 @@ from halo_forge.data.templates import render
 from halo_forge.errors import HaloForgeError
 from halo_forge.model.chat import fenced
 from halo_forge.records import Task, whole_file
-from halo_forge.stage import state_dir
+from halo_forge.settings.checking import check
+from halo_forge.settings.generate_data import GenerateData
+from halo_forge.settings.verify import Verify
+from halo_forge.state import state_dir
 
 __all__ = ["Report", "TopicSpec", "TrainingDataGenerator", "get_backend", "load_topic"]
 
@@ -35,7 +35,7 @@ __all__ = ["Report", "TopicSpec", "TrainingDataGenerator", "get_backend", "load_
 def get_backend(name: str, **settings: Any) -> Backend:
     """The backend `name`: deepseek, anthropic (or claude), openai, ollama, openai-compatible.
 
-    `settings` are those of config_generate_data.GenerateData, such as model, base_url, key_variable, temperature,
+    `settings` are those of settings.generate_data.GenerateData, such as model, base_url, key_variable, temperature,
     max_tokens, concurrency, budget, prices. Raises InputError for a wrong one, InfrastructureError naming the
     environment variable if a key is missing.
     """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from halo_forge.config import DataSource, Prepare
 from halo_forge.data.builtin import load_families, variants
 from halo_forge.errors import InputError
 from halo_forge.records import Task, read_records
+from halo_forge.settings.data import DataSource, Prepare
 
 
 def prepare(settings: Prepare, root: Path) -> tuple[list[Task], dict]:
@@ -52,7 +52,7 @@ def _read(source: DataSource, root: Path, left_out: Counter[str]) -> tuple[list[
     """The tasks of a source and the commit they are of. Rows without tests count only where their language is given."""
     from halo_forge.data.public.load import load  # the readers of public sets, which the built-in tasks do not need
     from halo_forge.data.rows import as_task
-    from halo_forge.verify.extract import extract_code
+    from halo_forge.verify.core.extract import extract_code
 
     loaded, tasks = load(source, root=root), []
     for row in loaded:

@@ -21,12 +21,12 @@ from typing import Any, Literal, TypedDict
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from halo_forge.config import one_of
 from halo_forge.data.columns import shorten, tests_of
 from halo_forge.data.tables import place, read_table
 from halo_forge.errors import InputError
 from halo_forge.model.chat import fenced
 from halo_forge.records import CompileTests, Source, Task, Tests, first_problem
+from halo_forge.settings.checking import one_of
 
 Kind = Literal["task", "text", "messages", "completion", "prompt"]
 FIELDS = ("prompt", "input", "completion", "solution", "system", "messages", "text", "tests", "task_id", "language")

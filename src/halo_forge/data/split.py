@@ -11,12 +11,12 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from halo_forge.config import Split
 from halo_forge.data.clean.families import CURATED, foreign, joined_families
 from halo_forge.data.clean.fingerprint import Fingerprint, of_task
 from halo_forge.data.overlap import CHANNELS, copies, overlaps
 from halo_forge.errors import InputError
 from halo_forge.records import Task
+from halo_forge.settings.data import Split
 
 SIDES = ("sft", "raft", "benchmark")
 

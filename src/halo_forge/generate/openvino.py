@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from halo_forge.config import Generate
 from halo_forge.errors import InfrastructureError
-from halo_forge.generate.engine import Completion, Request, require
 from halo_forge.generate.openvino_export import exported
+from halo_forge.generate.protocol import Completion, Request, require
 from halo_forge.records import read_json
+from halo_forge.settings.generate import Generate
 
 CACHE_GB = 2
 

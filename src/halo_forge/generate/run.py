@@ -5,40 +5,36 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from halo_forge.config import Params
-from halo_forge.generate.engine import Completion, open_engine
+from halo_forge.generate.drawing import Drawing
+from halo_forge.generate.engine import open_engine
+from halo_forge.generate.protocol import Completion
 from halo_forge.generate.samples import draw_samples, whole_chunks
+from halo_forge.hashing import digest
 from halo_forge.model.chat import Chat
-from halo_forge.model.reference import Checkpoint
+from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.progress import Progress
 from halo_forge.records import Sample, Task, read_records, write_json, write_records
-from halo_forge.stage import digest, state_dir
+from halo_forge.settings.params import Params
+from halo_forge.state import state_dir
 
 
 def generate_file(
     params: Params,
     checkpoint: Checkpoint,
+    drawing: Drawing,
     *,
     tasks_path: Path,
     out: Path,
-    model: str,
-    cycle: str | None,
-    samples_per_task: int,
-    temperature: float,
-    max_new_tokens: int,
 ) -> list[Sample]:
-    """Write `out`/samples.jsonl and `out`/generation.json. Resumes a killed run.
-
-    `model` is what the samples call the model of `checkpoint`.
-    """
+    """Write `out`/samples.jsonl and `out`/generation.json. Resumes a killed run."""
     tasks = read_records(tasks_path, Task)
     lock, adapter = checkpoint.lock, checkpoint.adapter
     state = state_dir(
-        f"generate-{cycle or 'benchmark'}-{model}",
+        f"sample-{drawing.label}-{drawing.model}",
         {
             "settings": params.generate,
             "seed": params.seed,
-            "drawing": [samples_per_task, temperature, max_new_tokens],
+            "drawing": [drawing.samples_per_task, drawing.temperature, drawing.max_new_tokens],
             "lock": lock,
             "tasks": digest(tasks_path),
             "adapter": adapter and digest(adapter),
@@ -46,11 +42,10 @@ def generate_file(
     )
     chat = Chat.of(str(checkpoint.base), lock["system_prompt"])
     engine = open_engine(params.generate, checkpoint.base, adapter, chat.end)
-    label = f"{cycle}: sampling from {model}" if cycle else f"benchmark: sampling from {model}"
-    wip, total, chunk_size = state / "samples.jsonl", len(tasks) * samples_per_task, params.generate.chunk_size
+    wip, total, chunk_size = state / "samples.jsonl", len(tasks) * drawing.samples_per_task, params.generate.chunk_size
     resumed = whole_chunks(wip, chunk_size, total)
     began, tokens = time.monotonic(), 0
-    with Progress(total, label, done=len(resumed)) as progress:
+    with Progress(total, f"{drawing.label}: sampling from {drawing.model}", done=len(resumed)) as progress:
 
         def finished(completion: Completion) -> None:
             nonlocal tokens
@@ -61,14 +56,8 @@ def generate_file(
             engine,
             chat,
             tasks,
-            model=model,
-            cycle=cycle,
-            samples_per_task=samples_per_task,
-            temperature=temperature,
-            top_k=params.generate.top_k,
-            top_p=params.generate.top_p,
-            max_new_tokens=max_new_tokens,
-            chunk_size=chunk_size,
+            drawing,
+            params.generate,
             seed=params.seed,
             wip=wip,
             finished=finished,
@@ -80,7 +69,10 @@ def generate_file(
         out / "generation.json",
         {
             "engine": engine.name,
-            "model": model,
+            "model": drawing.model,
+            "samples_per_task": drawing.samples_per_task,
+            "temperature": drawing.temperature,
+            "max_new_tokens": drawing.max_new_tokens,
             "samples": len(samples),
             "tokens": tokens + resumed_tokens,
             "tokens_per_s": round(tokens / seconds, 1),

@@ -7,42 +7,46 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from halo_forge.errors import InputError
-from halo_forge.generate.engine import Completion, Engine, Request
+from halo_forge.generate.drawing import Drawing
+from halo_forge.generate.protocol import Completion, Engine, Request
 from halo_forge.model.chat import Chat
 from halo_forge.records import Appender, Sample, Task, read_records
+from halo_forge.settings.generate import Generate
 
 
 def draw_samples(
     engine: Engine,
     chat: Chat,
     tasks: Sequence[Task],
+    drawing: Drawing,
+    settings: Generate,
     *,
-    model: str,
-    cycle: str | None,
-    samples_per_task: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    max_new_tokens: int,
-    chunk_size: int,
     seed: int,
     wip: Path,
     finished: Callable[[Completion], None] | None = None,
 ) -> list[Sample]:
-    """`samples_per_task` samples of every task, in the order of (task, index).
+    """`drawing.samples_per_task` samples of every task, in the order of (task, index).
 
-    Work goes in chunks of `chunk_size` samples, each appended to `wip` when whole. After a kill the same call takes
-    the `whole_chunks` found there and redoes the torn one, so that every batch has the same members as in an
+    Work goes in chunks of `settings.chunk_size` samples, each appended to `wip` when whole. After a kill the same call
+    takes the `whole_chunks` found there and redoes the torn one, so that every batch has the same members as in an
     uninterrupted run.
     """
-    wanted = [(task, index) for task in tasks for index in range(samples_per_task)]
+    model, cycle, chunk_size = drawing.model, drawing.cycle, settings.chunk_size
+    wanted = [(task, index) for task in tasks for index in range(drawing.samples_per_task)]
     done = whole_chunks(wip, chunk_size, len(wanted))
     with Appender(wip) as file:
         for start in range(len(done), len(wanted), chunk_size):
             chunk = wanted[start : start + chunk_size]
             seeds = [sample_seed(seed, cycle, task.task_id, index) for task, index in chunk]
             requests = [
-                Request(chat.prompt_ids(task.prompt), seed, temperature, top_k, top_p, max_new_tokens)
+                Request(
+                    chat.prompt_ids(task.prompt),
+                    seed,
+                    drawing.temperature,
+                    settings.top_k,
+                    settings.top_p,
+                    drawing.max_new_tokens,
+                )
                 for (task, _), seed in zip(chunk, seeds, strict=True)
             ]
             samples = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from halo_forge.config import Generate
-from halo_forge.generate.engine import Completion, Request, require
+from halo_forge.generate.protocol import Completion, Request, require
+from halo_forge.settings.generate import Generate
 
 
 class VllmEngine:

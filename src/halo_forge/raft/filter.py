@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from halo_forge.benchmark.passk import share_intervals
-from halo_forge.config import Cycle, Params
 from halo_forge.raft.select import Selection
 from halo_forge.records import Kept, Sample, Task, Verdict
+from halo_forge.settings.params import Params
+from halo_forge.statistics.bootstrap import share_intervals
 
 
 def kept_records(selection: Selection) -> list[Kept]:
@@ -30,7 +30,6 @@ def kept_records(selection: Selection) -> list[Kept]:
 
 def cycle_statistics(
     name: str,
-    cycle: Cycle,
     params: Params,
     tasks: Mapping[str, Task],
     samples: Sequence[Sample],
@@ -45,9 +44,8 @@ def cycle_statistics(
     kept = [verdict.reward for _, verdict in selection.kept]
     return {
         "cycle": name,
-        "from": cycle.start,
-        "temperature": cycle.temperature,
-        "learning_rate": cycle.learning_rate,
+        "from": generation["model"],
+        "temperature": generation["temperature"],
         "tasks": len(tasks),
         "samples": len(samples),
         "infra_errors": len(verdicts) - len(judged),

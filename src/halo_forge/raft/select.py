@@ -16,8 +16,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from halo_forge.config import Raft
 from halo_forge.records import Sample, Task, Verdict
+from halo_forge.settings.raft import Raft
 
 _CPP_TOKEN = re.compile(
     r"""(?P<skipped>//[^\n]*|/\*.*?\*/) | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*' | \w+ | [^\w\s]""",

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from halo_forge.config import Params
 from halo_forge.errors import InputError
 from halo_forge.records import read_json
+from halo_forge.settings.params import Params
 
 _FROM_FILTER = {  # key here -> key in results/raft/<cycle>.json
     "from": "from",
     "temperature": "temperature",
-    "learning_rate": "learning_rate",
     "total_samples": "samples",
     "tasks": "tasks",
     "passed": "passed",
@@ -38,6 +37,7 @@ _FROM_TRAINING = {  # key here -> key in data/train/<cycle>.json
     "trained_rows": "rows",
     "trained_tokens": "tokens",
     "steps": "steps",
+    "learning_rate": "learning_rate",
     "loss_first": "loss_first",
     "loss_last": "loss_last",
     "train_s": "seconds",

@@ -47,7 +47,7 @@ def train_adapter(
     return summary
 
 
-def unchanged(start: Path, out: Path) -> dict[str, Any]:
+def unchanged(start: Path, out: Path, curve: Path | None = None) -> dict[str, Any]:
     """The model of a cycle in which nothing was kept: the adapter it started from, and a summary of no steps."""
     shutil.copytree(start, out, dirs_exist_ok=True)
     nothing = {"rows": 0, "rows_left_out": {}, "tokens": 0, "answer_tokens": 0, "epochs": 0, "steps": 0}

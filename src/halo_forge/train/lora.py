@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from halo_forge.config import Lora, Training
 from halo_forge.errors import InfrastructureError
 from halo_forge.model.chat import Chat, Prompt
+from halo_forge.settings.training import Lora, Training
 from halo_forge.train.rows import IGNORED, Rows, tokenised
 
 ORDER_FILE = "epoch_order.pt"
@@ -43,6 +43,8 @@ class Run:
     """Folder outside the outputs; a run killed and started again goes on from the last checkpoint in it."""
     logs: Path | None = None
     """TensorBoard folder."""
+    curve: Path | None = None
+    """A table of what each step logged, written as it goes: step, loss, learning_rate, grad_norm."""
     held_out: HeldOut | None = None
     keep_checkpoints: int = 1
     """How many of the last checkpoints stay in `checkpoints`."""

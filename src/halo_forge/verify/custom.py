@@ -12,14 +12,14 @@ import shutil
 import sys
 from pathlib import Path
 
-from halo_forge.config_verify import Custom, Verify
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import CompileTests, Task
-from halo_forge.verify import grade
-from halo_forge.verify.extract import extract_code
-from halo_forge.verify.job import BOX_PATH, Job, Limits
-from halo_forge.verify.protocol import Judgement, Verifier, clip
-from halo_forge.verify.sandbox import Sandbox
+from halo_forge.settings.verify import Custom, Verify
+from halo_forge.verify.core import grade
+from halo_forge.verify.core.extract import extract_code
+from halo_forge.verify.core.protocol import Judgement, Verifier, clip
+from halo_forge.verify.sandbox.box import Sandbox
+from halo_forge.verify.sandbox.job import BOX_PATH, Job, Limits
 
 COMMAND_PROCESSES = 64
 SYSTEM = (Path("/usr"), Path("/bin"))
@@ -31,7 +31,7 @@ def custom_verifier(settings: Verify) -> Verifier:
     custom = settings.custom
     if custom is None:
         raise InputError(
-            "verify.custom: the verifier custom wants a command or an implementation; see config_verify.py"
+            "verify.custom: the verifier custom wants a command or an implementation; see settings/verify.py"
         )
     if custom.command is not None:
         return CommandVerifier(settings, custom)

@@ -17,7 +17,13 @@ from pathlib import Path
 from halo_forge.cache import cache_folder
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import whole_file
-from halo_forge.verify.toolchains import Toolchain, find, prefix_outside_usr, prefixes_outside_usr, with_data_limit
+from halo_forge.verify.compiled.toolchain import (
+    Toolchain,
+    find,
+    prefix_outside_usr,
+    prefixes_outside_usr,
+    with_data_limit,
+)
 
 BUILD_TIMEOUT_S = 900
 _LIST = "{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}"

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from halo_forge.config import Verify
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import Appender, Sample, Task, Verdict, read_records
-from halo_forge.verify.protocol import Judgement, Verifier, clip
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.core.protocol import Judgement, Verifier, clip
 from halo_forge.verify.registry import get_verifier, resolve
 from halo_forge.verify.verdict_cache import VerdictCache, judge_of, key_of, open_cache
 

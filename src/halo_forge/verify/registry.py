@@ -6,16 +6,11 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from halo_forge.config_verify import Verify
 from halo_forge.errors import InputError
 from halo_forge.records import Task
-from halo_forge.verify.compiled import CompiledVerifier
-from halo_forge.verify.custom import custom_verifier
-from halo_forge.verify.gcc import CLANG, GCC, MINGW
-from halo_forge.verify.go import Go
-from halo_forge.verify.protocol import Judgement, Verifier
-from halo_forge.verify.python import PythonVerifier
-from halo_forge.verify.rust import Rust
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.compiled.verifier import CompiledVerifier
+from halo_forge.verify.core.protocol import Judgement, Verifier
 
 BY_LANGUAGE = {"cpp": "gcc", "c": "gcc", "python": "python", "rust": "rust", "go": "go"}
 ALWAYS = ("gcc", "python")
@@ -59,24 +54,85 @@ class AutoVerifier:
             return self._made[name]
 
 
+# Each is imported when it is asked for: nobody loads the ssh library, or reads the headers, of a verifier not used.
+def _gcc(settings: Verify) -> Verifier:
+    from halo_forge.verify.cpp.gcc import GCC
+    from halo_forge.verify.harness.verifier import HarnessVerifier
+
+    return HarnessVerifier(settings, GCC)
+
+
+def _clang(settings: Verify) -> Verifier:
+    from halo_forge.verify.cpp.gcc import CLANG
+    from halo_forge.verify.harness.verifier import HarnessVerifier
+
+    return HarnessVerifier(settings, CLANG)
+
+
+def _gcc_compile(settings: Verify) -> Verifier:
+    from halo_forge.verify.cpp.gcc import GCC
+
+    return CompiledVerifier(settings, GCC, compile_only=True)
+
+
+def _clang_compile(settings: Verify) -> Verifier:
+    from halo_forge.verify.cpp.gcc import CLANG
+
+    return CompiledVerifier(settings, CLANG, compile_only=True)
+
+
+def _mingw(settings: Verify, *, compile_only: bool = False) -> Verifier:
+    from halo_forge.verify.windows.mingw import MINGW
+
+    return CompiledVerifier(settings, MINGW, compile_only=compile_only)
+
+
+def _rust(settings: Verify, *, compile_only: bool = False) -> Verifier:
+    from halo_forge.verify.rust import Rust
+
+    return CompiledVerifier(settings, Rust(), compile_only=compile_only)
+
+
+def _go(settings: Verify, *, compile_only: bool = False) -> Verifier:
+    from halo_forge.verify.go import Go
+
+    return CompiledVerifier(settings, Go(), compile_only=compile_only)
+
+
+def _python(settings: Verify) -> Verifier:
+    from halo_forge.verify.python.verifier import PythonVerifier
+
+    return PythonVerifier(settings)
+
+
+def _custom(settings: Verify) -> Verifier:
+    from halo_forge.verify.custom import custom_verifier
+
+    return custom_verifier(settings)
+
+
 def _msvc(settings: Verify) -> Verifier:
     if settings.msvc is None:
         raise InputError("verify.msvc: the verifier msvc wants a host and a user there: --host and --user, or params")
-    from halo_forge.verify.msvc import MsvcVerifier  # asks for the ssh library, which nobody else needs
+    from halo_forge.verify.windows.msvc import MsvcVerifier
 
     return MsvcVerifier(settings, settings.msvc)
 
 
-TOOLCHAINS = (GCC, CLANG, MINGW, Rust(), Go())
 VERIFIERS: dict[str, Callable[[Verify], Verifier]] = {
-    **{toolchain.name: partial(CompiledVerifier, toolchain=toolchain) for toolchain in TOOLCHAINS},
-    **{
-        f"{toolchain.name}-compile": partial(CompiledVerifier, toolchain=toolchain, compile_only=True)
-        for toolchain in TOOLCHAINS
-    },
-    "python": PythonVerifier,
-    "pytest": PythonVerifier,  # the name that people look for when their tests are pytest files
-    "custom": custom_verifier,
+    "gcc": _gcc,
+    "gcc-compile": _gcc_compile,
+    "clang": _clang,
+    "clang-compile": _clang_compile,
+    "mingw": _mingw,
+    "mingw-compile": partial(_mingw, compile_only=True),
+    "rust": _rust,
+    "rust-compile": partial(_rust, compile_only=True),
+    "go": _go,
+    "go-compile": partial(_go, compile_only=True),
+    "python": _python,
+    "pytest": _python,  # the name that people look for when their tests are pytest files
+    "custom": _custom,
     "msvc": _msvc,
     "auto": AutoVerifier,
 }

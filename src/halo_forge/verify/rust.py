@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 
 from halo_forge.errors import InfrastructureError
-from halo_forge.verify import headers
-from halo_forge.verify.job import BOX_PATH
-from halo_forge.verify.toolchains import Toolchain, find
+from halo_forge.verify.compiled.linker import fastest_linker
+from halo_forge.verify.compiled.toolchain import Toolchain, find
+from halo_forge.verify.sandbox.job import BOX_PATH
 
 # Overflow checks and debug assertions are on, as `rustc` has them by itself. Debug information would only be linked.
 FLAGS = ["--edition", "2021", "--color", "never", "-C", "codegen-units=1", "-C", "strip=symbols"]
@@ -77,7 +77,7 @@ def _said(compiler: Path) -> str:
 @functools.cache
 def _linker(compiler: Path) -> list[str]:
     """The fastest linker that this version takes without a warning, which the reward ladder would hold against it."""
-    options = [f"-Clink-arg={option}" for option in headers.fastest_linker(find("cc", "gcc"))]
+    options = [f"-Clink-arg={option}" for option in fastest_linker(find("cc", "gcc"))]
     if not options:
         return []
     with tempfile.TemporaryDirectory(prefix="halo-forge-") as scratch:

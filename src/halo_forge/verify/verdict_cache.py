@@ -17,7 +17,7 @@ from pathlib import Path
 
 from halo_forge.cache import cache_folder
 from halo_forge.records import Task
-from halo_forge.verify.protocol import Judgement, Verifier
+from halo_forge.verify.core.protocol import Judgement, Verifier
 
 KEPT = {"pass", "wrong_answer", "runtime_error", "compile_error", "output_limit"}
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from halo_forge.data.clean.normal import hashed, remarks, renamed, stems, tokens, words
 from halo_forge.data.rows import Row, family_of, read_file
 from halo_forge.records import CallTests, HarnessTests, PytestTests, PythonTests, StdioTests, Task, Tests
-from halo_forge.verify.extract import TAGS
+from halo_forge.verify.core.extract import TAGS
 
 SPAN = 3
 PHRASE = 6

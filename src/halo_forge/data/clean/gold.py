@@ -9,10 +9,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from halo_forge.config_verify import Verify
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.progress import Progress
 from halo_forge.records import Sample, Task, Verdict
+from halo_forge.settings.verify import Verify
 from halo_forge.verify.judge import judge_samples
 from halo_forge.verify.registry import get_verifier, resolve
 

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from halo_forge.config_clean import Clean
-from halo_forge.config_verify import Verify
 from halo_forge.data.clean.near import near_duplicates
 from halo_forge.data.clean.normal import words
 from halo_forge.errors import InputError
 from halo_forge.records import Task
+from halo_forge.settings.clean import Clean
+from halo_forge.settings.verify import Verify
 
 
 def clean(tasks: Sequence[Task], settings: Clean, verify: Verify, wip: Path) -> tuple[list[Task], dict]:

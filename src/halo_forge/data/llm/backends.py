@@ -10,12 +10,12 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
-from halo_forge.config_generate_data import GenerateData
 from halo_forge.data.llm.budget import Tokens, estimate_tokens
 from halo_forge.data.llm.cache import Reply
 from halo_forge.data.llm.endpoints import Endpoint, endpoint
 from halo_forge.data.llm.faults import Again, Unstructured, meaning
 from halo_forge.data.llm.requests import Request
+from halo_forge.settings.generate_data import GenerateData
 
 _NEXT = {"schema": "object", "object": "none"}
 

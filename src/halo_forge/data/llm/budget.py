@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from halo_forge.config_generate_data import Prices
+from halo_forge.settings.generate_data import Prices
 
 BYTES_PER_TOKEN = 3
 """Fewer than tokenizers need for English and code, so that the estimate is above the truth."""

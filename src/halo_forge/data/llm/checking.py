@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from halo_forge.config_verify import Verify
 from halo_forge.data.clean.near import near_duplicates
 from halo_forge.data.llm.cache import Reply
 from halo_forge.data.llm.drafts import Draft, Reason, Rejected, read_draft
@@ -18,6 +17,7 @@ from halo_forge.data.llm.topics import Slot, TopicSpec
 from halo_forge.errors import InfrastructureError
 from halo_forge.model.chat import fenced
 from halo_forge.records import Sample, Source, Task, Verdict
+from halo_forge.settings.verify import Verify
 from halo_forge.verify.judge import judge_samples
 from halo_forge.verify.registry import BY_LANGUAGE, get_verifier
 

@@ -6,9 +6,9 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from halo_forge.config import one_of
-from halo_forge.config_generate_data import GenerateData, Prices
 from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.settings.checking import one_of
+from halo_forge.settings.generate_data import GenerateData, Prices
 
 Structure = Literal["schema", "object", "none"]
 """How the form of an answer is asked for beside the prompt: a JSON schema, any JSON object, not at all."""

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from halo_forge.config_verify import Verify
 from halo_forge.data.llm.backends import Backend
 from halo_forge.data.llm.budget import Budget, Tokens, cost
 from halo_forge.data.llm.cache import Reply, open_replies
@@ -19,6 +18,7 @@ from halo_forge.data.llm.topics import Slot, TopicSpec
 from halo_forge.errors import HaloForgeError
 from halo_forge.progress import Progress
 from halo_forge.records import Task
+from halo_forge.settings.verify import Verify
 
 _STOPS = {"budget": "stopped at the budget", "patience": "stopped because none of the first answers could be kept"}
 

@@ -8,13 +8,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from halo_forge.config_generate_data import GenerateData
 from halo_forge.data.llm.backends import Backend
 from halo_forge.data.llm.budget import Budget, BudgetReached, Tokens
 from halo_forge.data.llm.cache import Reply, ReplyCache
 from halo_forge.data.llm.faults import Again
 from halo_forge.data.llm.requests import Request
 from halo_forge.errors import HaloForgeError, InfrastructureError
+from halo_forge.settings.generate_data import GenerateData
 
 
 @dataclass

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from halo_forge.config import check, read_yaml
 from halo_forge.errors import InputError
+from halo_forge.settings.checking import check, read_yaml
 
 TestKind = Literal["stdio", "calls", "pytest", "harness", "compile"]
 KINDS = {
@@ -133,7 +133,7 @@ class Slot:
 
 def load_topic(name: str | Path) -> TopicSpec:
     """A topic by name, or by the path of a YAML file. Raises InputError naming the file, the key and the cure."""
-    if str(name).endswith(_SUFFIXES):
+    if is_topic_file(name):
         path = Path(name)
     else:
         found = topic_files()
@@ -144,6 +144,11 @@ def load_topic(name: str | Path) -> TopicSpec:
     value = read_yaml(path)
     value.setdefault("name", path.stem)
     return check(TopicSpec, value, str(path))
+
+
+def is_topic_file(name: str | Path) -> bool:
+    """Whether `name` is the path of a file rather than the name of a topic."""
+    return str(name).endswith(_SUFFIXES)
 
 
 def topic_files() -> dict[str, Path]:

@@ -25,7 +25,7 @@ from halo_forge.data.public.python_sets import Fields
 from halo_forge.errors import InputError
 from halo_forge.model.chat import fenced
 from halo_forge.records import PythonTests, StdioCase, StdioTests
-from halo_forge.verify.extract import extract_code
+from halo_forge.verify.core.extract import extract_code
 
 MAX_CASES = 20
 MAX_CASE_BYTES = 100_000

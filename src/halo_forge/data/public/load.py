@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from halo_forge.config import DataSource
 from halo_forge.data.builtin import LANGUAGES, load_families, variants
 from halo_forge.data.columns import Rejected
 from halo_forge.data.public import contests, python_sets
@@ -23,6 +22,7 @@ from halo_forge.data.tables import SUFFIXES, read_table
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.progress import Progress
 from halo_forge.records import Source
+from halo_forge.settings.data import DataSource
 
 BUILTIN = "builtin"
 EVALUATION_TAG = "evaluation-only"
@@ -57,7 +57,7 @@ def load(wanted: DataSource, *, root: Path = Path(), training: bool = True) -> L
         loaded.source, rows = Source(dataset=BUILTIN, license="Apache-2.0"), _builtin(wanted, root)
     elif name in registry():
         rows = _public(_changed(registry()[name], wanted), wanted, root, loaded, training)
-    elif Path(name).suffix.lower() in SUFFIXES or (root / name).exists():
+    elif is_file(name, root):
         loaded.source = Source(dataset=Path(name).name, revision=wanted.revision, license=wanted.license)
         rows = _file(wanted, root, loaded)
     elif name.count("/") == 1:
@@ -68,6 +68,11 @@ def load(wanted: DataSource, *, root: Path = Path(), training: bool = True) -> L
         raise InputError(f"dataset {name!r} is not known ({hint}); a file or owner/name of the hub will do too")
     loaded.rows = itertools.islice(rows, wanted.limit)
     return loaded
+
+
+def is_file(name: str, root: Path = Path()) -> bool:
+    """Whether a dataset's name is the path of a file: by its ending, or since it is there."""
+    return name not in (BUILTIN, *registry()) and (Path(name).suffix.lower() in SUFFIXES or (root / name).exists())
 
 
 def _changed(entry: PublicSet, wanted: DataSource) -> PublicSet:

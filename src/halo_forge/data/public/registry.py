@@ -8,9 +8,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from halo_forge.config import check, read_yaml
-from halo_forge.config_base import Positive, Section
 from halo_forge.errors import InputError
+from halo_forge.settings.base import Positive, Section
+from halo_forge.settings.checking import check, read_yaml
 
 
 class Part(Section):

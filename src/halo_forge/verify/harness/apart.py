@@ -23,14 +23,14 @@ from pathlib import Path
 from halo_forge.cache import cache_folder
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import whole_file
-from halo_forge.verify import headers
-from halo_forge.verify.gcc import Gcc
+from halo_forge.verify.cpp import headers
+from halo_forge.verify.cpp.gcc import Gcc
 from halo_forge.verify.harness.declarations import FUNDAMENTAL, Item, defined, items, parameters, spelled
 from halo_forge.verify.harness.join import Joined, Prefix
 from halo_forge.verify.harness.testcode import separate
 from halo_forge.verify.harness.tokens import Token, scan, words
-from halo_forge.verify.job import Job, Limits, Run
-from halo_forge.verify.sandbox import Sandbox
+from halo_forge.verify.sandbox.box import Sandbox
+from halo_forge.verify.sandbox.job import Job, Limits, Run
 
 BUILD = Limits(cpu_s=120, memory_mb=4096, processes=16, output_kb=32 << 10, file_mb=60)
 START = "read -r HALO_NONCE && cat > tests && chmod 700 tests && export HALO_NONCE && exec ./tests"

@@ -10,18 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from halo_forge.config_verify import Verify
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import HarnessTests, StdioCase, StdioTests, Task
-from halo_forge.verify import grade, headers
-from halo_forge.verify.gcc import Gcc
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.core import grade
+from halo_forge.verify.core.protocol import Judgement, clip
+from halo_forge.verify.cpp import headers
+from halo_forge.verify.cpp.gcc import Gcc
 from halo_forge.verify.harness import apart, beside, gate
 from halo_forge.verify.harness.declarations import items
 from halo_forge.verify.harness.join import Joined, Prefix, join, read_prefix
 from halo_forge.verify.harness.tokens import Unreadable, scan, words
-from halo_forge.verify.job import Job, Limits, Report
-from halo_forge.verify.protocol import Judgement, clip
-from halo_forge.verify.sandbox import Sandbox
+from halo_forge.verify.sandbox.box import Sandbox
+from halo_forge.verify.sandbox.job import Job, Limits, Report
 
 IN_PROCESS = "[in-process] the tests ran in the answer's process"
 _LIBRARIES = ("libc.so.6", "libm.so.6", "libstdc++.so.6", "libgcc_s.so.1")

@@ -1,0 +1,130 @@
+"""`halo-forge benchmark`: pass@k of any model on any prompts, and how two such results differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from halo_forge.cli.files import verify_settings
+from halo_forge.cli.options import Host, Key, User, judged_prompts, say
+from halo_forge.errors import InputError
+from halo_forge.progress import print_table
+from halo_forge.records import read_json, write_json
+
+app = typer.Typer(no_args_is_help=True, help="pass@k with intervals, and paired comparisons.")
+
+
+@app.command("run")
+def run(
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A model folder (adapter or whole), a hub id or a wheel.")
+    ],
+    prompts: Annotated[
+        str, typer.Option("--prompts", "-p", help="Rows with a prompt; those with tests are judged by them.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="JSON file. [default: results/<model>.json]")
+    ] = None,
+    verifier: Annotated[
+        str, typer.Option(help="gcc, clang, mingw, msvc, python, pytest, rust, go, custom; auto: by language.")
+    ] = "auto",
+    samples: Annotated[int, typer.Option(min=1, help="Answers to each prompt.")] = 10,
+    k: Annotated[str | None, typer.Option(help="[default: 1,5,10 as far as --samples allows]")] = None,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 for the likeliest answer.")] = 0.7,
+    max_new_tokens: Annotated[int, typer.Option(min=1)] = 1024,
+    max_prompts: Annotated[int | None, typer.Option(min=1, help="Take only the first rows.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Answers sampled at once.")] = 64,
+    host: Host = None,
+    user: User = None,
+    ssh_key: Key = None,
+    seed: Annotated[int, typer.Option(min=0)] = 42,
+) -> None:
+    """Sample answers, judge them, and write pass@k with 95 % intervals."""
+    from halo_forge.model.reference import find_checkpoint
+    from halo_forge.runs.benchmark import benchmark, short_name, wanted_k
+    from halo_forge.runs.rollout import generation
+    from halo_forge.settings.benchmark import Benchmark
+
+    settings = Benchmark(
+        samples_per_task=samples, k=wanted_k(k, samples), temperature=temperature, max_new_tokens=max_new_tokens
+    )
+    verify = verify_settings(host=host, user=user, ssh_key=ssh_key)
+    path, tasks = judged_prompts(prompts, verifier, verify, max_prompts)
+    checkpoint = find_checkpoint(model)
+    out = output or Path("results") / f"{short_name(model)}.json"
+    card = benchmark(
+        checkpoint,
+        tasks,
+        path,
+        out,
+        verifier=verifier,
+        settings=settings,
+        generate=generation(batch_size),
+        verify=verify,
+        seed=seed,
+    )
+    _print([(str(out), card)])
+    print(f"{card['passed']} of {card['total']} prompts solved by any of their {samples} answers; written to {out}")
+
+
+@app.command("compare")
+def compare(
+    results: Annotated[list[Path], typer.Argument(help="Two or more files of `benchmark run`, the reference first.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the comparisons as JSON too.")] = None,
+    resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0)] = 42,
+) -> None:
+    """Show results side by side, and each against the first on the same tasks: difference, interval, p-value."""
+    from halo_forge.statistics.compare import compare as compare_two
+    from halo_forge.statistics.compare import print_comparisons
+
+    if len(results) < 2:
+        raise InputError("benchmark compare: name two result files or more, the reference first")
+    cards = [(str(path), _card(path)) for path in results]
+    _print(cards)
+    (first_name, first), *others = cards
+    pairs, unpaired = [], []
+    for name, card in others:
+        if first["per_task"].keys() != card["per_task"].keys():
+            unpaired.append(f"{name}: not on the same tasks as {first_name}: no paired comparison")
+            continue
+        pairs.append(compare_two(first, card, resamples, seed) | {"before": first_name, "after": name})
+    if pairs:
+        print()
+        print_comparisons(pairs)
+    for line in unpaired:
+        say(line)
+    if output:
+        write_json(output, pairs)
+
+
+def _card(path: Path) -> dict[str, Any]:
+    card = read_json(path)
+    missing = [key for key in ("pass_at_k", "intervals", "per_task") if not isinstance(card, dict) or key not in card]
+    if missing:
+        raise InputError(f"{path}: no key {missing[0]!r}; this is no result of `halo-forge benchmark run`")
+    return card
+
+
+def _print(cards: list[tuple[str, dict[str, Any]]]) -> None:
+    """One line a result."""
+    ks = sorted({int(k) for _, card in cards for k in card["pass_at_k"]})
+
+    def line(name: str, card: dict[str, Any]) -> list[Any]:
+        low, high = card["intervals"]["pass@1"]
+        shares = [f"{card['pass_at_k'][str(k)]:.1%}" if str(k) in card["pass_at_k"] else "" for k in ks[1:]]
+        interval = f"{low:.1%} to {high:.1%}"
+        return [
+            name,
+            f"{card['pass_at_k']['1']:.1%}",
+            interval,
+            *shares,
+            f"{card['compile_rate']:.1%}",
+            card["n_tasks"],
+            card["n_samples"],
+        ]
+
+    headers = ["result", "pass@1", "95 % interval", *(f"pass@{k}" for k in ks[1:]), "compiles", "prompts", "samples"]
+    print_table(headers, [line(name, card) for name, card in cards])

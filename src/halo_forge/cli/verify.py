@@ -1,0 +1,184 @@
+"""`halo-forge verify …`: judge a file of samples, check a verifier against hostile answers, list the verifiers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from halo_forge.cli.files import with_host
+from halo_forge.cli.options import Host, Key, User, say
+from halo_forge.data.prompts import read_prompts, warning_about_tests
+from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
+from halo_forge.hashing import digest
+from halo_forge.progress import Progress, print_table
+from halo_forge.records import Sample, Task, read_rows, write_records
+from halo_forge.settings.checking import check
+from halo_forge.settings.params import load_params
+from halo_forge.settings.verify import SSH_PORT, Verify
+from halo_forge.settings.verify import Host as SshHost
+from halo_forge.state import state_dir
+from halo_forge.verify.judge import Tally
+from halo_forge.verify.registry import VERIFIERS, get_verifier
+from halo_forge.verify.run import judge_with_progress
+from halo_forge.verify.selfcheck.cases import load_cases
+from halo_forge.verify.selfcheck.check import SKIPPED, failures, limited, run_selfcheck, run_stress, skipped
+
+app = typer.Typer(no_args_is_help=True, help="Judge answers: compile them, run their tests, contain what they do.")
+
+Params = Annotated[Path | None, typer.Option("--params", help="Settings from the section verify of this file.")]
+
+
+@app.command("run")
+def run(
+    tasks: Annotated[Path, typer.Option(help="Tasks, or rows of any kind, which are then only compiled.")],
+    samples: Annotated[Path, typer.Option(help="Rows with task_id and completion, JSON Lines.")],
+    output: Annotated[Path, typer.Option(help="Where the verdicts go, JSON Lines, in the order of the samples.")],
+    verifier: Annotated[str, typer.Option(help="Its name, or auto: by language.")] = "auto",
+    workers: Annotated[int | None, typer.Option(min=1, help="Programs judged at once.")] = None,
+    params: Params = None,
+    host: Host = None,
+    user: User = None,
+    ssh_key: Key = None,
+) -> None:
+    """Judge a file of samples. Ends with 0 when judging worked, whatever the verdicts; run again, it resumes."""
+    settings = _settings(params, workers, host, user, ssh_key)
+    known = {task.task_id: task for task in read_prompts(tasks, verifier)}
+    if warning := warning_about_tests(list(known.values())):
+        say(f"warning: {warning}")
+    rows = _samples(samples, known)
+    inputs = {"settings": settings, "verifier": verifier, "tasks": digest(tasks), "samples": digest(samples)}
+    state, tally = state_dir("verify", inputs), Tally()
+    verdicts = judge_with_progress(known, rows, settings, verifier, state / "verdicts.jsonl", "verifying", tally)
+    write_records(output, verdicts)
+    statuses = Counter(verdict.status for verdict in verdicts)
+    print_table(
+        ["status", "samples", "share"],
+        [[status, number, f"{100 * number / len(verdicts):.1f} %"] for status, number in statuses.most_common()],
+    )
+    print(
+        f"{tally.judged} programs judged, {tally.cached} taken from the cache, {tally.duplicates} samples were "
+        f"duplicates, {tally.resumed} judged before; isolation: {', '.join(sorted({v.isolation for v in verdicts}))}"
+    )
+    if statuses["infra_error"]:
+        raise InfrastructureError(
+            f"{statuses['infra_error']} samples could not be judged (status infra_error in {output}): "
+            f"{next(v.detail for v in verdicts if v.status == 'infra_error')}"
+        )
+
+
+@app.command("list")
+def list_verifiers(params: Params = None) -> None:
+    """Show every verifier and whether it works here."""
+    settings = _settings(params)
+    rows = []
+    for name in sorted(VERIFIERS):
+        try:
+            verifier = get_verifier(name, settings)
+            verifier.probe()
+            rows.append([name, "works here", verifier.isolation])
+        except HaloForgeError as error:
+            rows.append([name, "no", str(error)])
+    print_table(["verifier", "", "isolation, or what is missing"], rows)
+
+
+@app.command("selfcheck")
+def selfcheck(
+    name: Annotated[str, typer.Argument(help="The verifier; custom is the one of verify.custom in the params file.")],
+    stress: Annotated[int, typer.Option(min=0, help="Run each bomb this many times at once, beside honest ones.")] = 8,
+    only: Annotated[str, typer.Option(help="Only cases whose name begins so, such as python_stdio/.")] = "",
+    params: Params = None,
+    host: Host = None,
+    user: User = None,
+    ssh_key: Key = None,
+) -> None:
+    """Run hostile and honest answers through a verifier. Ends with 1 if it was fooled, or refused a right answer.
+
+    The programs attack the machine they run on; they are contained only as well as the verifier contains them.
+    """
+    verifier = get_verifier(name, limited(_settings(params, None, host, user, ssh_key)))
+    cases = [case for case in load_cases() if case.name.startswith(only)]
+    if not cases:
+        raise InputError(f"--only: no case begins with {only!r}")
+    verifier.probe()
+    try:
+        with Progress(len(cases), f"{name}: cases") as progress:
+            outcomes = run_selfcheck(verifier, cases, lambda outcome: progress.advance(1))
+        bombs = [case for case in cases if case.bomb] if stress else []
+        outcomes += run_stress(verifier, bombs, at_once=stress) if bombs else []
+    finally:
+        getattr(verifier, "close", lambda: None)()
+    judged = [outcome for outcome in outcomes if outcome.status != SKIPPED]
+    if not judged:
+        raise InputError(f"{name}: takes none of the {len(cases)} cases: languages and tests of another kind")
+    failed = failures(judged)
+    if failed:
+        print_table(["case", "what is wrong", "why it matters"], failed)
+    right = sum(outcome.case.expect == ("pass",) for outcome in judged)
+    print(
+        f"{name} ({verifier.isolation}): {len(judged)} judgements, {right} of right answers, {len(judged) - right} of "
+        f"hostile or wrong ones; {len(failed)} failed; {len(outcomes) - len(judged)} cases are not for this verifier"
+    )
+    for reason, number in skipped(outcomes).most_common():
+        print(f"{number:6} not judged: {reason.partition(';')[0]}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command("trust")
+def trust_host(
+    host: Annotated[str, typer.Option(help="The ssh host.")],
+    port: Annotated[int, typer.Option(min=1, max=65535)] = SSH_PORT,
+    fingerprint: Annotated[str | None, typer.Option(help="SHA256:… of its key; asked for if left out.")] = None,
+    known_hosts: Annotated[str, typer.Option(help="The file to write it into.")] = "~/.ssh/known_hosts",
+) -> None:
+    """Pin the key of an ssh host, once you have compared it with what the host itself says."""
+    from halo_forge.verify.remote.hostkeys import HostKey, trust  # the ssh library takes a while to import
+
+    def confirm(key: HostKey) -> bool:
+        if fingerprint:
+            return key.fingerprint == fingerprint.rstrip("=")
+        return typer.confirm(f"{host} shows the key {key}. Is that what the host itself says?", default=False)
+
+    key = trust(SshHost(host=host, user="-", port=port, known_hosts=known_hosts), confirm)
+    print(f"{host}: {key} is trusted ({known_hosts})")
+
+
+def _settings(
+    params: Path | None,
+    workers: int | None = None,
+    host: str | None = None,
+    user: str | None = None,
+    ssh_key: str | None = None,
+) -> Verify:
+    """The section verify of the params file (params.yaml if it is here), with what was given on the command line."""
+    path = params or Path("params.yaml")
+    settings = load_params(path).verify if params or path.exists() else Verify()
+    values = with_host(settings.model_dump(exclude_unset=True), host=host, user=user, ssh_key=ssh_key)
+    return check(Verify, values | ({"workers": workers} if workers else {}), "verifier")
+
+
+def _samples(path: Path, tasks: dict[str, Task]) -> list[Sample]:
+    """Rows as Sample records; what a row does not say is filled in. Raises InputError with file and line."""
+    rows, fields = [], set(Sample.model_fields)
+    for line, row in read_rows(path):
+        task = tasks.get(row.get("task_id"))
+        if task is None:
+            raise InputError(f"{path}:{line}: task_id {row.get('task_id')!r} is not among the tasks")
+        if not isinstance(row.get("completion"), str):
+            raise InputError(f"{path}:{line}: no completion; give the model's answer as text")
+        filled = {
+            "sample_id": f"{task.task_id}/{line}",
+            "prompt": task.prompt,
+            "model": "unknown",
+            "index": line,
+            "seed": 0,
+            "n_tokens": 0,
+            "finish_reason": "stop",
+        }
+        rows.append(Sample(**{**filled, **{key: value for key, value in row.items() if key in fields}}))
+    if not rows:
+        raise InputError(f"{path}: no samples")
+    return rows

@@ -1,0 +1,52 @@
+"""What a generation engine is, and what goes in and comes out."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from halo_forge.errors import InfrastructureError
+
+
+@dataclass(frozen=True)
+class Request:
+    """One completion to draw. Temperature 0 is greedy."""
+
+    prompt_ids: list[int]
+    seed: int
+    temperature: float
+    top_k: int
+    top_p: float
+    max_new_tokens: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """`ids` without the end-of-turn token; `n_tokens` counts it when it was drawn."""
+
+    ids: list[int]
+    n_tokens: int
+    finish_reason: Literal["stop", "length"]
+
+
+class Engine(Protocol):
+    """Draws completions from the base model, or from it with a LoRA adapter."""
+
+    name: str
+
+    def generate(
+        self, requests: Sequence[Request], finished: Callable[[Completion], None] | None = None
+    ) -> list[Completion]:
+        """Completions in the order of `requests`; `finished` is called as each ends.
+
+        The same requests in the same order give the same completions on the same machine.
+        """
+        ...
+
+
+def require(module: str, cure: str) -> None:
+    """Raises InfrastructureError with the cure when `module` is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise InfrastructureError(f"generate.engine: {module} is not installed: {cure}, or set generate.engine: auto")

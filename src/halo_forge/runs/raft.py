@@ -1,0 +1,163 @@
+"""RAFT cycles in a plain folder, without DVC: sample, judge, filter, train, and again from the new model.
+
+    <out>/tasks.jsonl              the prompts as tasks
+    <out>/cycle_N/                 samples.jsonl, generation.json, verdicts.jsonl, kept.jsonl, cycle.json, logs/
+    <out>/cycle_N_final/           the adapter after cycle N
+    <out>/raft_statistics.json     one row a finished cycle, rewritten after each
+
+Every step is the pipeline's own. A run that was killed goes on where it was; more cycles are added to those that are
+there; with other prompts or settings the old cycles are set aside (see `outputs`).
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from halo_forge.errors import InputError
+from halo_forge.generate.drawing import Drawing
+from halo_forge.hashing import digest
+from halo_forge.model.checkpoint import Checkpoint
+from halo_forge.model.reference import pin
+from halo_forge.provenance import provenance
+from halo_forge.raft.filter import cycle_statistics, kept_records
+from halo_forge.raft.select import select
+from halo_forge.raft.statistics import statistics_row
+from halo_forge.records import Kept, Task, read_json, write_json, write_records
+from halo_forge.runs.outputs import RUN_FILE, claim, put_in_place
+from halo_forge.runs.rollout import Rollout, roll_out
+from halo_forge.settings.params import Params
+from halo_forge.state import drop_state, state_dir
+from halo_forge.train.adapter import kept_answers, train_adapter, unchanged
+from halo_forge.train.lora import Run
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`params.raft.cycles` holds cycle_1, cycle_2, … in their order, the first `from` sft: that is `start` here."""
+
+    start: Checkpoint
+    tasks: list[Task]
+    params: Params
+    verifier: str
+    out: Path
+
+    @property
+    def tasks_path(self) -> Path:
+        return self.out / "tasks.jsonl"
+
+
+def run_cycles(plan: Plan) -> list[dict[str, Any]]:
+    """All cycles of the plan; the rows of raft_statistics.json.
+
+    Raises InputError if nothing was kept in the first cycle of a base model: there is no adapter to go on from.
+    """
+    write_records(plan.tasks_path, plan.tasks)
+    model, rows = plan.start, []
+    for number, name in enumerate(plan.params.raft.cycles, 1):
+        model, finished = _cycle(plan, number, name, model)
+        threshold = plan.params.raft.reward_threshold
+        rows.append(statistics_row(number, name, finished["filtered"], finished["trained"], threshold))
+        write_json(plan.out / "raft_statistics.json", rows)
+    return rows
+
+
+def _cycle(plan: Plan, number: int, name: str, start: Checkpoint) -> tuple[Checkpoint, dict[str, Any]]:
+    """The model after the cycle, and what cycle.json says of it."""
+    folder, final = plan.out / name, plan.out / f"{name}_final"
+    record, inputs = folder / "cycle.json", _inputs(plan, name, start)
+    state_dir("raft", {"out": plan.out.resolve()})  # held: nobody else writes there meanwhile
+    model = Checkpoint(str(final), start.lock, start.base, final)
+    if claim(plan.out, folder / RUN_FILE, inputs, lambda: _from_cycle(plan.out, number)) and record.exists():
+        finished = read_json(record)
+        if final.exists() and digest(final) == finished["adapter"]:
+            print(f"{name}: done before, taken as it is")
+            return model, finished
+    rolled = _sampled(plan, name, folder, start)
+    tasks = {task.task_id: task for task in plan.tasks}
+    selection = select(tasks, rolled.samples, rolled.verdicts, plan.params.raft, plan.params.seed)
+    kept = kept_records(selection)
+    write_records(folder / "kept.jsonl", kept)
+    filtered = cycle_statistics(name, plan.params, tasks, rolled.samples, rolled.verdicts, selection, rolled.generation)
+    print(
+        f"{name}: {filtered['passed']} of {filtered['samples']} samples passed, kept {len(kept)} on "
+        f"{filtered['tasks_covered']} of {len(tasks)} prompts"
+    )
+    state = state_dir(f"raft-{name}", inputs)
+    trained = _trained(plan, name, kept, start, state)
+    pin(state / "adapter", start)
+    put_in_place(state / "adapter", final)
+    finished = {
+        "filtered": filtered | {"from": start.name},
+        "trained": trained,
+        "adapter": digest(final),
+        "provenance": provenance(plan.params, [plan.tasks_path, *([start.adapter] if start.adapter else [])]),
+    }
+    write_json(record, finished)
+    drop_state()  # all that is held so far is of this cycle
+    return model, finished
+
+
+def _sampled(plan: Plan, name: str, folder: Path, start: Checkpoint) -> Rollout:
+    raft = plan.params.raft
+    return roll_out(
+        plan.params,
+        start,
+        plan.tasks_path,
+        folder,
+        Drawing(Path(start.name).name, name, raft.samples_per_task, raft.cycles[name].temperature, raft.max_new_tokens),
+        plan.verifier,
+    )
+
+
+def _trained(plan: Plan, name: str, kept: list[Kept], start: Checkpoint, state: Path) -> dict[str, Any]:
+    """Write `state`/adapter: `start` trained on what was kept, or `start` itself if nothing was."""
+    if kept:
+        run = Run(
+            base=start.base,
+            start=start.adapter,
+            lora=plan.params.sft.lora,
+            settings=plan.params.raft.train,
+            learning_rate=plan.params.cycle(name).learning_rate,
+            seed=plan.params.seed,
+            checkpoints=state,
+            logs=plan.out / name / "logs",
+        )
+        where = str(plan.out / name / "kept.jsonl")
+        return train_adapter(run, kept_answers(kept), start.lock, state / "adapter", where, f"{name}: training")
+    if start.adapter is None:
+        raise InputError(
+            f"{name}: no answer of {start.name} reached the threshold, and a base model has no adapter to go on from: "
+            "fine-tune it first (halo-forge sft train), or give more samples or easier prompts"
+        )
+    print(f"warning: {name}: no answer was kept, the model stays that of {start.name}", file=sys.stderr)
+    return unchanged(start.adapter, state / "adapter")
+
+
+def _inputs(plan: Plan, name: str, start: Checkpoint) -> dict[str, Any]:
+    """What the cycle's result depends on: not how many cycles come after it."""
+    settings = plan.params
+    return {
+        "lock": start.lock,
+        "start": start.adapter and digest(start.adapter),
+        "tasks": digest(plan.tasks_path),
+        "cycle": settings.cycle(name).model_dump(mode="json", exclude={"start"}),
+        "raft": settings.raft.model_dump(mode="json", exclude={"cycles"}),
+        "lora": settings.sft.lora.model_dump(mode="json"),
+        "generate": settings.generate.model_dump(mode="json"),
+        "verify": settings.verify.model_dump(mode="json", exclude={"workers", "cache"}),
+        "verifier": plan.verifier,
+        "seed": settings.seed,
+    }
+
+
+def _from_cycle(out: Path, number: int) -> list[Path]:
+    """The folders of cycle `number` and of those after it, whoever made them."""
+    found = []
+    for path in out.glob("cycle_*"):
+        digits = path.name.removeprefix("cycle_").removesuffix("_final")
+        if digits.isdecimal() and int(digits) >= number:
+            found.append(path)
+    return sorted(found)

@@ -1,0 +1,58 @@
+"""Sample a model's answers to a file of tasks and judge them, in one go: benchmarks, and RAFT on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from halo_forge.generate.drawing import Drawing
+from halo_forge.generate.engine import has_gpu
+from halo_forge.generate.run import generate_file
+from halo_forge.model.checkpoint import Checkpoint
+from halo_forge.model.dtype import computes_bfloat16
+from halo_forge.records import Sample, Verdict, read_json
+from halo_forge.settings.generate import Generate
+from halo_forge.settings.model import BaseModelChoice
+from halo_forge.settings.params import Params
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.run import verify_file
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """`samples` and `verdicts` are parallel; `generation` has engine, tokens and seconds."""
+
+    samples: list[Sample]
+    verdicts: list[Verdict]
+    generation: dict[str, Any]
+
+
+def settings_without_pipeline(checkpoint: Checkpoint, seed: int, verify: Verify, **sections: Any) -> Params:
+    """The settings of the command line as the library's functions take them."""
+    lock = checkpoint.lock
+    base = BaseModelChoice(provider=lock["provider"], id=lock["id"], revision=lock["revision"])
+    return Params(seed=seed, preset="command line", base_model=base, verify=verify, **sections)
+
+
+def generation(sequences: int) -> Generate:
+    """`sequences` decoded at once, in the type that the engine of this machine takes."""
+    dtype = "bfloat16" if has_gpu() and computes_bfloat16() else "float32"
+    return Generate(batch_size=sequences, chunk_size=max(256, sequences), dtype=dtype)
+
+
+def roll_out(
+    params: Params,
+    checkpoint: Checkpoint,
+    tasks_path: Path,
+    out: Path,
+    drawing: Drawing,
+    verifier: str,
+) -> Rollout:
+    """Write samples.jsonl, generation.json and verdicts.jsonl to `out`.
+
+    Resumes a killed run. Raises what `generate_file` and `judge_samples` raise.
+    """
+    samples = generate_file(params, checkpoint, drawing, tasks_path=tasks_path, out=out)
+    verdicts = verify_file(params.verify, tasks_path, out, drawing.cycle or f"benchmark {drawing.model}", verifier)
+    return Rollout(samples, verdicts, read_json(out / "generation.json"))

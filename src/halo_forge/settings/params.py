@@ -1,0 +1,102 @@
+"""params.yaml, typed: every knob with its bounds, checked at the door of every stage.
+
+presets.yaml holds what depends on the model and the machine (model id, batch sizes, engine); params.yaml holds the
+rest and names the preset. A knob lives in one of the two, never in both, so that DVC sees every change of it. YAML is
+read as version 1.2, so that `1e-06` is a number.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from halo_forge.errors import InputError
+from halo_forge.settings.base import Section
+from halo_forge.settings.benchmark import Benchmark
+from halo_forge.settings.checking import check, merge, one_of, read_yaml
+from halo_forge.settings.clean import Clean
+from halo_forge.settings.data import Prepare, Split
+from halo_forge.settings.generate import Generate
+from halo_forge.settings.generate_data import GenerateData
+from halo_forge.settings.model import BaseModelChoice
+from halo_forge.settings.raft import Cycle, Raft
+from halo_forge.settings.training import Sft
+from halo_forge.settings.verify import Verify
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0)]
+    preset: str
+    generate_data: GenerateData = GenerateData()
+    prepare: Prepare = Prepare()
+    clean: Clean = Clean()
+    split: Split = Split()
+    base_model: BaseModelChoice
+    sft: Sft = Sft()
+    generate: Generate = Generate()
+    verify: Verify = Verify()
+    raft: Raft = Raft()
+    benchmark: Benchmark = Benchmark()
+
+    @model_validator(mode="after")
+    def _cycles_form_chains(self) -> Params:
+        for name, cycle in self.raft.cycles.items():
+            if name in ("base", "sft"):
+                raise ValueError(
+                    f"raft.cycles.{name}: this name is taken by the {name} model; call the cycle c1, c2, …"
+                )
+            seen = {name}
+            while cycle.start != "sft":
+                if cycle.start not in self.raft.cycles:
+                    raise ValueError(
+                        f"raft.cycles.{name}.from: {cycle.start!r} is neither 'sft' nor a cycle "
+                        f"{one_of(cycle.start, self.raft.cycles)}"
+                    )
+                if cycle.start in seen:
+                    raise ValueError(f"raft.cycles.{name}.from: the cycles {sorted(seen)} start from each other")
+                seen.add(cycle.start)
+                cycle = self.raft.cycles[cycle.start]
+        return self
+
+    def cycle(self, name: str) -> Cycle:
+        """Raises InputError for a name that raft.cycles does not list."""
+        if name not in self.raft.cycles:
+            raise InputError(f"params.yaml: raft.cycles has no {name!r} {one_of(name, self.raft.cycles)}")
+        return self.raft.cycles[name]
+
+    def depth(self, model: str) -> int:
+        """RAFT updates between SFT and `model`: 0 for sft, -1 for base."""
+        if model == "base":
+            return -1
+        return 0 if model == "sft" else 1 + self.depth(self.raft.cycles[model].start)
+
+    def models(self) -> list[str]:
+        """base, sft, then every cycle, parents first."""
+        return ["base", "sft", *sorted(self.raft.cycles, key=lambda name: (self.depth(name), name))]
+
+
+def load_params(path: str | Path = "params.yaml") -> Params:
+    """Read and check params.yaml with its preset. Raises InputError naming file, key, value and cure."""
+    path = Path(path)
+    own = read_yaml(path)
+    presets_path = path.with_name("presets.yaml")
+    presets = read_yaml(presets_path)
+    name = own.get("preset")
+    if name not in presets:
+        raise InputError(f"{path}: preset: {name!r} is not in {presets_path.name} {one_of(str(name), presets)}")
+    for key in _leaves(own) & _leaves(presets[name]):
+        raise InputError(
+            f"{path}: {key}: preset {name!r} sets this knob already; change it in {presets_path.name}, or for one "
+            f"experiment with -S {presets_path.name}:{name}.{key}=…"
+        )
+    return check(Params, merge(presets[name], own), str(path))
+
+
+def _leaves(value: dict[str, Any], above: str = "") -> set[str]:
+    """The dotted keys that hold something other than a mapping."""
+    found: set[str] = set()
+    for key, inner in value.items():
+        found |= _leaves(inner, f"{above}{key}.") if isinstance(inner, dict) else {f"{above}{key}"}
+    return found

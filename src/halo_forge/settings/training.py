@@ -1,0 +1,38 @@
+"""Settings of SFT and of the update of a RAFT cycle."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from halo_forge.settings.base import Positive, Section
+
+
+class Lora(Section):
+    r: Positive = 16
+    alpha: Positive = 32
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class Training(Section):
+    """What SFT and a RAFT update share."""
+
+    epochs: Positive = 2
+    batch_size: Positive = 8
+    """Rows an optimizer step: micro_batch_size rows at a time, accumulated."""
+    micro_batch_size: Positive = 8
+    max_tokens: Positive = 1024
+    """Rows longer than this (prompt and answer) are left out and counted."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    save_steps: Positive = 5
+    """A killed run resumes from the last of these checkpoints."""
+    gradient_checkpointing: bool = False
+    dtype: Literal["float32", "bfloat16"] = "float32"
+
+
+class Sft(Training):
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-4
+    lora: Lora = Lora()

@@ -1,0 +1,84 @@
+"""Python answers: parsed, then run as `python -I` once a test, each test in a process forked in the box.
+
+Tests that are code run in a process of their own and call into the answer's (`inside/referee.py`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import marshal
+import sys
+from pathlib import Path
+
+from halo_forge.records import CallTests, CompileTests, PytestTests, PythonTests, StdioTests, Task
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.core import grade
+from halo_forge.verify.core.extract import extract_code
+from halo_forge.verify.core.protocol import Judgement
+from halo_forge.verify.python import asserts, pytest_library
+from halo_forge.verify.python.grade import cases_of, grade_python
+from halo_forge.verify.sandbox.box import Sandbox
+from halo_forge.verify.sandbox.job import Job, Limits
+
+INSIDE = Path(__file__).with_name("inside")
+"""What runs in the box beside the runner: the referee, and the answer's end of the line to it."""
+PYTEST_CPU_S = 3.0
+"""What pytest itself takes, on a slow machine."""
+_KINDS = (StdioTests, CallTests, PythonTests, PytestTests, CompileTests)
+
+
+class PythonVerifier:
+    """All kinds of tests: stdio, calls of one function, HumanEval- and MBPP-style asserts, pytest files, parsing alone.
+
+    Parsing stands in the place of compiling: a SyntaxError is what the reward ladder calls "does not compile".
+    """
+
+    name = "python"
+
+    def __init__(self, settings: Verify):
+        self._settings = settings
+        self._sandbox = Sandbox(settings, binds=[pytest_library.folder()], inside=[INSIDE])
+        self._limits = Limits(
+            settings.run_timeout_s, settings.memory_mb, settings.max_processes, settings.max_output_kb
+        )
+
+    @property
+    def isolation(self) -> str:
+        return self._sandbox.isolation
+
+    def fingerprint(self) -> str:
+        return repr([self._limits, self._settings.rewards, sys.version, pytest_library.folder().name])
+
+    def probe(self) -> None:
+        self._sandbox.probe()
+
+    def check(self, task: Task) -> None:
+        grade.check_task(task, ("python",), _KINDS, self.name)
+        if isinstance(task.tests, PythonTests):
+            asserts.prepared(task.tests.model_dump_json(), task.task_id)
+
+    def extract(self, task: Task, completion: str) -> str | None:
+        return extract_code(completion, "python")
+
+    def judge(self, task: Task, completion: str) -> Judgement:
+        code = self.extract(task, completion)
+        if code is None:
+            return grade.no_code(task, self._settings.rewards)
+        tests, program, limits = None, code, self._limits
+        if isinstance(task.tests, PythonTests):
+            tests = asserts.prepared(task.tests.model_dump_json(), task.task_id)
+            program = asserts.program(task, task.tests, code)
+        elif isinstance(task.tests, PytestTests):
+            files = task.tests.files
+            limits = dataclasses.replace(limits, cpu_s=limits.cpu_s + PYTEST_CPU_S)
+            tests = marshal.dumps({"kind": "pytest", "files": files, "library": str(pytest_library.folder())})
+        source = program.encode("utf-8", "replace")
+        job = Job(
+            files={"main.py": source},
+            compile_limits=self._limits,
+            source=source,
+            cases=cases_of(task),
+            tests=tests,
+            run_limits=limits,
+        )
+        return grade_python(task, code, self._sandbox.run(job), self._settings.rewards)

@@ -1,0 +1,23 @@
+"""Compile and test every sampled answer of a run in the sandbox.
+
+Reads  data/<run>/samples.jsonl, data/split/raft.jsonl or data/split/benchmark.jsonl
+Writes data/<run>/verdicts.jsonl
+Params verify
+"""
+
+from __future__ import annotations
+
+from begin import stage
+
+from halo_forge.runs.pipeline import find_run
+from halo_forge.settings.params import Params
+from halo_forge.verify.run import verify_file
+
+
+def main(params: Params, run: str) -> None:
+    found = find_run(params, run)
+    verify_file(params.verify, found.tasks, found.folder, run)
+
+
+if __name__ == "__main__":
+    stage(main, run="raft/<cycle> or benchmark/<model>")

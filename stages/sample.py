@@ -1,0 +1,25 @@
+"""Sample answers to tasks from a model: those of a RAFT cycle, or of the benchmark of a model.
+
+Reads  models/base.json, models/pipeline/<model>/, data/split/raft.jsonl or data/split/benchmark.jsonl
+Writes data/<run>/samples.jsonl, data/<run>/generation.json (engine, settings, tokens, seconds)
+Params seed, generate, preset; raft.cycles.<cycle>.temperature, raft.samples_per_task, raft.max_new_tokens of a cycle;
+       benchmark.temperature, benchmark.samples_per_task, benchmark.max_new_tokens of a benchmark
+"""
+
+from __future__ import annotations
+
+from begin import stage
+
+from halo_forge.generate.run import generate_file
+from halo_forge.model.checkpoint import of_pipeline
+from halo_forge.runs.pipeline import find_run
+from halo_forge.settings.params import Params
+
+
+def main(params: Params, run: str) -> None:
+    found = find_run(params, run)
+    generate_file(params, of_pipeline(found.drawing.model), found.drawing, tasks_path=found.tasks, out=found.folder)
+
+
+if __name__ == "__main__":
+    stage(main, run="raft/<cycle> or benchmark/<model>")

@@ -1,0 +1,34 @@
+"""pass@k of one model on the held-out families, from its judged answers.
+
+Reads  data/split/benchmark.jsonl, data/benchmark/<model>/{samples,verdicts}.jsonl, generation.json
+Writes results/benchmark/<model>.json
+Params seed, benchmark, preset
+"""
+
+from __future__ import annotations
+
+from begin import stage
+
+from halo_forge.benchmark.evaluate import summarise
+from halo_forge.provenance import provenance
+from halo_forge.records import Sample, Task, Verdict, read_json, read_records, write_json
+from halo_forge.runs.pipeline import find_run
+from halo_forge.settings.params import Params
+
+
+def main(params: Params, model: str) -> None:
+    run = find_run(params, f"benchmark/{model}")
+    paths = [run.folder / name for name in ("samples.jsonl", "verdicts.jsonl", "generation.json")]
+    tasks = read_records(run.tasks, Task)
+    samples, verdicts = read_records(paths[0], Sample), read_records(paths[1], Verdict)
+    generation = read_json(paths[2])
+    card = summarise(model, tasks, samples, verdicts, params.benchmark, params.seed, generation)
+    write_json(f"results/benchmark/{model}.json", card | {"provenance": provenance(params, [run.tasks, *paths])})
+    print(
+        f"{model}: pass@1 {card['pass_at_k']['1']:.1%}, compiles {card['compile_rate']:.1%} "
+        f"({card['n_samples']} samples of {card['n_tasks']} tasks)"
+    )
+
+
+if __name__ == "__main__":
+    stage(main, model="base, sft or a key of raft.cycles")

@@ -1,0 +1,63 @@
+"""The update of a RAFT cycle: train the cycle's starting adapter on the answers it got right.
+
+Reads  models/base.json, models/pipeline/<from>/, data/raft/<cycle>/kept.jsonl
+Writes models/pipeline/<cycle>/ (PEFT adapter), data/train/<cycle>.json (losses, sizes, provenance),
+       data/train/<cycle>.tsv (the curve, a line a step, while it trains); TensorBoard in logs/<cycle>
+Params seed, raft.cycles.<cycle>.learning_rate, raft.train, preset
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from begin import stage
+
+from halo_forge.hashing import digest
+from halo_forge.model.base import ADAPTERS, load_lock
+from halo_forge.provenance import provenance
+from halo_forge.records import Kept, read_records, write_json
+from halo_forge.settings.params import Params
+from halo_forge.state import state_dir
+from halo_forge.train.adapter import kept_answers, train_adapter, unchanged
+from halo_forge.train.lora import Run
+
+
+def main(params: Params, cycle: str) -> None:
+    settings = params.cycle(cycle)
+    data, start, out = Path(f"data/raft/{cycle}/kept.jsonl"), ADAPTERS / settings.start, ADAPTERS / cycle
+    pairs = kept_answers(read_records(data, Kept))
+    curve = Path(f"data/train/{cycle}.tsv")
+    if pairs:
+        training, (lock, base) = params.raft.train, load_lock()
+        inputs = {
+            "train": training,
+            "learning_rate": settings.learning_rate,
+            "seed": params.seed,
+            "data": digest(data),
+            "start": digest(start),
+        }
+        run = Run(
+            base=base,
+            start=start,
+            lora=params.sft.lora,
+            settings=training,
+            learning_rate=settings.learning_rate,
+            seed=params.seed,
+            checkpoints=state_dir(f"train-{cycle}", inputs),
+            logs=Path("logs") / cycle,
+            curve=curve,
+        )
+        summary = train_adapter(run, pairs, lock, out, str(data), f"{cycle}: training")
+    else:
+        print(f"warning: {cycle}: no answer was kept, the model stays that of {settings.start}", file=sys.stderr)
+        summary = unchanged(start, out, curve) | {"learning_rate": settings.learning_rate}
+    origin = provenance(params, ["models/base.json", data, start])
+    write_json(
+        f"data/train/{cycle}.json",
+        {"model": cycle, "from": settings.start, "seed": params.seed, **summary, "provenance": origin},
+    )
+
+
+if __name__ == "__main__":
+    stage(main, cycle="a key of raft.cycles")
