@@ -19,11 +19,11 @@ from halo_forge.settings.benchmark import Benchmark
 
 TASKS = make_tasks(families=3, variants=2)
 SETTINGS = Benchmark(samples_per_task=10, k=[1, 5], bootstrap=300)
-TIMING = {"generate": 2.0, "verify": None}
+GENERATION = {"engine": "openvino", "seconds": 2.0}
 
 
 def summarised(samples: list, verdicts: list, tasks: list = TASKS, settings: Benchmark = SETTINGS) -> dict:
-    return summarise("sft", tasks, samples, verdicts, settings, 13, TIMING)
+    return summarise("sft", tasks, samples, verdicts, settings, 13, GENERATION)
 
 
 def spoil(verdicts: list, task_id: str, count: int) -> list:

@@ -22,7 +22,7 @@ from halo_forge.data.rows import read_file
 COMMAND = [
     sys.executable,
     "-c",
-    "import sys; from halo_forge import cli_data, stage; sys.exit(stage.exit_code(cli_data.app))",
+    "import sys; from halo_forge.cli.data import app; from halo_forge.process import exit_code; sys.exit(exit_code(app))",
 ]
 TOPIC = """
 description: Small programs

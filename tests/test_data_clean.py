@@ -230,10 +230,12 @@ def test_the_stage_sets_aside_what_params_ask_for_and_changes_nothing_else(make_
         python_task(make_task, "right", "print(2 * int(input()))"),
         python_task(make_task, "wrong", "print(3 * int(input()))"),
     ]
-    write_records(tmp_path / "mine.jsonl", tasks)
+    write_records(tmp_path / "data/own/mine.jsonl", tasks)
     shutil.copy(REPOSITORY / "presets.yaml", tmp_path)
     text = (REPOSITORY / "params.yaml").read_text().replace("builtin: true", "builtin: false")
-    text = text.replace("languages: [cpp]", "languages: [python]").replace("files: []", "files: [{path: mine.jsonl}]")
+    text = text.replace("languages: [cpp]", "languages: [python]").replace(
+        "files: []", "files: [{path: data/own/mine.jsonl}]"
+    )
 
     def prepared(gold_runs: int) -> tuple[list[str], dict]:
         assert "gold_runs: 0" in text

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
+from halo_forge.generate.drawing import Drawing
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion, Request
 from halo_forge.generate.samples import draw_samples, sample_seed
@@ -140,10 +141,8 @@ class Counting:
 
 
 def draw(engine, chat, tasks, wip):
-    return draw_samples(
-        engine, chat, tasks, model="sft", cycle="c1", samples_per_task=4, temperature=1.0, top_k=0, top_p=1.0,
-        max_new_tokens=8, chunk_size=3, seed=1, wip=wip,
-    )  # fmt: skip
+    drawing, settings = Drawing("sft", "c1", 4, 1.0, 8), Generate(top_k=0, top_p=1.0, chunk_size=3)
+    return draw_samples(engine, chat, tasks, drawing, settings, seed=1, wip=wip)
 
 
 def test_an_interrupted_run_redoes_nothing_that_was_saved_and_ends_the_same(tiny_chat, make_task, tmp_path) -> None:

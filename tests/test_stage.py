@@ -22,8 +22,9 @@ import os, signal, sys, time
 sys.path.insert(0, {str(REPOSITORY / "src")!r})
 from pathlib import Path
 from halo_forge.errors import InfrastructureError, InputError
-from halo_forge import stage as lib
-from halo_forge.stage import stage, state_dir
+from halo_forge import interrupts
+from halo_forge.stage import stage
+from halo_forge.state import state_dir
 """
 
 
@@ -34,8 +35,8 @@ def script(tmp_path):
     def write(body: str, name: str = "stage.py") -> list[str]:
         lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
         path = tmp_path / name
-        path.write_text(f"{PROLOGUE}\ndef main():\n{lines}\n\nif __name__ == '__main__':\n    sys.exit(stage(main))\n")
-        return [sys.executable, str(path)]
+        path.write_text(f"{PROLOGUE}\ndef main(params):\n{lines}\n\nif __name__ == '__main__':\n    stage(main)\n")
+        return [sys.executable, str(path), "--params", str(REPOSITORY / "params.yaml")]
 
     return write
 
@@ -120,7 +121,7 @@ with whole_file("out.json") as file:
 
 def test_a_stage_stuck_in_native_code_is_ended_after_the_grace_time(script, environment):
     body = """
-lib.GRACE_S = 0.2
+interrupts.GRACE_S = 0.2
 import ctypes
 libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(128)
 libc.pthread_mutex_lock(mutex)
@@ -133,7 +134,7 @@ libc.pthread_mutex_lock(mutex)  # never returns, not even for a signal
 
 
 def test_the_grace_time_does_not_end_a_stage_that_ended_by_itself(script, environment):
-    body = "lib.GRACE_S = 0.1\ntry:\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(9)\n"
+    body = "interrupts.GRACE_S = 0.1\ntry:\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(9)\n"
     body += "except KeyboardInterrupt:\n    raise InputError('its own end')"
     assert run(script(body), environment).returncode == 2
 
@@ -152,7 +153,7 @@ def test_a_stage_dies_with_the_process_that_started_it(script, environment, shel
 def test_a_stage_whose_parent_died_while_it_was_loading_does_not_start(script, environment):
     command = script("print('ran')")
     path = Path(command[1])
-    path.write_text(path.read_text().replace("\ndef main", "\nlib._PARENT = -1\ndef main"))
+    path.write_text(path.read_text().replace("\ndef main", "\ninterrupts._PARENT = -1\ndef main"))
     result = run(command, {**environment, "DVC_STAGE": "sft"})
     assert (result.stdout, result.returncode) == ("", 130)
 

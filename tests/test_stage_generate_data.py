@@ -46,10 +46,11 @@ def test_in_the_repository_it_is_off():
 
 @pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
 def test_switched_on_it_writes_tasks_that_prepare_takes(tmp_path):
-    (tmp_path / "mine.yaml").write_text("description: Programs\ncategories: [a]\ncomplexity_levels: [easy]\n")
+    (tmp_path / "data/own").mkdir(parents=True)
+    (tmp_path / "data/own/mine.yaml").write_text("description: Programs\ncategories: [a]\ncomplexity_levels: [easy]\n")
     with serving() as server:
         settings = {"backend": "openai-compatible", "base_url": f"{server.url}/v1", "model": "m", "count": 2}
-        done = run(tmp_path, enabled=True, topics=["mine.yaml"], **settings)
+        done = run(tmp_path, enabled=True, topics=["data/own/mine.yaml"], **settings)
     assert done.returncode == 0, done.stderr
     tasks, report = prepare(load_params(tmp_path / "params.yaml").prepare, tmp_path)
     assert len(tasks) == 2 and all(task.solution and task.tests.kind == "stdio" for task in tasks), report

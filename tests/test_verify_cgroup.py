@@ -48,7 +48,7 @@ def test_memory_that_no_process_has_mapped_counts():
 
 def test_a_group_serves_one_box_after_another_and_none_is_left_at_the_end():
     program = (
-        "from halo_forge.verify import cgroup\n"
+        "from halo_forge.verify.sandbox import cgroup\n"
         "pool = cgroup.pool()\n"
         "for _ in range(3):\n"
         "    with pool.group(64, 4) as one, pool.group(64, 4) as other:\n"

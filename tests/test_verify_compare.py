@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from halo_forge.settings.verify import Ladder
-from halo_forge.verify.core.compare import outputs_match, values_match
+from halo_forge.verify.core.compare import outputs_match
 from halo_forge.verify.core.protocol import clip
 from halo_forge.verify.core.rewards import reward_for
+from halo_forge.verify.python.compare import values_match
 
 
 @pytest.mark.parametrize("printed", ["1 2\n3\n", "1 2 3", "  1\t2\r\n3\n\n"])

@@ -72,7 +72,7 @@ def test_settings_that_say_nothing_are_refused(settings, words):
 OWN = """
 import time
 
-from halo_forge.verify.protocol import Judgement
+from halo_forge.verify.core.protocol import Judgement
 
 
 class Own:

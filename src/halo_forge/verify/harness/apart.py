@@ -23,6 +23,7 @@ from pathlib import Path
 from halo_forge.cache import cache_folder
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import whole_file
+from halo_forge.verify.compiled.linker import fastest_linker
 from halo_forge.verify.cpp import headers
 from halo_forge.verify.cpp.gcc import Gcc
 from halo_forge.verify.harness.declarations import FUNDAMENTAL, Item, defined, items, parameters, spelled
@@ -226,7 +227,7 @@ decltype(halo_type_NUMBER) *halo_entry_NUMBER = halo_bridge_NUMBER<decltype(halo
 
 def _compile(sandbox: Sandbox, options: list[str], sources: dict[str, str], path: Path) -> None:
     command = shlex.join(options)
-    linker = shlex.join(headers.fastest_linker(options[0]))
+    linker = shlex.join(fastest_linker(options[0]))
     script = (
         f"{command} -s tests.cpp {linker} -o tests && {command} -c loop.cpp -o loop.o && "
         "stat -c %s tests && cat tests loop.o"

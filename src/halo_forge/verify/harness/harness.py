@@ -13,9 +13,9 @@ from pathlib import Path
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import HarnessTests, StdioCase, StdioTests, Task
 from halo_forge.settings.verify import Verify
+from halo_forge.verify.compiled.linker import fastest_linker
 from halo_forge.verify.core import grade
 from halo_forge.verify.core.protocol import Judgement, clip
-from halo_forge.verify.cpp import headers
 from halo_forge.verify.cpp.gcc import Gcc
 from halo_forge.verify.harness import apart, beside, gate
 from halo_forge.verify.harness.declarations import items
@@ -88,7 +88,7 @@ class Harness:
     def _apart(
         self, built: apart.Built, prefix: Prefix, joined: Joined, asked: list[apart.Function], language: str
     ) -> Trial:
-        nonce, linker = apart.nonce(), headers.fastest_linker(self._toolchain.compiler("cpp"))
+        nonce, linker = apart.nonce(), fastest_linker(self._toolchain.compiler("cpp"))
         linking = ["loop.o", "-Wl,--allow-multiple-definition", *linker, "-o", "main"]
         command = [*self._toolchain.options(language), f"answer.{language}"]
         if language == "c":
@@ -112,7 +112,7 @@ class Harness:
         guarded = beside.guarded(prefix, joined, tests, language)
         options, source = self._toolchain.options(language), f"{guarded.mark}.{language}"
         compiling = [*options, source, *self._toolchain.precompiled(language, guarded.includes), "-c", "-o", "main.o"]
-        linking = [options[0], "main.o", *headers.fastest_linker(options[0]), *_CLOSED, "-o", "main"]
+        linking = [options[0], "main.o", *fastest_linker(options[0]), *_CLOSED, "-o", "main"]
         linking += ["-lm"] if language == "c" else []
         uses_threads = bool(_THREADS & words(scan(tests, language)))
         # The source is gone before the program starts; what it defines is printed for the judge to look at.
