@@ -33,7 +33,7 @@ repro: setup
 ## Bring the benchmarks of all models and the report up to date
 .PHONY: benchmark
 benchmark: setup
-	@dvc repro benchmark_base benchmark_sft benchmark report track
+	@dvc repro baseline_score benchmark_score report track
 	@python .make/ladder.py
 
 ## Run the same stages with the smallest sizes (preset smoke), in .smoke/; your own results stay as they are
@@ -51,6 +51,11 @@ report: setup
 .PHONY: exp
 exp: setup
 	@cycles=$$(python .make/cycles.py $(N)); set -x; dvc exp run $$cycles $(SET)
+
+## Say which stages depend on each file under src/
+.PHONY: graph
+graph: setup
+	@python .make/graph.py
 
 ## Look at the MLflow runs in a browser (PORT=5000)
 .PHONY: mlflow

@@ -56,6 +56,14 @@ class Checkout:
         self.git("add", "-A")
         self.git("commit", "-qm", "checkout")
 
+    @classmethod
+    def clone(cls, origin: Checkout, folder: Path) -> Checkout:
+        made = cls.__new__(cls)
+        made.folder = folder
+        folder.parent.mkdir()
+        subprocess.run(["git", "clone", "-q", str(origin.folder), str(folder)], check=True, capture_output=True)
+        return made
+
     @staticmethod
     def base(model: Path) -> dict:
         return {"provider": "local", "id": str(model)}
@@ -92,7 +100,7 @@ class Checkout:
 def finished(tmp_path_factory, tiny_model) -> Checkout:
     checkout = Checkout(tmp_path_factory.mktemp("pipeline") / "tree", tiny_model)
     ran = checkout.dvc("repro")
-    assert {"sft", "raft_train@c1", "raft_train@c2", "benchmark_base", "benchmark@c2", "report", "track"} <= set(ran)
+    assert {"sft", "train@c1", "train@c2", "baseline_score@base", "benchmark_score@c2", "report", "track"} <= set(ran)
     checkout.git("add", "-A")
     checkout.git("commit", "-qm", "results")
     return checkout
@@ -116,19 +124,17 @@ def test_every_model_has_its_row_in_the_ladder_and_its_run_in_mlflow(finished: C
 
 def test_another_share_to_keep_redoes_neither_sampling_nor_verification_of_the_first_cycle(finished: Checkout) -> None:
     ran = set(finished.dvc("exp", "run", "-S", "raft.keep_top_percent=0.6"))
-    assert "raft_filter@c1" in ran
-    assert not ran & {"prepare", "split", "base_model", "sft", "raft_generate@c1", "raft_verify@c1", "benchmark_sft"}
+    assert "filter@c1" in ran
+    assert not ran & {"prepare", "split", "base_model", "sft", "raft_sample@c1", "raft_judge@c1"}
+    assert not any(name.startswith("baseline_") for name in ran)
     finished.git("checkout", ".")
     finished.dvc("checkout")
 
 
 def test_one_more_cycle_redoes_nothing_of_the_earlier_ones(finished: Checkout) -> None:
     ran = set(finished.dvc("exp", "run", "-S", "+raft.cycles.c3={from:c2,temperature:0.7,learning_rate:1e-06}"))
-    assert ran == {f"raft_{step}@c3" for step in ("generate", "verify", "filter", "train")} | {
-        "benchmark@c3",
-        "report",
-        "track",
-    }
+    steps = ("raft_sample", "raft_judge", "filter", "train", "benchmark_sample", "benchmark_judge", "benchmark_score")
+    assert ran == {f"{step}@c3" for step in steps} | {"report", "track"}
     finished.git("checkout", ".")
     finished.dvc("checkout")
 
@@ -138,10 +144,126 @@ def test_one_more_benchmark_task_trains_nothing(finished: Checkout) -> None:
     assert isinstance(params, Params)
     finished.edit("presets.yaml", lambda presets: presets["tiny"]["split"]["max_tasks"].update(benchmark=3))
     ran = set(finished.dvc("repro"))
-    assert {"split", "benchmark_base", "benchmark_sft", "benchmark@c1", "benchmark@c2"} <= ran
-    assert not any(name.startswith(("sft", "raft_")) for name in ran)
+    assert {"split", "baseline_score@base", "baseline_score@sft", "benchmark_score@c1", "benchmark_score@c2"} <= ran
+    assert not any(name.startswith(("sft", "raft_", "filter", "train")) for name in ran)
     finished.git("checkout", ".")
     finished.dvc("checkout")
+
+
+def test_an_edit_in_the_verifiers_judges_again_and_samples_nothing(finished: Checkout) -> None:
+    """From the cache where the key holds none of the edited code: the same bytes, so nothing after it runs."""
+    path = finished.folder / "src/halo_forge/verify/python/compare.py"
+    path.write_text(path.read_text() + "# an edit\n")
+    ran = set(finished.dvc("repro"))
+    judging = {f"raft_judge@{cycle}" for cycle in ("c1", "c2")} | {f"benchmark_judge@{cycle}" for cycle in ("c1", "c2")}
+    assert ran == judging | {"baseline_judge@base", "baseline_judge@sft", "generate_data", "prepare"}
+    finished.git("checkout", ".")
+    finished.dvc("checkout")
+
+
+def test_an_edit_in_scoring_neither_samples_nor_judges(finished: Checkout) -> None:
+    path = finished.folder / "src/halo_forge/statistics/passk.py"
+    path.write_text(path.read_text() + "# an edit\n")
+    ran = set(finished.dvc("repro"))
+    scored = {"baseline_score@base", "baseline_score@sft", "benchmark_score@c1", "benchmark_score@c2"}
+    assert scored <= ran <= scored | {"report", "track"}
+    finished.git("checkout", ".")
+    finished.dvc("checkout")
+
+
+def test_another_default_in_the_code_redoes_what_reads_it_and_a_comment_beside_it_nothing(finished: Checkout) -> None:
+    path = finished.folder / "src/halo_forge/settings/raft.py"
+    text = path.read_text()
+    assert "max_keep_per_task: Positive = 2" in text
+    path.write_text(text.replace("max_keep_per_task: Positive = 2", "max_keep_per_task: Positive = 3") + "# an edit\n")
+    changed = [line for line in finished.output("status").splitlines() if line.endswith(":") and line[0] != "\t"]
+    path.write_text(text + "# an edit\n")
+    assert (changed, finished.dvc("repro")) == (["filter@c1:", "filter@c2:"], [])
+    finished.git("checkout", ".")
+
+
+def test_a_users_own_file_is_watched_and_one_where_nobody_looks_is_refused(finished: Checkout) -> None:
+    row = json.loads((finished.folder / "data/prepared/tasks.jsonl").read_text().splitlines()[0])
+    own = finished.folder / "data/own/mine.jsonl"
+    own.write_text(json.dumps(row | {"task_id": "mine/1"}) + "\n")
+    finished.edit("params.yaml", lambda params: params["prepare"].update(files=[{"path": "data/own/mine.jsonl"}]))
+    finished.dvc("repro", "prepare")
+    assert finished.dvc("repro", "prepare") == []
+    own.write_text(own.read_text() + json.dumps(row | {"task_id": "mine/2"}) + "\n")
+    assert "prepare" in finished.dvc("repro", "prepare")
+    assert "mine/2" in (finished.folder / "data/prepared/tasks.jsonl").read_text()
+    finished.edit("params.yaml", lambda params: params["prepare"].update(files=[{"path": "mine.jsonl"}]))
+    done = subprocess.run(
+        [sys.executable, "stages/prepare.py"],
+        cwd=finished.folder,
+        env=finished.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and "prepare.files: mine.jsonl lies outside of data/own" in done.stderr
+    own.unlink()
+    finished.git("checkout", ".")
+    finished.dvc("checkout", "--force")
+
+
+def test_another_learning_rate_is_the_one_that_the_statistics_and_the_report_name(finished: Checkout) -> None:
+    ran = set(finished.dvc("exp", "run", "-S", "raft.cycles.c2.learning_rate=2.5e-4"))
+    assert ran == {"train@c2", "benchmark_sample@c2", "benchmark_judge@c2", "benchmark_score@c2", "report", "track"}
+    statistics = json.loads((finished.folder / "results/raft_statistics.json").read_text())
+    assert [row["learning_rate"] for row in statistics] == [5e-4, 2.5e-4]
+    finished.git("checkout", ".")
+    finished.dvc("checkout")
+
+
+def test_the_curve_of_every_training_is_a_plot_with_a_line_a_step(finished: Checkout) -> None:
+    for model in ("sft", "c1", "c2"):
+        training = json.loads((finished.folder / f"data/train/{model}.json").read_text())
+        rows = list(csv.DictReader((finished.folder / f"data/train/{model}.tsv").open(), delimiter="\t"))
+        assert [int(row["step"]) for row in rows] == [entry["step"] for entry in training["loss"]]
+    finished.dvc("plots", "show", "--out", "curves")
+    page = (finished.folder / "curves/index.html").read_text()
+    assert "data/train/sft.tsv" in page and "Loss by optimizer step" in page
+    shutil.rmtree(finished.folder / "curves")
+
+
+def test_experiments_are_compared_by_the_summary_alone(finished: Checkout) -> None:
+    rows = list(csv.DictReader(io.StringIO(finished.output("exp", "show", "--csv"))))
+    metrics = json.loads(finished.output("metrics", "show", "--json"))[""]["data"]
+    assert list(metrics) == ["results/summary.json"]
+    assert {"pass@1.sft", "raft_gain.pass@1"} <= set(rows[0])
+    assert not any(column.startswith("results/") for column in rows[0] if "summary" not in column)
+
+
+def test_a_finished_run_goes_to_another_clone_by_a_remote_run_cache_and_models_included(
+    finished: Checkout, tmp_path
+) -> None:
+    finished.output("remote", "add", "--default", "storage", str(tmp_path / "storage"))
+    finished.git("add", "-A")
+    finished.git("commit", "-qm", "remote")
+    finished.output("push", "--run-cache")
+    identity = {
+        "GIT_AUTHOR_NAME": "t",
+        "GIT_AUTHOR_EMAIL": "t@t",
+        "GIT_COMMITTER_NAME": "t",
+        "GIT_COMMITTER_EMAIL": "t@t",
+    }
+    subprocess.run(
+        ["gto", "register", "sft", "--version", "v1.0.0"], cwd=finished.folder, env=finished.environment() | identity,
+        check=True, capture_output=True,
+    )  # fmt: skip
+    other = Checkout.clone(finished, tmp_path / "other" / "tree")
+    other.output("pull", "--run-cache")
+    assert "up to date" in other.output("status")
+    (other.folder / "dvc.lock").unlink()
+    for folder in ("data/split", "data/raft", "data/benchmark", "data/train", "models/pipeline"):
+        shutil.rmtree(other.folder / folder)
+    ran = set(other.dvc("repro"))
+    assert not any(name.startswith(("sft", "train", "raft_", "baseline_sample", "benchmark_sample")) for name in ran)
+    other.output("artifacts", "get", str(finished.folder), "sft", "--out", "taken")
+    adapter = "adapter_model.safetensors"
+    assert (other.folder / "taken" / adapter).read_bytes() == (
+        finished.folder / "models/pipeline/sft" / adapter
+    ).read_bytes()
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_files(finished: Checkout, tmp_path, tiny_model) -> None:
@@ -182,7 +304,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_files(finished: Checkout, t
 def test_bad_input_is_one_line_with_the_cure(finished: Checkout, change, message: str) -> None:
     change(finished)
     done = subprocess.run(
-        [sys.executable, "stages/raft_verify.py", "--cycle", "c1"],
+        [sys.executable, "stages/judge.py", "--run", "raft/c1"],
         cwd=finished.folder,
         env=finished.environment(),
         capture_output=True,
@@ -206,7 +328,7 @@ def test_what_is_missing_to_verify_is_named_with_its_cure(finished: Checkout, tm
     for tool in there:
         (tmp_path / tool).symlink_to(shutil.which(tool))
     done = subprocess.run(
-        [sys.executable, "stages/raft_verify.py", "--cycle", "c1"],
+        [sys.executable, "stages/judge.py", "--run", "raft/c1"],
         cwd=finished.folder,
         env=finished.environment() | {"PATH": str(tmp_path)},
         capture_output=True,

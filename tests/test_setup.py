@@ -193,9 +193,9 @@ def test_clean_deletes_what_can_be_made_again_and_nothing_else(checkout):
         (checkout / name).touch()
     (checkout / "dvc.lock").write_text(
         "schema: '2.0'\nstages:\n"
-        "  raft_generate@c1:\n    cmd: x\n    deps:\n    - path: src/a.py\n      hash: md5\n    outs:\n"
+        "  raft_sample@c1:\n    cmd: x\n    deps:\n    - path: src/a.py\n      hash: md5\n    outs:\n"
         "    - path: data/raft/c1/samples.jsonl\n      hash: md5\n    - path: results/benchmark/c1.json\n"
-        "  raft_train@c1:\n    cmd: x\n    deps:\n    - path: data/mine.jsonl\n    outs:\n    - path: models/base.json\n"
+        "  train@c1:\n    cmd: x\n    deps:\n    - path: data/mine.jsonl\n    outs:\n    - path: models/base.json\n"
         "    - path: models/c1\n      hash: md5\n"
     )
     result = sh("make", "clean", cwd=checkout)
