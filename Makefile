@@ -52,6 +52,11 @@ report: setup
 exp: setup
 	@cycles=$$(python .make/cycles.py $(N)); set -x; dvc exp run $$cycles $(SET)
 
+## Show the experiments: the summary of each, and the settings in which they differ
+.PHONY: experiments
+experiments: setup
+	@dvc exp show --only-changed --hide-workspace --drop '(models|data|stages|src|results/(?!summary)).*|Created|State|Executor'
+
 ## Say which stages depend on each file under src/
 .PHONY: graph
 graph: setup
