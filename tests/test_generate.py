@@ -18,7 +18,8 @@ from halo_forge.generate.drawing import Drawing
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion, Request
 from halo_forge.generate.samples import draw_samples, sample_seed, whole_chunks
-from halo_forge.records import Appender, Sample, read_records
+from halo_forge.jsonl import Appender, read_records
+from halo_forge.records import Sample
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.params import load_params
 from halo_forge.settings.training import Lora, Training
@@ -175,14 +176,15 @@ def test_a_run_killed_with_9_resumes_to_the_same_samples(tiny_model, tiny_chat, 
     script.write_text(
         "import sys; from pathlib import Path\n"
         f"sys.path[:0] = [{str(REPOSITORY / 'src')!r}, {str(REPOSITORY / 'tests')!r}]\n"
-        "import time, test_generate as t; from halo_forge.model.chat import Chat; from halo_forge.records import *\n"
+        "import time, test_generate as t; from halo_forge.jsonl import read_records\n"
+        "from halo_forge.model.chat import Chat; from halo_forge.records import Task\n"
         "base, wip, tasks = Path(sys.argv[1]), Path(sys.argv[2]), read_records(sys.argv[3], Task)\n"
         "chat = Chat.of(str(base)); engine = t.open_engine(t.settings('transformers'), base, None, chat.end)\n"
         "draw = engine.generate\n"
         "engine.generate = lambda *a: (time.sleep(0.5), draw(*a))[1]\n"
         "t.draw(engine, chat, tasks, wip)\n"
     )
-    from halo_forge.records import write_records
+    from halo_forge.jsonl import write_records
 
     write_records(tmp_path / "tasks.jsonl", tasks)
     wip = tmp_path / "wip.jsonl"

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from halo_forge.benchmark.results import Results
+from halo_forge.jsonl import read_records
 from halo_forge.pairing import verdict_of_each
-from halo_forge.records import Sample, Task, Verdict, read_records
+from halo_forge.records import Sample, Task, Verdict
 
 BUDGET_BYTES = 2_000_000
 _COMPLETION, _DETAIL, _PROMPT = 3_000, 800, 2_000  # characters shown of each
