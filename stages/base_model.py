@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from begin import stage
 
+from halo_forge.files import write_json
 from halo_forge.model.base import ADAPTERS, resolve
-from halo_forge.records import write_json
 from halo_forge.settings.params import Params
 
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from begin import stage
 
+from halo_forge.files import read_json, write_json
+from halo_forge.jsonl import read_records, write_records
 from halo_forge.raft.filter import cycle_statistics, kept_records
 from halo_forge.raft.select import select
-from halo_forge.records import Sample, Task, Verdict, read_json, read_records, write_json, write_records
+from halo_forge.records import Sample, Task, Verdict
 from halo_forge.runs.pipeline import find_run
 from halo_forge.settings.params import Params
 

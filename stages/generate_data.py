@@ -14,7 +14,7 @@ from pathlib import Path
 
 from begin import stage
 
-from halo_forge.records import write_json
+from halo_forge.files import write_json
 from halo_forge.settings.params import Params
 from halo_forge.settings.watched import watched
 

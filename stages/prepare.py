@@ -17,7 +17,8 @@ from begin import stage
 from halo_forge.data.clean.tasks import clean
 from halo_forge.data.prepare import prepare
 from halo_forge.data.public.load import is_file
-from halo_forge.records import write_json, write_records
+from halo_forge.files import write_json
+from halo_forge.jsonl import write_records
 from halo_forge.settings.clean import Clean
 from halo_forge.settings.data import Prepare
 from halo_forge.settings.params import Params

@@ -20,8 +20,8 @@ from begin import stage
 from halo_forge.benchmark.ladder import comparisons, ladder, print_ladder, summary
 from halo_forge.benchmark.report import write_report
 from halo_forge.benchmark.results import load_results, remove_leftovers
+from halo_forge.files import write_json
 from halo_forge.raft.statistics import raft_statistics
-from halo_forge.records import write_json
 from halo_forge.settings.params import Params
 from halo_forge.statistics.compare import print_comparisons
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 from begin import stage
 
 from halo_forge.benchmark.evaluate import summarise
+from halo_forge.files import read_json, write_json
+from halo_forge.jsonl import read_records
 from halo_forge.provenance import provenance
-from halo_forge.records import Sample, Task, Verdict, read_json, read_records, write_json
+from halo_forge.records import Sample, Task, Verdict
 from halo_forge.runs.pipeline import find_run
 from halo_forge.settings.params import Params
 

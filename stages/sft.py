@@ -12,10 +12,12 @@ from pathlib import Path
 
 from begin import stage
 
+from halo_forge.files import write_json
 from halo_forge.hashing import digest
+from halo_forge.jsonl import read_records
 from halo_forge.model.base import ADAPTERS, load_lock
 from halo_forge.provenance import provenance
-from halo_forge.records import Task, read_records, write_json
+from halo_forge.records import Task
 from halo_forge.settings.params import Params
 from halo_forge.state import state_dir
 from halo_forge.train.adapter import solutions, train_adapter

@@ -11,7 +11,9 @@ from begin import stage
 
 from halo_forge.data.clean.fingerprint import of_file
 from halo_forge.data.split import split
-from halo_forge.records import Task, read_records, write_json, write_records
+from halo_forge.files import write_json
+from halo_forge.jsonl import read_records, write_records
+from halo_forge.records import Task
 from halo_forge.settings.params import Params
 from halo_forge.settings.watched import watched
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from halo_forge.benchmark.evaluate import summarise
-from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task, Verdict, write_json, write_records
+from halo_forge.files import write_json
+from halo_forge.jsonl import write_records
+from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task, Verdict
 from halo_forge.settings.params import Params
 
 HOSTILE = [

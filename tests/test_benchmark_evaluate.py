@@ -13,8 +13,8 @@ from halo_forge.benchmark.evaluate import summarise
 from halo_forge.benchmark.ladder import comparisons, ladder, summary
 from halo_forge.benchmark.results import load_results, remove_leftovers
 from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.files import read_json, write_json
 from halo_forge.raft.statistics import raft_statistics
-from halo_forge.records import read_json, write_json
 from halo_forge.settings.benchmark import Benchmark
 
 TASKS = make_tasks(families=3, variants=2)

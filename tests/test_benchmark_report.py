@@ -18,7 +18,7 @@ from halo_forge.benchmark.browser import as_script_data, browsable_samples
 from halo_forge.benchmark.report import render
 from halo_forge.benchmark.results import load_results
 from halo_forge.errors import InputError
-from halo_forge.records import read_json, write_json
+from halo_forge.files import read_json, write_json
 
 
 class Page(HTMLParser):

@@ -110,7 +110,7 @@ def test_every_reference_passes_and_every_wrong_program_fails(tmp_path: Path) ->
 
 
 def test_prepare_refuses_a_task_id_that_comes_twice(tmp_path: Path, make_task) -> None:
-    from halo_forge.records import write_records
+    from halo_forge.jsonl import write_records
     from halo_forge.settings.data import TaskFile
 
     write_records(tmp_path / "own.jsonl", [make_task("a"), make_task("a")])

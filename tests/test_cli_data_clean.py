@@ -15,8 +15,9 @@ import pytest
 from conftest import REPOSITORY
 
 from halo_forge.cli.data import app
+from halo_forge.files import read_json
+from halo_forge.jsonl import read_rows
 from halo_forge.process import exit_code
-from halo_forge.records import read_json, read_rows
 
 RUN = "import sys; from halo_forge.cli.data import app; from halo_forge.process import exit_code; sys.exit(exit_code(app))"
 BENCHMARK = (

@@ -17,7 +17,8 @@ from typer.main import get_command
 from halo_forge.cli import data as cli_data
 from halo_forge.data.rows import read_file
 from halo_forge.errors import InputError
-from halo_forge.records import Task, read_records
+from halo_forge.jsonl import read_records
+from halo_forge.records import Task
 
 DATA = Path(__file__).parent / "data"
 JQ = '{prompt: .text | split("<|im_start|>user\\n")[1] | split("<|im_end|>")[0]}'

@@ -17,7 +17,9 @@ from halo_forge.data.clean.near import near_duplicates
 from halo_forge.data.clean.reading import read_all
 from halo_forge.data.clean.tasks import clean
 from halo_forge.errors import InfrastructureError, InputError
-from halo_forge.records import PythonTests, StdioCase, StdioTests, Task, read_json, read_records, write_records
+from halo_forge.files import read_json
+from halo_forge.jsonl import read_records, write_records
+from halo_forge.records import PythonTests, StdioCase, StdioTests, Task
 from halo_forge.settings.clean import Clean
 from halo_forge.settings.verify import Verify
 

@@ -13,7 +13,8 @@ from hub_server import COMMIT, publish, serving
 
 from halo_forge.data.public.registry import registry
 from halo_forge.data.rows import read_file
-from halo_forge.records import Task, read_records
+from halo_forge.jsonl import read_records
+from halo_forge.records import Task
 
 DATA = Path(__file__).parent / "data"
 RUNS = """

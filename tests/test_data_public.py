@@ -158,6 +158,16 @@ def test_hidden_tests_that_would_run_code_are_rejected_unrun(tmp_path):
     assert not (tmp_path / "made").exists()
 
 
+def test_an_argument_of_a_call_may_hold_any_kind_of_line_break(tmp_path):
+    rows = [json.loads(line) for line in (DATA / "livecodebench.jsonl").read_text().split("\n") if line]
+    row = next(row for row in rows if "functional" in row["public_test_cases"])
+    cases = [{"input": '"a\u2028b"\r\n["\x85"]', "output": "1", "testtype": "functional"}]
+    row |= {"public_test_cases": json.dumps(cases), "private_test_cases": "[]"}
+    (tmp_path / "l.jsonl").write_text(json.dumps(row) + "\n")
+    loaded, (read,) = loaded_of("livecodebench", local=[str(tmp_path / "l.jsonl")])
+    assert r"('a\u2028b', ['\x85'])" in read.task.tests.code
+
+
 def test_instruction_sets_are_questions_with_answers():
     loaded, rows = loaded_of("codealpaca")
     assert [(row.kind, row.prompt) for row in rows] == [

@@ -9,7 +9,8 @@ import pytest
 from halo_forge.data.rows import as_task, family_of, parse_row, read_file
 from halo_forge.data.tables import read_table
 from halo_forge.errors import InputError
-from halo_forge.records import MAX_LINE_BYTES, CompileTests, PythonTests, StdioTests
+from halo_forge.jsonl import MAX_LINE_BYTES
+from halo_forge.records import CompileTests, PythonTests, StdioTests
 
 TEXT = (
     "<|im_start|>system\nYou are an expert programmer.<|im_end|>\n<|im_start|>user\nAdd two numbers.<|im_end|>\n"

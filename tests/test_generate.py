@@ -17,7 +17,9 @@ from conftest import REPOSITORY
 from halo_forge.generate.drawing import Drawing
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion, Request
-from halo_forge.generate.samples import draw_samples, sample_seed
+from halo_forge.generate.samples import draw_samples, sample_seed, whole_chunks
+from halo_forge.jsonl import Appender, read_records
+from halo_forge.records import Sample
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.params import load_params
 from halo_forge.settings.training import Lora, Training
@@ -158,20 +160,31 @@ def test_an_interrupted_run_redoes_nothing_that_was_saved_and_ends_the_same(tiny
     assert (tmp_path / "cut.jsonl").read_text() == (tmp_path / "whole.jsonl").read_text()
 
 
+@pytest.mark.parametrize("breaks", ["\u2028", "\u2029", "\x85", "\x0b\x0c\x1c\x1d\x1e", "\r", "\r\n"])
+def test_an_answer_may_hold_any_kind_of_line_break_when_a_run_resumes(tmp_path, make_judged, breaks) -> None:
+    made = [make_judged("t", index, 1.0)[0] for index in range(5)]
+    samples = [sample.model_copy(update={"completion": f"a{breaks}b\nc"}) for sample in made]
+    with Appender(tmp_path / "wip") as file:
+        file.write(samples)
+    assert whole_chunks(tmp_path / "wip", 3, 12) == samples[:3]
+    assert read_records(tmp_path / "wip", Sample) == samples[:3]
+
+
 def test_a_run_killed_with_9_resumes_to_the_same_samples(tiny_model, tiny_chat, make_task, tmp_path) -> None:
     tasks = [make_task(name, prompt=f"Say {name}.") for name in "abcd"]
     script = tmp_path / "child.py"
     script.write_text(
         "import sys; from pathlib import Path\n"
         f"sys.path[:0] = [{str(REPOSITORY / 'src')!r}, {str(REPOSITORY / 'tests')!r}]\n"
-        "import time, test_generate as t; from halo_forge.model.chat import Chat; from halo_forge.records import *\n"
+        "import time, test_generate as t; from halo_forge.jsonl import read_records\n"
+        "from halo_forge.model.chat import Chat; from halo_forge.records import Task\n"
         "base, wip, tasks = Path(sys.argv[1]), Path(sys.argv[2]), read_records(sys.argv[3], Task)\n"
         "chat = Chat.of(str(base)); engine = t.open_engine(t.settings('transformers'), base, None, chat.end)\n"
         "draw = engine.generate\n"
         "engine.generate = lambda *a: (time.sleep(0.5), draw(*a))[1]\n"
         "t.draw(engine, chat, tasks, wip)\n"
     )
-    from halo_forge.records import write_records
+    from halo_forge.jsonl import write_records
 
     write_records(tmp_path / "tasks.jsonl", tasks)
     wip = tmp_path / "wip.jsonl"

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from halo_forge.errors import InputError
 from halo_forge.raft.select import normalised, select
 from halo_forge.settings.raft import Raft
 
@@ -40,6 +41,40 @@ def test_a_program_counts_once_however_it_is_laid_out(make_task, make_judged) ->
     ]
     selection = keep(pairs, make_task, keep_top_percent=1.0)
     assert len(selection.kept) == 1 and selection.duplicates == 1
+
+
+def test_a_verdict_goes_with_its_own_sample_wherever_it_stands(make_task, make_judged) -> None:
+    pairs = [make_judged("t", 0, 1.0), make_judged("t", 1, 0.0), make_judged("u", 0, 1.0)]
+    samples, verdicts = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    tasks = {name: make_task(name) for name in "tu"}
+    kept = select(tasks, samples, [verdicts[2], verdicts[0], verdicts[1]], Raft(), 0).kept
+    assert [(sample.sample_id, verdict.sample_id) for sample, verdict in kept] == [("t/0", "t/0"), ("u/0", "u/0")]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda samples, verdicts: (samples, verdicts[1:]), "sample 't/0' .* has no verdict"),
+        (lambda samples, verdicts: (samples[1:], verdicts), "verdict 't/0' .* has no sample"),
+        (lambda samples, verdicts: (samples, [verdicts[1], verdicts[1]]), "'t/1' is there more than once"),
+        (lambda samples, verdicts: (samples * 2, verdicts * 2), "samples: sample_id 't/0' is there more than once"),
+        (
+            lambda samples, verdicts: (samples, [verdicts[0].model_copy(update={"task_id": "u"}), verdicts[1]]),
+            "sample 't/0' answers task 't', its verdict is of task 'u'",
+        ),
+        (
+            lambda samples, verdicts: tuple(
+                [record.model_copy(update={"task_id": "new"}) for record in records] for records in (samples, verdicts)
+            ),
+            "sample 't/0' answers task 'new', which is not given",
+        ),
+    ],
+)
+def test_samples_and_verdicts_that_do_not_belong_together_are_refused(make_task, make_judged, break_it, message):
+    samples, verdicts = zip(*(make_judged("t", index, 1.0) for index in range(2)), strict=True)
+    samples, verdicts = break_it(list(samples), list(verdicts))
+    with pytest.raises(InputError, match=message):
+        select({"t": make_task("t"), "u": make_task("u")}, samples, verdicts, Raft(), 0)
 
 
 def test_infrastructure_errors_are_never_kept(make_task, make_judged) -> None:

@@ -102,7 +102,7 @@ def test_a_full_disk_is_known_by_the_words_of_a_library_that_drops_the_number(sc
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_interrupted_stage_leaves_no_half_file_but_its_state(script, environment, tmp_path, number):
     body = """
-from halo_forge.records import whole_file
+from halo_forge.files import whole_file
 state = state_dir("train", {"lr": 1})
 (state / "checkpoint").write_text("step 3")
 with whole_file("out.json") as file:

@@ -13,7 +13,7 @@ from benchmark_tree import small_params, write_tree
 from conftest import REPOSITORY
 
 from halo_forge.errors import InfrastructureError
-from halo_forge.records import read_json, write_json
+from halo_forge.files import read_json, write_json
 from halo_forge.settings.params import Params
 from halo_forge.tracking.execution import Execution
 from halo_forge.tracking.record import Recorded, record_execution

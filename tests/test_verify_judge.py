@@ -16,7 +16,8 @@ from verify_tasks import stdio_tests, task_of
 
 import halo_forge
 from halo_forge.errors import InfrastructureError, InputError
-from halo_forge.records import Sample, read_records, write_records
+from halo_forge.jsonl import read_records, write_records
+from halo_forge.records import Sample
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.judge import judge_samples
 from halo_forge.verify.registry import get_verifier
@@ -129,7 +130,8 @@ def test_resuming_after_kill_9_equals_an_uninterrupted_run(tmp_path):
     script = f"""
 from pathlib import Path
 from halo_forge.settings.verify import Verify
-from halo_forge.records import Sample, Task, read_records
+from halo_forge.jsonl import read_records
+from halo_forge.records import Sample, Task
 from halo_forge.verify.judge import judge_samples
 judge_samples({{t.task_id: t for t in read_records("tasks", Task)}}, read_records("samples", Sample),
               Verify(**{SETTINGS.model_dump(exclude={"rewards"})!r}), wip=Path("wip"))

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from halo_forge.benchmark.results import Results
-from halo_forge.errors import InputError
-from halo_forge.records import Sample, Task, Verdict, read_records
+from halo_forge.jsonl import read_records
+from halo_forge.pairing import verdict_of_each
+from halo_forge.records import Sample, Task, Verdict
 
 BUDGET_BYTES = 2_000_000
 _COMPLETION, _DETAIL, _PROMPT = 3_000, 800, 2_000  # characters shown of each
@@ -18,7 +19,7 @@ def browsable_samples(results: Results, budget_bytes: int = BUDGET_BYTES) -> dic
     """{"samples": [...], "prompts": {task_id: prompt}, "shown", "total", "missing": [files]} for the sample browser.
 
     The first sample of every task and model, then the second, until `budget_bytes` of JSON are used; the choice looks
-    at no verdict. Raises InputError for a sample without its verdict.
+    at no verdict. Raises InputError where samples and verdicts do not match.
     """
     rows, missing = [], []
     for model in results.benchmark:
@@ -50,14 +51,11 @@ def as_script_data(value: Any) -> str:
 
 
 def _rows(model: str, samples: Path, verdicts: Path) -> list[dict[str, Any]]:
-    verdict_of = {verdict.sample_id: verdict for verdict in read_records(verdicts, Verdict)}
+    answers = read_records(samples, Sample)
+    verdict_of = verdict_of_each(answers, read_records(verdicts, Verdict), str(samples.parent))
     rows = []
-    for sample in read_records(samples, Sample):
-        verdict = verdict_of.get(sample.sample_id)
-        if verdict is None:
-            raise InputError(
-                f"{verdicts}: no verdict for sample {sample.sample_id!r} of {samples}; run the benchmark again"
-            )
+    for sample in answers:
+        verdict = verdict_of[sample.sample_id]
         rows.append(
             {
                 "model": model,

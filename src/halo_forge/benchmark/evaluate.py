@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from math import fsum
 from typing import Any, get_args
@@ -10,6 +9,7 @@ from typing import Any, get_args
 import numpy as np
 
 from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.pairing import verdict_of_each
 from halo_forge.records import Sample, Status, Task, Verdict
 from halo_forge.settings.benchmark import Benchmark
 from halo_forge.statistics.bootstrap import share_intervals
@@ -35,7 +35,7 @@ def summarise(
     a task fewer judged samples than the largest k.
     """
     ks = sorted({1, *settings.k})
-    verdict_of = _verdict_of_each(samples, verdicts)
+    verdict_of = verdict_of_each(samples, verdicts, "benchmark")
     per_task = _per_task(tasks, samples, verdict_of, ks[-1])
     judged = [verdict for verdict in verdict_of.values() if verdict.status != "infra_error"]
 
@@ -82,21 +82,6 @@ def summarise(
         "engine": generation["engine"],
         "per_task": per_task,
     }
-
-
-def _verdict_of_each(samples: list[Sample], verdicts: list[Verdict]) -> dict[str, Verdict]:
-    """sample_id -> verdict, in the order of `samples`. Raises InputError unless they match one to one."""
-    for kind, records in (("samples", samples), ("verdicts", verdicts)):
-        twice = [sample_id for sample_id, times in Counter(record.sample_id for record in records).items() if times > 1]
-        if twice:
-            raise InputError(f"benchmark {kind}: sample_id {min(twice)!r} is there more than once; delete the copies")
-    by_id = {verdict.sample_id: verdict for verdict in verdicts}
-    strays = by_id.keys() ^ {sample.sample_id for sample in samples}
-    if strays:
-        stray = min(strays)
-        has, lacks = ("verdict", "sample") if stray in by_id else ("sample", "verdict")
-        raise InputError(f"benchmark: {has} {stray!r} ({len(strays)} in all) has no {lacks}; verify the samples again")
-    return {sample.sample_id: by_id[sample.sample_id] for sample in samples}
 
 
 def _per_task(

@@ -19,9 +19,9 @@ from halo_forge.benchmark import plots
 from halo_forge.benchmark.browser import as_script_data, browsable_samples
 from halo_forge.benchmark.ladder import comparisons, ladder
 from halo_forge.benchmark.results import Results
+from halo_forge.files import whole_file
 from halo_forge.provenance import provenance
 from halo_forge.raft.statistics import raft_statistics
-from halo_forge.records import whole_file
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _TASK_ROWS = 300

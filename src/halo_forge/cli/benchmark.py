@@ -10,8 +10,8 @@ import typer
 from halo_forge.cli.files import verify_settings
 from halo_forge.cli.options import Host, Key, User, judged_prompts, say
 from halo_forge.errors import InputError
+from halo_forge.files import read_json, write_json
 from halo_forge.progress import print_table
-from halo_forge.records import read_json, write_json
 
 app = typer.Typer(no_args_is_help=True, help="pass@k with intervals, and paired comparisons.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
 from pathlib import Path
@@ -19,10 +18,11 @@ from halo_forge.data.overlap import CHANNELS, Copy, copies
 from halo_forge.data.rows import Row
 from halo_forge.data.split import split_problems
 from halo_forge.errors import InputError
+from halo_forge.files import read_json, write_json
+from halo_forge.jsonl import write_records
 from halo_forge.model.base import wheel_folder
 from halo_forge.model.chat import Chat
 from halo_forge.progress import print_table
-from halo_forge.records import read_json, whole_file, write_json
 
 SHOWN = 20
 """Rows of a table of findings; the rest is counted."""
@@ -104,10 +104,8 @@ def split(
     for problem, side in zip(problems, sides, strict=True):
         families[side].add(joined.get(problem.family, problem.family))
     for side in parts:
-        with whole_file(output_dir / f"{side}.jsonl") as out:
-            for value, own in zip(reading.values, sides, strict=True):
-                if own == side:
-                    out.write(json.dumps(value, ensure_ascii=False) + "\n")
+        own = (value for value, of in zip(reading.values, sides, strict=True) if of == side)
+        write_records(output_dir / f"{side}.jsonl", own)
     report = {
         "file": file.name,
         "seed": seed,

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from halo_forge.errors import InputError
+from halo_forge.files import write_json
 from halo_forge.progress import print_table
-from halo_forge.records import write_json
 from halo_forge.settings.checking import check
 from halo_forge.settings.generate_data import GenerateData
 from halo_forge.settings.params import load_params

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,9 +15,9 @@ from halo_forge.data.public.registry import registry
 from halo_forge.data.rows import Row
 from halo_forge.data.templates import TEMPLATES, render
 from halo_forge.errors import InputError
+from halo_forge.jsonl import write_records
 from halo_forge.model.chat import Chat
 from halo_forge.progress import Progress, print_table
-from halo_forge.records import whole_file
 from halo_forge.settings.checking import check
 from halo_forge.settings.data import DataSource
 
@@ -90,13 +89,14 @@ def write_rows(loaded: Loaded, output: Path, objects: Iterator[dict[str, Any]], 
     if first is None:
         reasons = ", ".join(f"{number} {reason}" for reason, number in loaded.rejected.items()) or "it is empty"
         raise InputError(f"{output}: no rows to write: {reasons}")
-    written = 0
-    with Progress(limit, f"preparing {output.name}") as progress, whole_file(output) as file:
-        for value in itertools.chain([first], objects):
-            file.write(json.dumps(value, ensure_ascii=False) + "\n")
-            written += 1
-            progress.advance(1, rejected=sum(loaded.rejected.values()))
-    return written
+    with Progress(limit, f"preparing {output.name}") as progress:
+
+        def shown() -> Iterator[dict[str, Any]]:
+            for value in itertools.chain([first], objects):
+                yield value
+                progress.advance(1, rejected=sum(loaded.rejected.values()))
+
+        return write_records(output, shown())
 
 
 def _as_object(row: Row, form: Format, text: str, source: dict[str, Any]) -> dict[str, Any]:

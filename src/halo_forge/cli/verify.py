@@ -13,8 +13,9 @@ from halo_forge.cli.options import Host, Key, User, say
 from halo_forge.data.prompts import read_prompts, warning_about_tests
 from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
 from halo_forge.hashing import digest
+from halo_forge.jsonl import read_rows, write_records
 from halo_forge.progress import Progress, print_table
-from halo_forge.records import Sample, Task, read_rows, write_records
+from halo_forge.records import Sample, Task
 from halo_forge.settings.checking import check
 from halo_forge.settings.params import load_params
 from halo_forge.settings.verify import SSH_PORT, Verify

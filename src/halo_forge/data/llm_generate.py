@@ -9,7 +9,6 @@ generator.generate_all("data/my_domain.jsonl")
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,8 +21,9 @@ from halo_forge.data.llm.topics import TopicSpec, load_topic
 from halo_forge.data.rows import conversation
 from halo_forge.data.templates import render
 from halo_forge.errors import HaloForgeError
+from halo_forge.jsonl import write_records
 from halo_forge.model.chat import fenced
-from halo_forge.records import Task, whole_file
+from halo_forge.records import Task
 from halo_forge.settings.checking import check
 from halo_forge.settings.generate_data import GenerateData
 from halo_forge.settings.verify import Verify
@@ -95,12 +95,13 @@ class TrainingDataGenerator:
         return path.with_name(f".{path.name}.replies.sqlite")
 
     def _write(self, path: Path, tasks: Sequence[Task]) -> None:
-        with whole_file(path) as file:
-            for task in tasks:
-                answer = fenced(task.solution or "", task.language)
-                messages = conversation(task.prompt, answer, self.spec.system_prompt)
-                row = {"text": render(messages, self.settings.template), "messages": messages}
-                file.write(json.dumps({**row, **task.model_dump(exclude_none=True)}, ensure_ascii=False) + "\n")
+        write_records(path, map(self._row, tasks))
+
+    def _row(self, task: Task) -> dict[str, Any]:
+        answer = fenced(task.solution or "", task.language)
+        messages = conversation(task.prompt, answer, self.spec.system_prompt)
+        row = {"text": render(messages, self.settings.template), "messages": messages}
+        return {**row, **task.model_dump(exclude_none=True)}
 
 
 def generate_file(spec: TopicSpec, settings: GenerateData, verify: Verify, path: Path) -> Report:

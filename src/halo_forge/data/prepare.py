@@ -7,7 +7,8 @@ from pathlib import Path
 
 from halo_forge.data.builtin import load_families, variants
 from halo_forge.errors import InputError
-from halo_forge.records import Task, read_records
+from halo_forge.jsonl import read_records
+from halo_forge.records import Task
 from halo_forge.settings.data import DataSource, Prepare
 
 

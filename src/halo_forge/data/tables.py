@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from halo_forge.errors import InputError
-from halo_forge.records import MAX_LINE_BYTES, read_rows
+from halo_forge.jsonl import MAX_LINE_BYTES, read_rows
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 

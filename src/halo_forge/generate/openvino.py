@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from halo_forge.errors import InfrastructureError
+from halo_forge.files import read_json
 from halo_forge.generate.openvino_export import exported
 from halo_forge.generate.protocol import Completion, Request, require
-from halo_forge.records import read_json
 from halo_forge.settings.generate import Generate
 
 CACHE_GB = 2

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from halo_forge.files import write_json
 from halo_forge.generate.drawing import Drawing
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion
 from halo_forge.generate.samples import draw_samples, whole_chunks
 from halo_forge.hashing import digest
+from halo_forge.jsonl import read_records, write_records
 from halo_forge.model.chat import Chat
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.progress import Progress
-from halo_forge.records import Sample, Task, read_records, write_json, write_records
+from halo_forge.records import Sample, Task
 from halo_forge.settings.params import Params
 from halo_forge.state import state_dir
 

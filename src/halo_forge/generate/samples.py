@@ -9,8 +9,9 @@ from pathlib import Path
 from halo_forge.errors import InputError
 from halo_forge.generate.drawing import Drawing
 from halo_forge.generate.protocol import Completion, Engine, Request
+from halo_forge.jsonl import Appender, cut_off, resumed
 from halo_forge.model.chat import Chat
-from halo_forge.records import Appender, Sample, Task, read_records
+from halo_forge.records import Sample, Task
 from halo_forge.settings.generate import Generate
 
 
@@ -79,14 +80,10 @@ def sample_seed(seed: int, cycle: str | None, task_id: str, index: int) -> int:
 
 def whole_chunks(wip: Path, chunk_size: int, total: int) -> list[Sample]:
     """The samples that a killed run left in `wip`, up to its last whole chunk; the rest is cut off the file."""
-    if not wip.exists():
-        return []
-    Appender(wip).__exit__()  # drops a torn last line
-    samples = read_records(wip, Sample)
+    samples = resumed(wip, Sample)
     if len(samples) > total:
         raise InputError(f"{wip}: holds {len(samples)} samples, {total} are wanted; delete it")
     whole = len(samples) if len(samples) == total else len(samples) // chunk_size * chunk_size
     if whole < len(samples):
-        lines = wip.read_text(encoding="utf-8").splitlines(keepends=True)
-        wip.write_text("".join(lines[:whole]), encoding="utf-8")
+        cut_off(wip, whole)
     return samples[:whole]

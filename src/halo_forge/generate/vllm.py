@@ -58,6 +58,6 @@ class VllmEngine:
 
 
 def _rank(adapter: Path) -> int:
-    from halo_forge.records import read_json
+    from halo_forge.files import read_json
 
     return read_json(adapter / "adapter_config.json")["r"]

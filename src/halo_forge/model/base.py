@@ -15,8 +15,8 @@ from pathlib import Path
 
 from halo_forge.cache import cache_folder, made_once
 from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.files import read_json
 from halo_forge.model.gguf import gguf_to_folder
-from halo_forge.records import read_json
 from halo_forge.settings.model import BaseModelChoice
 
 ADAPTERS = Path("models/pipeline")

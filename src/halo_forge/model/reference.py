@@ -11,10 +11,10 @@ import re
 from pathlib import Path
 
 from halo_forge.errors import InputError
+from halo_forge.files import read_json, write_json
 from halo_forge.model.base import LOCK_KEYS, fetch, materialise, resolve
 from halo_forge.model.chat import Chat
 from halo_forge.model.checkpoint import Checkpoint
-from halo_forge.records import read_json, write_json
 from halo_forge.settings.model import BaseModelChoice
 from halo_forge.settings.params import load_params
 

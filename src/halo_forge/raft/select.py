@@ -16,6 +16,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from halo_forge.errors import InputError
+from halo_forge.pairing import verdict_of_each
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.raft import Raft
 
@@ -43,11 +45,15 @@ def select(
 ) -> Selection:
     """Rank by reward, break ties by a seeded draw, drop duplicate programs and low rewards, keep the top share.
 
-    `samples` and `verdicts` are parallel. Verdicts with status infra_error are never kept. The result does not depend
-    on the order of the input.
+    Verdicts with status infra_error are never kept. The result does not depend on the order of either input. Raises
+    InputError unless samples and verdicts match one to one by their ids, or where a sample is of none of `tasks`.
     """
     by_task: dict[str, list[tuple[Sample, Verdict]]] = defaultdict(list)
-    for sample, verdict in zip(samples, verdicts, strict=True):
+    verdict_of = verdict_of_each(samples, verdicts, "raft")
+    for sample in samples:
+        if sample.task_id not in tasks:
+            raise InputError(f"raft: sample {sample.sample_id!r} answers task {sample.task_id!r}, which is not given")
+        verdict = verdict_of[sample.sample_id]
         if verdict.reward is not None:
             by_task[sample.task_id].append((sample, verdict))
     distinct = {

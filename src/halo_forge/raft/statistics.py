@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from halo_forge.errors import InputError
-from halo_forge.records import read_json
+from halo_forge.files import read_json
 from halo_forge.settings.params import Params
 
 _FROM_FILTER = {  # key here -> key in results/raft/<cycle>.json

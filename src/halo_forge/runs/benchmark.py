@@ -11,10 +11,12 @@ from typing import Any
 
 from halo_forge.benchmark.evaluate import summarise
 from halo_forge.errors import InputError
+from halo_forge.files import write_json
 from halo_forge.generate.drawing import Drawing
+from halo_forge.jsonl import write_records
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.provenance import provenance
-from halo_forge.records import Task, write_json, write_records
+from halo_forge.records import Task
 from halo_forge.runs.rollout import roll_out, settings_without_pipeline
 from halo_forge.settings.benchmark import Benchmark
 from halo_forge.settings.generate import Generate

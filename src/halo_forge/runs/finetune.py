@@ -21,12 +21,12 @@ from typing import Any
 from halo_forge.cli.files import SftFile
 from halo_forge.data.rows import Row, family_of
 from halo_forge.errors import InputError
+from halo_forge.files import read_json, write_json
 from halo_forge.hashing import digest, fingerprint
 from halo_forge.model.chat import Prompt
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.reference import pin
 from halo_forge.provenance import provenance
-from halo_forge.records import read_json, write_json
 from halo_forge.runs.outputs import RUN_FILE, claim, put_in_place, set_aside
 from halo_forge.settings.training import Lora, Training
 from halo_forge.state import state_dir

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from halo_forge.files import read_json, write_json
 from halo_forge.hashing import fingerprint
-from halo_forge.records import read_json, write_json
 
 RUN_FILE = "run.json"
 PREVIOUS = "previous"

@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from halo_forge.errors import InputError
+from halo_forge.files import read_json, write_json
 from halo_forge.generate.drawing import Drawing
 from halo_forge.hashing import digest
+from halo_forge.jsonl import write_records
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.reference import pin
 from halo_forge.provenance import provenance
 from halo_forge.raft.filter import cycle_statistics, kept_records
 from halo_forge.raft.select import select
 from halo_forge.raft.statistics import statistics_row
-from halo_forge.records import Kept, Task, read_json, write_json, write_records
+from halo_forge.records import Kept, Task
 from halo_forge.runs.outputs import RUN_FILE, claim, put_in_place
 from halo_forge.runs.rollout import Rollout, roll_out
 from halo_forge.settings.params import Params

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from halo_forge.files import read_json
 from halo_forge.generate.drawing import Drawing
 from halo_forge.generate.engine import has_gpu
 from halo_forge.generate.run import generate_file
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.dtype import computes_bfloat16
-from halo_forge.records import Sample, Verdict, read_json
+from halo_forge.records import Sample, Verdict
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.model import BaseModelChoice
 from halo_forge.settings.params import Params

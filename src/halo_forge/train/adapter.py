@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from halo_forge.files import write_json
 from halo_forge.model.chat import Chat, Prompt, fenced
 from halo_forge.progress import Progress
-from halo_forge.records import Kept, Task, write_json
+from halo_forge.records import Kept, Task
 from halo_forge.train.lora import Run, resumed_step, steps_of, train
 from halo_forge.train.rows import tokenised
 

@@ -13,7 +13,8 @@ from itertools import islice
 from pathlib import Path
 
 from halo_forge.errors import InfrastructureError, InputError
-from halo_forge.records import Appender, Sample, Task, Verdict, read_records
+from halo_forge.jsonl import Appender, resumed
+from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.core.protocol import Judgement, Verifier, clip
 from halo_forge.verify.registry import get_verifier, resolve
@@ -137,11 +138,7 @@ def _group(tasks: Mapping[str, Task], samples: Sequence[Sample], settings: Verif
 
 def _resume(wip: Path, programs: Sequence[_Program]) -> dict[str, Verdict]:
     """Verdicts of an earlier run, where the sample still holds the program that was judged."""
-    if not wip.exists():
-        return {}
-    with Appender(wip):
-        pass  # cuts a torn last line off
-    earlier = {verdict.sample_id: verdict for verdict in read_records(wip, Verdict)}
+    earlier = {verdict.sample_id: verdict for verdict in resumed(wip, Verdict)}
     kept = {}
     for program in programs:
         for sample in program.samples:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from halo_forge.hashing import digest
+from halo_forge.jsonl import read_records, write_records
 from halo_forge.progress import Progress
-from halo_forge.records import Sample, Task, Verdict, read_records, write_records
+from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
 from halo_forge.state import state_dir
 from halo_forge.verify.judge import Tally, judge_samples

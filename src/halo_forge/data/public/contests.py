@@ -143,7 +143,7 @@ def _calls(cases: list[dict], name: str) -> PythonTests:
     for case in cases:
         if len(case["input"]) + len(case["output"]) > MAX_CASE_BYTES or len(lines) == MAX_CASES:
             continue
-        given = ", ".join(repr(_json(line)) for line in case["input"].splitlines() if line.strip())
+        given = ", ".join(repr(_json(line)) for line in case["input"].split("\n") if line.strip())
         lines.append(f"assert Solution().{name}({given}) == {_json(case['output'])!r}")
     if not lines:
         raise Rejected("no tests of a usable size")

