@@ -31,7 +31,8 @@ from halo_forge.runs.outputs import RUN_FILE, claim, put_in_place, set_aside
 from halo_forge.settings.training import Lora, Training
 from halo_forge.state import state_dir
 from halo_forge.train.adapter import train_adapter
-from halo_forge.train.lora import ORDER_FILE, HeldOut, Run, steps_of
+from halo_forge.train.checkpoints import ORDER_FILE
+from halo_forge.train.lora import HeldOut, Run, steps_of
 
 EVAL_STEPS, SAVE_STEPS = 250, 500
 

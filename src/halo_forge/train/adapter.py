@@ -12,7 +12,9 @@ from halo_forge.files import write_json
 from halo_forge.model.chat import Chat, Prompt, fenced
 from halo_forge.progress import Progress
 from halo_forge.records import Kept, Task
-from halo_forge.train.lora import Run, resumed_step, steps_of, train
+from halo_forge.train.checkpoints import resumed_step
+from halo_forge.train.lora import Run, steps_of, train
+from halo_forge.train.reports import write_curve_of_no_steps
 from halo_forge.train.rows import tokenised
 
 
@@ -51,6 +53,8 @@ def train_adapter(
 def unchanged(start: Path, out: Path, curve: Path | None = None) -> dict[str, Any]:
     """The model of a cycle in which nothing was kept: the adapter it started from, and a summary of no steps."""
     shutil.copytree(start, out, dirs_exist_ok=True)
+    if curve:
+        write_curve_of_no_steps(curve)
     nothing = {"rows": 0, "rows_left_out": {}, "tokens": 0, "answer_tokens": 0, "epochs": 0, "steps": 0}
     return nothing | {"learning_rate": 0.0, "loss": [], "loss_first": None, "loss_last": None, "seconds": 0.0}
 

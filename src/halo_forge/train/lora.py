@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from halo_forge.errors import InfrastructureError
 from halo_forge.model.chat import Chat, Prompt
 from halo_forge.settings.training import Lora, Training
+from halo_forge.train.checkpoints import early_stopping, last_checkpoint, same_order
+from halo_forge.train.guard import check_weights, guard
+from halo_forge.train.reports import entry, reports
 from halo_forge.train.rows import IGNORED, Rows, tokenised
-
-ORDER_FILE = "epoch_order.pt"
+from halo_forge.train.trainer import answer_trainer
 
 
 @dataclass(frozen=True)
@@ -55,59 +56,61 @@ def steps_of(rows: int, settings: Training) -> int:
     return -(-rows // settings.batch_size) * settings.epochs
 
 
-def resumed_step(checkpoints: Path) -> int:
-    """The optimizer step that a killed run goes on from; 0 without a checkpoint."""
-    checkpoint = _last_checkpoint(checkpoints)
-    return int(checkpoint.rpartition("-")[2]) if checkpoint else 0
-
-
 def train(run: Run, rows: Rows, chat: Chat, out: Path, on_step: Callable[[dict], None] | None = None) -> dict[str, Any]:
     """Train on `rows` and write the adapter to `out` (a PEFT folder). Returns losses by step and sizes.
 
     The learning rate falls linearly from its full value to near 0, after an optional warm-up that starts above 0: no
-    step is spent at learning rate 0. Raises InfrastructureError when the loss is not a number.
+    step is spent at learning rate 0. Raises InfrastructureError at the first step that leaves the finite numbers.
     """
     import torch
-    from transformers import DataCollatorForSeq2Seq, EarlyStoppingCallback, PrinterCallback, Trainer
 
     torch.manual_seed(run.seed)
     began = time.monotonic()
-    settings, held_out, model = run.settings, run.held_out, _model(run)
+    settings, held_out = run.settings, run.held_out
     held_rows = tokenised(chat, held_out.pairs, settings.max_tokens, "the rows held out") if held_out else None
-    losses: list[dict] = []
-    trainer = _trainer_class(Trainer, settings.warmup_ratio)(
-        model=model,
-        args=_arguments(run, cuda=torch.cuda.is_available()),
-        train_dataset=_Dataset(rows.examples),
-        eval_dataset=_Dataset(held_rows.examples) if held_rows else None,
-        # Pads labels by position; the padding token may be the end-of-turn token, which must keep its label.
-        data_collator=DataCollatorForSeq2Seq(chat.tokenizer, label_pad_token_id=IGNORED),
-        callbacks=[_callback(losses, on_step, run.logs), _same_order(run.checkpoints)],
-    )
-    trainer.remove_callback(PrinterCallback)  # the progress line says it already
-    if held_out and held_out.patience:
-        trainer.add_callback(EarlyStoppingCallback(held_out.patience, held_out.min_gain))
-    trainer.train(resume_from_checkpoint=_last_checkpoint(run.checkpoints))
-    losses[:] = [_entry(log) for log in trainer.state.log_history if "loss" in log]
-    bad = next((entry for entry in losses if entry["loss"] != entry["loss"]), None)
-    if bad:
-        raise InfrastructureError(f"training: the loss is not a number at step {bad['step']}; lower the learning rate")
-    trainer.model.save_pretrained(out)
+    model, state = _trained(run, rows, held_rows, chat, on_step)
+    check_weights(model, state.global_step, run.learning_rate)
+    model.save_pretrained(out)
     (out / "README.md").unlink(missing_ok=True)  # peft's empty model-card template
+    losses = [entry(log) for log in state.log_history if "loss" in log]
     return {
         "rows": len(rows.examples),
         "rows_left_out": rows.left_out,
         "tokens": rows.tokens,
         "answer_tokens": rows.answer_tokens,
         "epochs": settings.epochs,
-        "steps": trainer.state.global_step,
+        "steps": state.global_step,
         "learning_rate": run.learning_rate,
         "loss": losses,
         "loss_first": losses[0]["loss"] if losses else None,
         "loss_last": losses[-1]["loss"] if losses else None,
         "seconds": round(time.monotonic() - began, 1),
-        **({"held_out": _held_out_summary(trainer.state, held_rows)} if held_rows else {}),
+        **({"held_out": _held_out_summary(state, held_rows)} if held_rows else {}),
     }
+
+
+def _trained(
+    run: Run, rows: Rows, held_rows: Rows | None, chat: Chat, on_step: Callable[[dict], None] | None
+) -> tuple[Any, Any]:
+    """The model after the last step, or the best one if rows are held out, and Trainer's state."""
+    import torch
+    from transformers import DataCollatorForSeq2Seq, PrinterCallback
+
+    with reports(run.logs, run.curve, on_step) as report:
+        trainer = answer_trainer(run.settings.warmup_ratio)(
+            model=_model(run),
+            args=_arguments(run, cuda=torch.cuda.is_available()),
+            train_dataset=_Dataset(rows.examples),
+            eval_dataset=_Dataset(held_rows.examples) if held_rows else None,
+            # Pads labels by position; the padding token may be the end-of-turn token, which must keep its label.
+            data_collator=DataCollatorForSeq2Seq(chat.tokenizer, label_pad_token_id=IGNORED),
+            callbacks=[guard(run.learning_rate), report, same_order(run.checkpoints)],
+        )
+        trainer.remove_callback(PrinterCallback)  # the progress line says it already
+        if run.held_out and run.held_out.patience:
+            trainer.add_callback(early_stopping(run.held_out.patience, run.held_out.min_gain))
+        trainer.train(resume_from_checkpoint=last_checkpoint(run.checkpoints))
+    return trainer.model, trainer.state
 
 
 def _arguments(run: Run, cuda: bool) -> Any:
@@ -115,7 +118,7 @@ def _arguments(run: Run, cuda: bool) -> Any:
 
     settings = run.settings
     micro = min(settings.micro_batch_size, settings.batch_size)
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(run.checkpoints),
         per_device_train_batch_size=micro,
         gradient_accumulation_steps=-(-settings.batch_size // micro),
@@ -129,6 +132,7 @@ def _arguments(run: Run, cuda: bool) -> Any:
         use_cpu=not cuda,
         dataloader_pin_memory=cuda,
         logging_steps=1,
+        logging_nan_inf_filter=False,  # it would log such a loss as 0
         save_strategy="steps",
         save_steps=settings.save_steps,
         save_total_limit=run.keep_checkpoints,
@@ -137,6 +141,10 @@ def _arguments(run: Run, cuda: bool) -> Any:
         disable_tqdm=True,
         **(_evaluation(run.held_out, micro) if run.held_out else {}),
     )
+    if arguments.n_gpu > 1:  # never so where several processes were launched: each has one
+        print(f"training on {arguments.device}, one of {arguments.n_gpu} visible GPUs", file=sys.stderr)
+        arguments._n_gpu = 1  # else Trainer wraps the model in DataParallel, as it knows no argument against that
+    return arguments
 
 
 def _evaluation(held_out: HeldOut, batch: int) -> dict[str, Any]:
@@ -201,120 +209,3 @@ class _Dataset:
 
     def __getitem__(self, index: int) -> dict[str, list[int]]:
         return self.examples[index]
-
-
-def _trainer_class(trainer: type, warmup_ratio: float) -> type:
-    """Trainer with the loss on answers and a learning rate that is never 0.
-
-    The rate's factor rises linearly from 1/(w+1) over w warm-up steps, then falls linearly from 1 to 1/(n-w).
-    """
-
-    class AnswerTrainer(trainer):
-        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):  # noqa: ANN001, ANN202
-            """Cross-entropy summed over the answers' tokens, divided by their number in the whole optimizer step.
-
-            Logits are computed from the first answer token of the batch on: over a vocabulary of 50,000 the prompt's
-            would cost a tenth of the time and a third of the memory for nothing.
-            """
-            import torch
-
-            labels = inputs.pop("labels")  # (batch, length)
-            start = int((labels != IGNORED).any(dim=0).nonzero()[0]) - 1
-            kept = torch.arange(start, labels.shape[1] - 1, device=labels.device)
-            logits = model(**inputs, logits_to_keep=kept).logits.float()  # (batch, kept, vocabulary)
-            targets = labels[:, kept + 1]
-            total = torch.nn.functional.cross_entropy(
-                logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
-            )
-            loss = total / (num_items_in_batch or (targets != IGNORED).sum())
-            return (loss, {}) if return_outputs else loss
-
-        def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-            from torch.optim.lr_scheduler import LambdaLR
-
-            warmup = int(warmup_ratio * num_training_steps)
-
-            def factor(step: int) -> float:
-                if step < warmup:
-                    return (step + 1) / (warmup + 1)
-                return max(num_training_steps - step, 0) / max(num_training_steps - warmup, 1)
-
-            self.lr_scheduler = LambdaLR(optimizer or self.optimizer, factor)
-            return self.lr_scheduler
-
-    return AnswerTrainer
-
-
-def _callback(losses: list[dict], on_step: Callable[[dict], None] | None, logs: Path | None) -> Any:
-    from transformers import TrainerCallback
-
-    writer = None
-    if logs is not None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        shutil.rmtree(logs, ignore_errors=True)
-        writer = SummaryWriter(str(logs))
-
-    def write(log: dict) -> None:
-        for key, name in _SCALARS.items():
-            if writer and key in log:
-                writer.add_scalar(name, log[key], log["step"])
-
-    class Report(TrainerCallback):
-        def on_train_begin(self, args, state, control, **kwargs):  # noqa: ANN001, ANN202 - transformers' protocol
-            for log in state.log_history:  # what a run that this one resumes had logged
-                write(log)
-
-        def on_log(self, args, state, control, logs=None, **kwargs):  # noqa: ANN001, ANN202
-            log = {**(logs or {}), "step": state.global_step}
-            write(log)
-            if "loss" not in log:
-                return
-            entry = _entry(log)
-            losses.append(entry)
-            if on_step:
-                on_step(entry)
-
-        def on_train_end(self, args, state, control, **kwargs):  # noqa: ANN001, ANN202
-            if writer:
-                writer.close()
-
-    return Report()
-
-
-def _same_order(checkpoints: Path) -> Any:
-    """Keeps, in every checkpoint, the state of the draw that put the rows of its epoch in order, and takes it from the
-    checkpoint resumed from. Trainer restores only the state at the checkpoint itself, too late for the order."""
-    import torch
-    from transformers import TrainerCallback
-
-    class SameOrder(TrainerCallback):
-        drawn = None
-
-        def on_epoch_begin(self, args, state, control, **kwargs):  # noqa: ANN001, ANN202 - transformers' protocol
-            path = checkpoints / f"checkpoint-{state.global_step}" / ORDER_FILE
-            if self.drawn is None and path.exists():
-                torch.set_rng_state(torch.load(path))
-            self.drawn = torch.get_rng_state()
-
-        def on_save(self, args, state, control, **kwargs):  # noqa: ANN001, ANN202
-            path = checkpoints / f"checkpoint-{state.global_step}" / ORDER_FILE
-            torch.save(self.drawn, path.with_suffix(".tmp"))
-            path.with_suffix(".tmp").rename(path)
-
-    return SameOrder()
-
-
-_SCALARS = {"loss": "train/loss", "learning_rate": "train/learning_rate", "eval_loss": "eval/loss"}
-
-
-def _entry(log: dict) -> dict:
-    return {key: log[key] for key in ("step", "loss", "learning_rate", "grad_norm") if key in log}
-
-
-def _last_checkpoint(folder: Path) -> str | None:
-    """The newest whole checkpoint: one torn by a kill lacks ORDER_FILE, which is written last."""
-    for path in sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True):
-        if (path / ORDER_FILE).exists():
-            return str(path)
-    return None
