@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from conftest import adapter_weights
+from conftest import REPOSITORY, adapter_weights
 
 from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.settings.params import load_params
 from halo_forge.settings.training import Lora, Training
 from halo_forge.train import lora
 from halo_forge.train.checkpoints import resumed_step
@@ -192,3 +194,40 @@ def test_one_process_trains_on_one_of_two_visible_devices_to_the_same_weights(
     assert summary["steps"] == 6 and "one of 2 visible GPUs" in capsys.readouterr().err
     one, two = (adapter_weights(tmp_path / name / "out") for name in ("one", "two"))
     assert all(one[name].equal(two[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("section", "old", "new", "words"),
+    [
+        (
+            "sft",
+            "micro_batch_size: 4",
+            "micro_batch_size: 3",
+            r"batch_size 8 is no .* 3; set .* to 2, or batch_size to 9",
+        ),
+        (
+            "raft.train",
+            "micro_batch_size: 4",
+            "micro_batch_size: 16",
+            r"batch_size 8 is no .* 16; set .* to 8, or .* to 16",
+        ),
+        ("sft", "batch_size: 8", "batch_size: 7", r"batch_size 7 is no .* 4; set micro_batch_size to 1, or .* to 8"),
+    ],
+)
+def test_a_batch_that_micro_batches_do_not_fill_is_refused_at_the_door(tmp_path, section, old, new, words) -> None:
+    """It was rounded up to whole micro-batches, and a larger micro-batch cut down, while steps were counted for it."""
+    for name in ("params.yaml", "presets.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    presets = tmp_path / "presets.yaml"
+    before, key, after = presets.read_text().partition(f"{section.rpartition('.')[2]}: {{epochs")
+    presets.write_text(before + key + after.replace(old, new, 1))
+    with pytest.raises(InputError, match=rf"params\.yaml: {section}: {words}"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 9, 13])
+def test_an_epoch_has_the_steps_that_are_announced(tiny_model, tiny_chat, tmp_path, rows) -> None:
+    settings = Training(epochs=2, batch_size=8, micro_batch_size=4)
+    some = tokenised(tiny_chat, (PAIRS * 2)[:rows], 512, "pairs")
+    summary = train(run_of(tiny_model, tmp_path, settings=settings), some, tiny_chat, tmp_path / "out")
+    assert summary["steps"] == steps_of(rows, settings)

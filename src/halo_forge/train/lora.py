@@ -117,11 +117,10 @@ def _arguments(run: Run, cuda: bool) -> Any:
     from transformers import TrainingArguments
 
     settings = run.settings
-    micro = min(settings.micro_batch_size, settings.batch_size)
     arguments = TrainingArguments(
         output_dir=str(run.checkpoints),
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=-(-settings.batch_size // micro),
+        per_device_train_batch_size=settings.micro_batch_size,
+        gradient_accumulation_steps=settings.batch_size // settings.micro_batch_size,
         num_train_epochs=settings.epochs,
         learning_rate=run.learning_rate,
         weight_decay=settings.weight_decay,
@@ -139,7 +138,7 @@ def _arguments(run: Run, cuda: bool) -> Any:
         seed=run.seed,
         report_to=["none"],
         disable_tqdm=True,
-        **(_evaluation(run.held_out, micro) if run.held_out else {}),
+        **(_evaluation(run.held_out, settings.micro_batch_size) if run.held_out else {}),
     )
     if arguments.n_gpu > 1:  # never so where several processes were launched: each has one
         print(f"training on {arguments.device}, one of {arguments.n_gpu} visible GPUs", file=sys.stderr)
