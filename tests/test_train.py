@@ -21,7 +21,8 @@ SETTINGS = Training(epochs=2, batch_size=4, micro_batch_size=2, save_steps=1)
 
 
 def run_of(base: Path, folder: Path, **fields) -> Run:
-    given = {"start": None, "lora": Lora(r=4, alpha=8), "settings": SETTINGS, "learning_rate": 1e-2} | fields
+    shape = None if "start" in fields else Lora(r=4, alpha=8)
+    given = {"start": None, "lora": shape, "settings": SETTINGS, "learning_rate": 1e-2} | fields
     return Run(base=base, seed=1, checkpoints=folder / "checkpoints", **given)
 
 
@@ -99,6 +100,13 @@ def test_an_update_goes_on_from_the_adapter_it_is_given(tiny_model, tiny_chat, t
     again = train(run_of(tiny_model, tmp_path / "b", start=tmp_path / "sft"), rows, tiny_chat, tmp_path / "c1")
     fresh = train(run_of(tiny_model, tmp_path / "c"), rows, tiny_chat, tmp_path / "other")
     assert again["loss_first"] < fresh["loss_first"]
+
+
+def test_a_run_has_an_adapter_to_go_on_from_or_the_shape_of_a_fresh_one(tiny_model, tmp_path) -> None:
+    with pytest.raises(ValueError, match="either start or lora"):
+        run_of(tiny_model, tmp_path, start=tmp_path, lora=Lora())
+    with pytest.raises(ValueError, match="either start or lora"):
+        run_of(tiny_model, tmp_path, lora=None)
 
 
 def test_training_stops_at_the_first_step_whose_loss_is_no_number(tiny_model, tiny_chat, tmp_path) -> None:

@@ -114,7 +114,7 @@ def finetune(
     run = Run(
         base=model.base,
         start=model.adapter,
-        lora=settings.lora,
+        lora=None if model.adapter else settings.lora,
         settings=training,
         learning_rate=settings.training.learning_rate,
         seed=settings.training.seed,

@@ -30,6 +30,7 @@ from halo_forge.records import Kept, Task, read_json, write_json, write_records
 from halo_forge.runs.outputs import RUN_FILE, claim
 from halo_forge.runs.rollout import Rollout, roll_out
 from halo_forge.settings.params import Params
+from halo_forge.settings.training import Lora
 from halo_forge.state import drop_state, state_dir
 from halo_forge.train.adapter import kept_answers, train_adapter, unchanged
 from halo_forge.train.lora import Run
@@ -119,7 +120,7 @@ def _trained(plan: Plan, name: str, kept: list[Kept], start: Checkpoint, state: 
         run = Run(
             base=start.base,
             start=start.adapter,
-            lora=plan.params.sft.lora,
+            lora=_shape(plan, start),
             settings=plan.params.raft.train,
             learning_rate=plan.params.cycle(name).learning_rate,
             seed=plan.params.seed,
@@ -137,16 +138,21 @@ def _trained(plan: Plan, name: str, kept: list[Kept], start: Checkpoint, state: 
     return unchanged(start.adapter, out)
 
 
+def _shape(plan: Plan, start: Checkpoint) -> Lora | None:
+    """Of the adapter that the first cycle of a base model makes; one that is there has its own."""
+    return plan.params.sft.lora if start.adapter is None else None
+
+
 def _inputs(plan: Plan, name: str, start: Checkpoint) -> dict[str, Any]:
     """What the cycle's result depends on: not how many cycles come after it."""
-    settings = plan.params
+    settings, lora = plan.params, _shape(plan, start)
     return {
         "lock": start.lock,
         "start": start.adapter and digest(start.adapter),
         "tasks": digest(plan.tasks_path),
         "cycle": settings.cycle(name).model_dump(mode="json", exclude={"start"}),
         "raft": settings.raft.model_dump(mode="json", exclude={"cycles"}),
-        "lora": settings.sft.lora.model_dump(mode="json"),
+        "lora": lora and lora.model_dump(mode="json"),
         "generate": settings.generate.model_dump(mode="json"),
         "verify": settings.verify.model_dump(mode="json", exclude={"workers", "cache"}),
         "verifier": plan.verifier,

@@ -32,11 +32,12 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Run:
-    """What to train: `start` is the adapter folder to go on from, or None for a fresh one on `base`."""
+    """What to train: the adapter folder `start`, or a fresh adapter of the shape `lora` on `base`; never both, as an
+    adapter has its shape."""
 
     base: Path
     start: Path | None
-    lora: Lora
+    lora: Lora | None
     settings: Training
     learning_rate: float
     seed: int
@@ -49,6 +50,10 @@ class Run:
     held_out: HeldOut | None = None
     keep_checkpoints: int = 1
     """How many of the last checkpoints stay in `checkpoints`."""
+
+    def __post_init__(self) -> None:
+        if (self.start is None) == (self.lora is None):
+            raise ValueError(f"a run has either start or lora, not start={self.start!r} with lora={self.lora!r}")
 
 
 def steps_of(rows: int, settings: Training) -> int:
