@@ -22,6 +22,7 @@ NOT_DECIDING = {
     "cache.py": "where files that can be made again are kept",
     "errors.py": "the names of errors",
     "files.py": "how files are written whole and JSON is read",
+    "folders.py": "how a folder appears whole",
     "hashing.py": "digests in provenance and in the names of unfinished work",
     "imports.py": "what the verdict cache's key is made of; a verdict does not change by it",
     "interrupts.py": "how a stage is stopped",

@@ -42,7 +42,7 @@ def main(params: Params, cycle: str) -> None:
         run = Run(
             base=base,
             start=start,
-            lora=params.sft.lora,
+            lora=None,
             settings=training,
             learning_rate=settings.learning_rate,
             seed=params.seed,

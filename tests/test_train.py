@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
-from conftest import adapter_weights
+from conftest import REPOSITORY, adapter_weights
 
 from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.settings.params import load_params
 from halo_forge.settings.training import Lora, Training
 from halo_forge.train import lora
 from halo_forge.train.checkpoints import resumed_step
@@ -19,7 +21,8 @@ SETTINGS = Training(epochs=2, batch_size=4, micro_batch_size=2, save_steps=1)
 
 
 def run_of(base: Path, folder: Path, **fields) -> Run:
-    given = {"start": None, "lora": Lora(r=4, alpha=8), "settings": SETTINGS, "learning_rate": 1e-2} | fields
+    shape = None if "start" in fields else Lora(r=4, alpha=8)
+    given = {"start": None, "lora": shape, "settings": SETTINGS, "learning_rate": 1e-2} | fields
     return Run(base=base, seed=1, checkpoints=folder / "checkpoints", **given)
 
 
@@ -97,6 +100,13 @@ def test_an_update_goes_on_from_the_adapter_it_is_given(tiny_model, tiny_chat, t
     again = train(run_of(tiny_model, tmp_path / "b", start=tmp_path / "sft"), rows, tiny_chat, tmp_path / "c1")
     fresh = train(run_of(tiny_model, tmp_path / "c"), rows, tiny_chat, tmp_path / "other")
     assert again["loss_first"] < fresh["loss_first"]
+
+
+def test_a_run_has_an_adapter_to_go_on_from_or_the_shape_of_a_fresh_one(tiny_model, tmp_path) -> None:
+    with pytest.raises(ValueError, match="either start or lora"):
+        run_of(tiny_model, tmp_path, start=tmp_path, lora=Lora())
+    with pytest.raises(ValueError, match="either start or lora"):
+        run_of(tiny_model, tmp_path, lora=None)
 
 
 def test_training_stops_at_the_first_step_whose_loss_is_no_number(tiny_model, tiny_chat, tmp_path) -> None:
@@ -192,3 +202,40 @@ def test_one_process_trains_on_one_of_two_visible_devices_to_the_same_weights(
     assert summary["steps"] == 6 and "one of 2 visible GPUs" in capsys.readouterr().err
     one, two = (adapter_weights(tmp_path / name / "out") for name in ("one", "two"))
     assert all(one[name].equal(two[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("section", "old", "new", "words"),
+    [
+        (
+            "sft",
+            "micro_batch_size: 4",
+            "micro_batch_size: 3",
+            r"batch_size 8 is no .* 3; set .* to 2, or batch_size to 9",
+        ),
+        (
+            "raft.train",
+            "micro_batch_size: 4",
+            "micro_batch_size: 16",
+            r"batch_size 8 is no .* 16; set .* to 8, or .* to 16",
+        ),
+        ("sft", "batch_size: 8", "batch_size: 7", r"batch_size 7 is no .* 4; set micro_batch_size to 1, or .* to 8"),
+    ],
+)
+def test_a_batch_that_micro_batches_do_not_fill_is_refused_at_the_door(tmp_path, section, old, new, words) -> None:
+    """It was rounded up to whole micro-batches, and a larger micro-batch cut down, while steps were counted for it."""
+    for name in ("params.yaml", "presets.yaml"):
+        shutil.copy(REPOSITORY / name, tmp_path / name)
+    presets = tmp_path / "presets.yaml"
+    before, key, after = presets.read_text().partition(f"{section.rpartition('.')[2]}: {{epochs")
+    presets.write_text(before + key + after.replace(old, new, 1))
+    with pytest.raises(InputError, match=rf"params\.yaml: {section}: {words}"):
+        load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 9, 13])
+def test_an_epoch_has_the_steps_that_are_announced(tiny_model, tiny_chat, tmp_path, rows) -> None:
+    settings = Training(epochs=2, batch_size=8, micro_batch_size=4)
+    some = tokenised(tiny_chat, (PAIRS * 2)[:rows], 512, "pairs")
+    summary = train(run_of(tiny_model, tmp_path, settings=settings), some, tiny_chat, tmp_path / "out")
+    assert summary["steps"] == steps_of(rows, settings)

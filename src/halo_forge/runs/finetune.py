@@ -22,12 +22,13 @@ from halo_forge.cli.files import SftFile
 from halo_forge.data.rows import Row, family_of
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
+from halo_forge.folders import whole_folder
 from halo_forge.hashing import digest, fingerprint
 from halo_forge.model.chat import Prompt
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.reference import pin
 from halo_forge.provenance import provenance
-from halo_forge.runs.outputs import RUN_FILE, claim, put_in_place, set_aside
+from halo_forge.runs.outputs import RUN_FILE, claim, set_aside
 from halo_forge.settings.training import Lora, Training
 from halo_forge.state import state_dir
 from halo_forge.train.adapter import train_adapter
@@ -98,8 +99,7 @@ def finetune(
     sides = split_rows(rows, settings.data.validation_split, settings.training.seed)
     if not sides.training:
         raise InputError(f"{data}: none of {len(rows)} rows has an answer to train on")
-    state = state_dir("sft-train", {"out": out.resolve()})  # held: nobody else writes there meanwhile
-    shutil.rmtree(state / "adapter", ignore_errors=True)
+    state_dir("sft-train", {"out": out.resolve()})  # held: nobody else writes there meanwhile
     model = with_system_turn(model, rows)
     training = _training(settings, len(sides.training), bool(sides.held_out), dtype)
     inputs = _inputs(settings, training, model, data)
@@ -114,7 +114,7 @@ def finetune(
     run = Run(
         base=model.base,
         start=model.adapter,
-        lora=settings.lora,
+        lora=None if model.adapter else settings.lora,
         settings=training,
         learning_rate=settings.training.learning_rate,
         seed=settings.training.seed,
@@ -123,9 +123,9 @@ def finetune(
         held_out=_held_out(sides, settings, training),
         keep_checkpoints=settings.training.save_total_limit,
     )
-    summary = train_adapter(run, sides.training, model.lock, state / "adapter", str(data), "SFT")
-    pin(state / "adapter", model)
-    put_in_place(state / "adapter", final)
+    with whole_folder(final) as adapter:
+        summary = train_adapter(run, sides.training, model.lock, adapter, str(data), "SFT")
+        pin(adapter, model)
     origin = provenance(settings, [data]) | {"seed": settings.training.seed}
     result = {"model": str(final), "from": model.name, **summary, "provenance": origin}
     write_json(record, result)

@@ -1,4 +1,4 @@
-"""Output folders of the command line: whose they are, what is set aside, how a model appears whole.
+"""Output folders of the command line: whose they are and what is set aside.
 
 A folder that holds a run has a `run.json` with a fingerprint of what the run was given. The same run started again
 goes on where it was; another one in the same folder sets the old files aside in `previous/` (one generation of them)
@@ -46,16 +46,3 @@ def set_aside(root: Path, paths: Iterable[Path], whose: str) -> None:
         os.replace(path, place / path.name)
     names = ", ".join(path.name for path in there)
     print(f"{root} held {whose}: moved to {place}: {names}", file=sys.stderr)
-
-
-def put_in_place(made: Path, target: Path) -> None:
-    """Make the whole folder `made` appear as `target`, in the place of an older one; they may be on different disks."""
-    new, old = (target.with_name(f".{target.name}.{word}") for word in ("new", "old"))
-    for left in (new, old):
-        shutil.rmtree(left, ignore_errors=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(made, new)
-    if target.exists():
-        os.replace(target, old)
-    os.replace(new, target)
-    shutil.rmtree(old, ignore_errors=True)

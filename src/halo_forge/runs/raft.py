@@ -18,6 +18,7 @@ from typing import Any
 
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
+from halo_forge.folders import whole_folder
 from halo_forge.generate.drawing import Drawing
 from halo_forge.hashing import digest
 from halo_forge.jsonl import write_records
@@ -28,9 +29,10 @@ from halo_forge.raft.filter import cycle_statistics, kept_records
 from halo_forge.raft.select import select
 from halo_forge.raft.statistics import statistics_row
 from halo_forge.records import Kept, Task
-from halo_forge.runs.outputs import RUN_FILE, claim, put_in_place
+from halo_forge.runs.outputs import RUN_FILE, claim
 from halo_forge.runs.rollout import Rollout, roll_out
 from halo_forge.settings.params import Params
+from halo_forge.settings.training import Lora
 from halo_forge.state import drop_state, state_dir
 from halo_forge.train.adapter import kept_answers, train_adapter, unchanged
 from halo_forge.train.lora import Run
@@ -88,9 +90,9 @@ def _cycle(plan: Plan, number: int, name: str, start: Checkpoint) -> tuple[Check
         f"{filtered['tasks_covered']} of {len(tasks)} prompts"
     )
     state = state_dir(f"raft-{name}", inputs)
-    trained = _trained(plan, name, kept, start, state)
-    pin(state / "adapter", start)
-    put_in_place(state / "adapter", final)
+    with whole_folder(final) as adapter:
+        trained = _trained(plan, name, kept, start, state, adapter)
+        pin(adapter, start)
     finished = {
         "filtered": filtered | {"from": start.name},
         "trained": trained,
@@ -114,13 +116,13 @@ def _sampled(plan: Plan, name: str, folder: Path, start: Checkpoint) -> Rollout:
     )
 
 
-def _trained(plan: Plan, name: str, kept: list[Kept], start: Checkpoint, state: Path) -> dict[str, Any]:
-    """Write `state`/adapter: `start` trained on what was kept, or `start` itself if nothing was."""
+def _trained(plan: Plan, name: str, kept: list[Kept], start: Checkpoint, state: Path, out: Path) -> dict[str, Any]:
+    """Write the adapter `out`: `start` trained on what was kept, or `start` itself if nothing was."""
     if kept:
         run = Run(
             base=start.base,
             start=start.adapter,
-            lora=plan.params.sft.lora,
+            lora=_shape(plan, start),
             settings=plan.params.raft.train,
             learning_rate=plan.params.cycle(name).learning_rate,
             seed=plan.params.seed,
@@ -128,26 +130,31 @@ def _trained(plan: Plan, name: str, kept: list[Kept], start: Checkpoint, state: 
             logs=plan.out / name / "logs",
         )
         where = str(plan.out / name / "kept.jsonl")
-        return train_adapter(run, kept_answers(kept), start.lock, state / "adapter", where, f"{name}: training")
+        return train_adapter(run, kept_answers(kept), start.lock, out, where, f"{name}: training")
     if start.adapter is None:
         raise InputError(
             f"{name}: no answer of {start.name} reached the threshold, and a base model has no adapter to go on from: "
             "fine-tune it first (halo-forge sft train), or give more samples or easier prompts"
         )
     print(f"warning: {name}: no answer was kept, the model stays that of {start.name}", file=sys.stderr)
-    return unchanged(start.adapter, state / "adapter")
+    return unchanged(start.adapter, out)
+
+
+def _shape(plan: Plan, start: Checkpoint) -> Lora | None:
+    """Of the adapter that the first cycle of a base model makes; one that is there has its own."""
+    return plan.params.sft.lora if start.adapter is None else None
 
 
 def _inputs(plan: Plan, name: str, start: Checkpoint) -> dict[str, Any]:
     """What the cycle's result depends on: not how many cycles come after it."""
-    settings = plan.params
+    settings, lora = plan.params, _shape(plan, start)
     return {
         "lock": start.lock,
         "start": start.adapter and digest(start.adapter),
         "tasks": digest(plan.tasks_path),
         "cycle": settings.cycle(name).model_dump(mode="json", exclude={"start"}),
         "raft": settings.raft.model_dump(mode="json", exclude={"cycles"}),
-        "lora": settings.sft.lora.model_dump(mode="json"),
+        "lora": lora and lora.model_dump(mode="json"),
         "generate": settings.generate.model_dump(mode="json"),
         "verify": settings.verify.model_dump(mode="json", exclude={"workers", "cache"}),
         "verifier": plan.verifier,

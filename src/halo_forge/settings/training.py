@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from halo_forge.settings.base import Positive, Section
 
@@ -22,6 +22,7 @@ class Training(Section):
     batch_size: Positive = 8
     """Rows an optimizer step: micro_batch_size rows at a time, accumulated."""
     micro_batch_size: Positive = 8
+    """Rows at a time, what memory holds; a divisor of batch_size."""
     max_tokens: Positive = 1024
     """Rows longer than this (prompt and answer) are left out and counted."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -31,6 +32,18 @@ class Training(Section):
     """A killed run resumes from the last of these checkpoints."""
     gradient_checkpointing: bool = False
     dtype: Literal["float32", "bfloat16"] = "float32"
+
+    @model_validator(mode="after")
+    def _micro_batches_fill_a_batch(self) -> Training:
+        """What is trained is what is written: a batch is neither rounded up nor a micro-batch cut down in silence."""
+        whole, part = self.batch_size, self.micro_batch_size
+        if whole % part:
+            divisor = max(number for number in range(1, min(part, whole) + 1) if whole % number == 0)
+            raise ValueError(
+                f"batch_size {whole} is no multiple of micro_batch_size {part}; set micro_batch_size to {divisor}, or "
+                f"batch_size to {-(-whole // part) * part}"
+            )
+        return self
 
 
 class Sft(Training):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from halo_forge.files import write_json
+from halo_forge.folders import whole_folder
 from halo_forge.model.chat import Chat, Prompt, fenced
 from halo_forge.progress import Progress
 from halo_forge.records import Kept, Task
@@ -36,7 +37,8 @@ def train_adapter(
     where: str,
     label: str,
 ) -> dict[str, Any]:
-    """Train on (prompt, answer) pairs and write the adapter folder `out`; returns the summary of the training."""
+    """Train on (prompt, answer) pairs and write the adapter folder `out`, whole or not at all; returns the summary of
+    the training."""
     chat = Chat.of(str(run.base), lock["system_prompt"])
     rows = tokenised(chat, pairs, run.settings.max_tokens, where)
     steps, done = steps_of(len(rows.examples), run.settings), resumed_step(run.checkpoints)
@@ -45,14 +47,16 @@ def train_adapter(
         def step(entry: dict[str, Any]) -> None:
             progress.advance(entry["step"] - progress.done, loss=entry["loss"])
 
-        summary = train(run, rows, chat, out, step)
-    _name_base(out, lock)
+        with whole_folder(out) as adapter:
+            summary = train(run, rows, chat, adapter, step)
+            _name_base(adapter, lock)
     return summary
 
 
 def unchanged(start: Path, out: Path, curve: Path | None = None) -> dict[str, Any]:
     """The model of a cycle in which nothing was kept: the adapter it started from, and a summary of no steps."""
-    shutil.copytree(start, out, dirs_exist_ok=True)
+    with whole_folder(out) as adapter:
+        shutil.copytree(start, adapter)
     if curve:
         write_curve_of_no_steps(curve)
     nothing = {"rows": 0, "rows_left_out": {}, "tokens": 0, "answer_tokens": 0, "epochs": 0, "steps": 0}

@@ -32,11 +32,12 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Run:
-    """What to train: `start` is the adapter folder to go on from, or None for a fresh one on `base`."""
+    """What to train: the adapter folder `start`, or a fresh adapter of the shape `lora` on `base`; never both, as an
+    adapter has its shape."""
 
     base: Path
     start: Path | None
-    lora: Lora
+    lora: Lora | None
     settings: Training
     learning_rate: float
     seed: int
@@ -49,6 +50,10 @@ class Run:
     held_out: HeldOut | None = None
     keep_checkpoints: int = 1
     """How many of the last checkpoints stay in `checkpoints`."""
+
+    def __post_init__(self) -> None:
+        if (self.start is None) == (self.lora is None):
+            raise ValueError(f"a run has either start or lora, not start={self.start!r} with lora={self.lora!r}")
 
 
 def steps_of(rows: int, settings: Training) -> int:
@@ -117,11 +122,10 @@ def _arguments(run: Run, cuda: bool) -> Any:
     from transformers import TrainingArguments
 
     settings = run.settings
-    micro = min(settings.micro_batch_size, settings.batch_size)
     arguments = TrainingArguments(
         output_dir=str(run.checkpoints),
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=-(-settings.batch_size // micro),
+        per_device_train_batch_size=settings.micro_batch_size,
+        gradient_accumulation_steps=settings.batch_size // settings.micro_batch_size,
         num_train_epochs=settings.epochs,
         learning_rate=run.learning_rate,
         weight_decay=settings.weight_decay,
@@ -139,7 +143,7 @@ def _arguments(run: Run, cuda: bool) -> Any:
         seed=run.seed,
         report_to=["none"],
         disable_tqdm=True,
-        **(_evaluation(run.held_out, micro) if run.held_out else {}),
+        **(_evaluation(run.held_out, settings.micro_batch_size) if run.held_out else {}),
     )
     if arguments.n_gpu > 1:  # never so where several processes were launched: each has one
         print(f"training on {arguments.device}, one of {arguments.n_gpu} visible GPUs", file=sys.stderr)
