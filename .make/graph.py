@@ -19,7 +19,6 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # What stages import and do not depend on, with the reason. A folder stands for all that is in it.
 NOT_DECIDING = {
-    "__init__.py": "the version, which provenance alone quotes",
     "cache.py": "where files that can be made again are kept",
     "errors.py": "the names of errors",
     "files.py": "how files are written whole and JSON is read",
