@@ -27,7 +27,7 @@ from halo_forge.model.chat import Prompt
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.reference import pin
 from halo_forge.provenance import provenance
-from halo_forge.runs.outputs import RUN_FILE, claim, put_in_place, set_aside
+from halo_forge.runs.outputs import RUN_FILE, UNKNOWN, claim, owner, put_in_place, set_aside
 from halo_forge.settings.training import Lora, Training
 from halo_forge.state import state_dir
 from halo_forge.train.adapter import train_adapter
@@ -104,7 +104,7 @@ def finetune(
     inputs = _inputs(settings, training, model, data)
     final, record, mark = out / "final_model", out / "training.json", out / RUN_FILE
     if resume is not None:
-        _go_on_from(resume, out, settings.lora)
+        _go_on_from(resume, out, settings.lora, fingerprint(inputs))
         write_json(mark, {"fingerprint": fingerprint(inputs)})
     elif claim(out, mark, inputs, lambda: _of_a_run(out)) and final.exists() and record.exists():
         print(f"{final}: trained before with the same data and settings; delete {out} to train again")
@@ -208,8 +208,11 @@ def _of_a_run(out: Path) -> list[Path]:
     return [*sorted(out.glob("checkpoint-*")), *fixed]
 
 
-def _go_on_from(resume: Path, out: Path, lora: Lora) -> None:
-    """Make `resume` the last checkpoint of `out`. Raises InputError if it is no checkpoint, or of another shape."""
+def _go_on_from(resume: Path, out: Path, lora: Lora, own: str) -> None:
+    """Make `resume` the last checkpoint of `out`, for the run with the fingerprint `own`.
+
+    Raises InputError if it is no checkpoint, or of another shape.
+    """
     number = resume.name.removeprefix("checkpoint-")
     if not (number.isdecimal() and (resume / ORDER_FILE).exists()):
         there = sorted(path.name for path in resume.parent.glob("checkpoint-*"))
@@ -220,10 +223,13 @@ def _go_on_from(resume: Path, out: Path, lora: Lora) -> None:
     rank = json.loads((resume / "adapter_config.json").read_text(encoding="utf-8")).get("r")
     if rank != lora.r:
         raise InputError(f"--resume: {resume} was trained with lora r {rank}, not {lora.r}; set --lora-rank {rank}")
-    mine = out / resume.name
+    mine, before = out / resume.name, owner(out / RUN_FILE) or UNKNOWN
+    # What this very run had is under another name: it is not to be taken up again, it is to be done anew.
+    name = f"{own}-beyond-{resume.name}" if before == own else before
     if mine.resolve() != resume.resolve():
-        set_aside(out, _of_a_run(out), "another run")
+        set_aside(out, _of_a_run(out), name, "another run")
         shutil.copytree(resume, mine)
         return
     later = [path for path in out.glob("checkpoint-*") if int(path.name.rpartition("-")[2]) > int(number)]
-    set_aside(out, [*sorted(later), out / "final_model", out / "training.json"], f"later work than {resume.name}")
+    paths = [*sorted(later), out / "final_model", out / "training.json"]
+    set_aside(out, paths, name, f"later work than {resume.name}")
