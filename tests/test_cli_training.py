@@ -165,6 +165,13 @@ def test_training_stops_early_when_the_held_out_loss_does_not_fall(sft, here) ->
     assert numbers["steps"] == 3 and numbers["held_out"]["stopped_early"]
 
 
+def test_rows_that_cannot_be_learnt_from_are_counted_on_the_screen(sft, here) -> None:
+    rows = [text_row(1), {"prompt": "Print 3."}, {"prompt": "Print 4."}, {"prompt": "p", "completion": "long " * 600}]
+    write_rows(here / "data/train.jsonl", rows)
+    said = sft("--epochs", "1", "--validation-split", "0")
+    assert "left out: 2 rows without an answer" in said and "left out: 1 rows: longer than" in said
+
+
 def test_too_few_rows_to_hold_out_are_all_trained_on(sft, here) -> None:
     assert "nothing is held out" in sft("--epochs", "1").replace("\n", " ")
     assert json.loads((here / "models/sft/training.json").read_text())["rows"] == 6

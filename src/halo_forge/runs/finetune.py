@@ -40,16 +40,17 @@ Pair = tuple[Prompt, str]
 
 @dataclass(frozen=True)
 class Sides:
-    """Rows to train on and rows held out, as (turns up to the answer, answer)."""
+    """Rows to train on and rows held out, as (turns up to the answer, answer); how many had no answer."""
 
     training: list[Pair]
     held_out: list[Pair]
+    without_answer: int = 0
 
 
 def split_rows(rows: Sequence[Row], share: float, seed: int) -> Sides:
     """Hold out whole problem families, drawn by the seed, until `share` of the rows is reached.
 
-    Rows without an answer teach nothing and are left out.
+    Rows without an answer teach nothing; they are left out and counted.
     """
     families: dict[str, list[Pair]] = defaultdict(list)
     for row in rows:
@@ -65,7 +66,8 @@ def split_rows(rows: Sequence[Row], share: float, seed: int) -> Sides:
             continue
         chosen.add(family)
         held += families[family]
-    return Sides([pair for family, pairs in families.items() if family not in chosen for pair in pairs], held)
+    training = [pair for family, pairs in families.items() if family not in chosen for pair in pairs]
+    return Sides(training, held, len(rows) - total)
 
 
 def with_system_turn(model: Checkpoint, rows: Sequence[Row]) -> Checkpoint:
@@ -123,6 +125,8 @@ def finetune(
         keep_checkpoints=settings.training.save_total_limit,
     )
     summary = train_adapter(run, sides.training, model.lock, state / "adapter", str(data), "SFT")
+    for reason, number in summary["rows_left_out"].items():
+        print(f"left out: {number} rows: {reason}")
     pin(state / "adapter", model)
     put_in_place(state / "adapter", final)
     origin = provenance(settings, [data]) | {"seed": settings.training.seed}
@@ -179,6 +183,8 @@ def _held_out(sides: Sides, settings: SftFile, training: Training) -> HeldOut | 
 
 def _say_what_is_held_out(sides: Sides, settings: SftFile) -> None:
     held, trained = len(sides.held_out), len(sides.training)
+    if sides.without_answer:
+        print(f"left out: {sides.without_answer} rows without an answer")
     if settings.data.validation_split and not held:
         print(
             f"validation_split {settings.data.validation_split:g} of {trained} rows is less than one problem: nothing "
