@@ -22,9 +22,11 @@ def main(params: Params) -> None:
     tasks = read_records("data/prepared/tasks.jsonl", Task)
     against = [problem for path in params.split.against for problem in of_file(watched("split.against", path))]
     sides, report = split(tasks, params.split, params.seed, against)
+    left_out = report.pop("left_out")  # shown, and no part of results/split.json: the numbers follow from the settings
     for side, own in sides.items():
         write_records(f"data/split/{side}.jsonl", own)
-        print(f"{side}: {len(own)} tasks of {report['families'][side]} families")
+        gone = "".join(f"; {number} left out: {reason}" for reason, number in left_out[side].items())
+        print(f"{side}: {len(own)} tasks of {report['families'][side]} families{gone}")
     if report["leaks"]:
         print(f"left out of training: {len(report['leaks'])} tasks that copy a benchmark problem")
     write_json("results/split.json", report)

@@ -117,8 +117,13 @@ def test_the_same_training_is_not_done_twice_and_another_one_sets_it_aside(sft, 
     assert "trained before" in sft("--epochs", "1")
     assert (here / "models/sft/final_model/adapter_model.safetensors").stat().st_mtime_ns == before
     assert "moved to models/sft/previous" in sft("--epochs", "2")
-    assert (here / "models/sft/previous/final_model").is_dir()
+    (set_aside,) = (here / "models/sft/previous").iterdir()
+    assert (set_aside / "final_model").is_dir()
     assert json.loads((here / "models/sft/training.json").read_text())["epochs"] == 2
+    said = sft("--epochs", "1")
+    assert f"taken up again from models/sft/previous/{set_aside.name}" in said and "trained before" in said
+    assert (here / "models/sft/final_model/adapter_model.safetensors").stat().st_mtime_ns == before
+    assert "trained before" in sft("--epochs", "2")
 
 
 def test_resume_goes_on_from_the_checkpoint_it_names_to_the_same_weights(sft, here) -> None:
@@ -129,6 +134,19 @@ def test_resume_goes_on_from_the_checkpoint_it_names_to_the_same_weights(sft, he
     sft(*flags, "--resume", "models/sft/checkpoint-4")
     assert json.loads((here / "models/sft/training.json").read_text())["steps"] == 6
     assert all(whole[name].equal(tensor) for name, tensor in adapter_weights(final).items())
+    (later,) = (here / "models/sft/previous").glob("*-beyond-checkpoint-4")
+    assert {"checkpoint-6", "final_model", "training.json"} == {path.name for path in later.iterdir()}
+    assert "trained before" in sft(*flags) and later.is_dir()
+
+
+def test_a_resume_with_other_settings_leaves_the_first_run_to_come_back_to(sft, here) -> None:
+    flags = ("--epochs", "2", "--save-steps", "2", "--validation-split", "0")
+    sft(*flags)
+    whole = adapter_weights(here / "models/sft/final_model")
+    sft(*flags, "--learning-rate", "1e-3", "--resume", "models/sft/checkpoint-4")
+    said = sft(*flags)
+    assert "trained before" in said
+    assert all(whole[name].equal(tensor) for name, tensor in adapter_weights(here / "models/sft/final_model").items())
 
 
 def test_a_resume_that_is_no_checkpoint_is_told_which_there_are(sft) -> None:
@@ -145,6 +163,13 @@ def test_training_stops_early_when_the_held_out_loss_does_not_fall(sft, here) ->
     sft("--epochs", "9", "--learning-rate", "1e-12", *often)
     numbers = json.loads((here / "models/sft/training.json").read_text())
     assert numbers["steps"] == 3 and numbers["held_out"]["stopped_early"]
+
+
+def test_rows_that_cannot_be_learnt_from_are_counted_on_the_screen(sft, here) -> None:
+    rows = [text_row(1), {"prompt": "Print 3."}, {"prompt": "Print 4."}, {"prompt": "p", "completion": "long " * 600}]
+    write_rows(here / "data/train.jsonl", rows)
+    said = sft("--epochs", "1", "--validation-split", "0")
+    assert "left out: 2 rows without an answer" in said and "left out: 1 rows: longer than" in said
 
 
 def test_too_few_rows_to_hold_out_are_all_trained_on(sft, here) -> None:
@@ -220,7 +245,11 @@ def test_raft_leaves_its_models_logs_and_statistics_and_adds_cycles_to_those_it_
     assert "models/raft held a run with other data" in raft(
         "--cycles", "1", "--keep-top-percent", "1", "--temperature", "0.9"
     )
-    assert not (folder / "cycle_2_final").exists() and (folder / "previous/cycle_2_final").is_dir()
+    assert not (folder / "cycle_2_final").exists() and list(folder.glob("previous/*/cycle_2_final"))
+    said = raft("--cycles", "2", "--keep-top-percent", "1")
+    assert "cycle_1: done before" in said and "cycle_2: done before" in said
+    assert (folder / "cycle_1_final/adapter_model.safetensors").stat().st_mtime_ns == first
+    assert [row["cycle"] for row in json.loads((folder / "raft_statistics.json").read_text())] == [1, 2]
 
 
 def test_a_cycle_that_keeps_nothing_goes_on_with_the_model_it_had(raft, here) -> None:
@@ -328,8 +357,23 @@ def test_a_benchmark_has_the_keys_that_scripts_read_and_its_answers_beside_it(be
         "samples.jsonl",
         "generation.json",
         "verdicts.jsonl",
+        "run.json",
     }
     assert "warning" not in said
+
+
+def test_a_benchmark_in_the_place_of_another_one_loses_neither(bench, here) -> None:
+    (here / "results").mkdir()
+    (here / "results/a.json").write_text("{}")
+    flags = ("--samples", "1", "--output", "results/a.json")
+    assert "moved to results/previous/unknown: a.json" in bench(*flags)
+    first = (here / "results/a.json").read_bytes()
+    assert "moved to results/previous/" in bench(*flags, "--seed", "43")
+    second = (here / "results/a.json").read_bytes()
+    said = bench(*flags)
+    assert "measured before" in said and (here / "results/a.json").read_bytes() == first != second
+    assert "measured before" in bench(*flags, "--seed", "43") and (here / "results/a.json").read_bytes() == second
+    assert (here / "results/previous/unknown/a.json").read_text() == "{}"
 
 
 def test_k_fits_the_samples_unless_it_is_given(bench, here) -> None:

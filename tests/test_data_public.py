@@ -104,6 +104,9 @@ def test_codeforces_joins_problems_with_their_first_whole_program():
     assert "Example input:\n2 3\nExample output:\n5" in row.prompt and "10 0" not in row.prompt
     assert row.task.source.dataset == "open-r1/codeforces"
     assert loaded.rejected == {
+        "answer: cut off": 1,
+        "answer: no program in it": 1,
+        "answer: the problem has one already": 1,
         "interactive": 1,
         "more than one answer is right, and only a checker knows them": 1,
         "reads and writes files": 1,

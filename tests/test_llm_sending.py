@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
+import threading
 import time
 
 import pytest
@@ -190,6 +191,36 @@ def test_a_server_without_structured_answers_is_asked_in_words(send):
         assert send(server, concurrency=1).sender.traffic.sent == 0  # the answers are known under the same key
     kinds = [body.get("response_format", {}).get("type") for body in server.requests]
     assert kinds == ["json_schema", "json_object", None, None, None, None]
+
+
+@pytest.mark.parametrize("known", [("json_object", None), (None,)])
+def test_sixteen_requests_at_once_each_find_the_form_that_a_server_knows(send, known):
+    together = threading.Barrier(16)
+
+    def script(order, body):
+        if order < 16:  # so that all of them were sent before the first is refused
+            together.wait(30)
+        form = body.get("response_format", {}).get("type")
+        return good(order, body) if form in known else Say(400, f"response_format {form} is not supported")
+
+    with serving(script) as server:
+        sent = send(server, 32, concurrency=None)  # openai-compatible: 16
+    assert sent.reasons == [None] * 32 and sent.failure is None and server.most_at_once == 16
+    forms = [body.get("response_format", {}).get("type") for body in server.requests]
+    assert set(forms[-16:]) == {known[0]}  # what the first learnt the later ones need not ask
+    assert len(forms) <= 32 + 16 * 2
+
+
+def test_nothing_is_sent_any_more_once_the_sending_has_stopped(send):
+    def script(order, body):
+        if number_of(body) == 0:
+            time.sleep(0.3)
+            return Say(401, "bad key")
+        return Say(500, "busy")
+
+    with serving(script) as server:
+        sent = send(server, 4, concurrency=4, first_pause_s=1.0)
+    assert "key" in str(sent.failure) and len(server.requests) == 4
 
 
 def test_the_budget_is_never_exceeded_and_counts_what_earlier_runs_paid(send):

@@ -63,6 +63,23 @@ def test_too_hard_tasks_leave_the_side_that_limits_them_and_no_other(tasks) -> N
     assert after["sft"] == before["sft"] and after["benchmark"] == before["benchmark"]
 
 
+def test_every_task_that_settings_leave_out_is_counted_with_the_reason(tasks) -> None:
+    graded = [task.model_copy(update={"difficulty": 1 + number % 5}) for number, task in enumerate(tasks)]
+    graded[::7] = [task.model_copy(update={"solution": ""}) for task in graded[::7]]
+    drawn = {side: sum(drawn_side(task.family, Split().shares, 1) == side for task in graded) for side in SIDES}
+    settings = Split(max_difficulty={"raft": 3}, variants={"raft": 1, "sft": 2}, max_tasks={"raft": 5, "benchmark": 4})
+    sides, report = split(graded, settings, seed=1)
+    assert set(report["left_out"]["raft"]) == {
+        "harder than max_difficulty 3",
+        "beyond the first 1 variants of a family",
+        "beyond max_tasks 5",
+    }
+    assert report["left_out"]["sft"]["no solution"] == report["without_solution"] > 0
+    assert all(task.solution for task in sides["sft"])
+    for side in SIDES:
+        assert len(sides[side]) + sum(report["left_out"][side].values()) == drawn[side]
+
+
 def test_the_seed_decides_the_sides(tasks) -> None:
     sides = [[drawn_side(task.family, Split().shares, seed) for task in tasks] for seed in (1, 1, 2)]
     assert sides[0] == sides[1] != sides[2]

@@ -41,14 +41,7 @@ def split(
     sides: dict[str, list[Task]] = {side: [] for side in SIDES}
     for task in tasks:
         sides[side_by_family[task.family]].append(task)
-    without_solution = sum(task.solution is None for task in sides["sft"])
-    sides["sft"] = [task for task in sides["sft"] if task.solution is not None]
-    for side, level in settings.max_difficulty.items():
-        sides[side] = [task for task in sides[side] if (task.difficulty or 0) <= level]
-    for side, number in settings.variants.items():
-        sides[side] = _first_variants(sides[side], number)
-    for side, limit in settings.max_tasks.items():
-        sides[side] = _easiest(sides[side], limit, seed)
+    left_out = _narrow(sides, settings, seed)
     dropped = []
     for side in ("sft", "raft"):
         found = overlaps(sides[side], sides["benchmark"], settings.ngram)
@@ -64,7 +57,7 @@ def split(
         "tasks": {side: len(sides[side]) for side in SIDES},
         "families": {side: len({task.family for task in sides[side]}) for side in SIDES},
         "difficulty": {side: _difficulties(sides[side]) for side in SIDES},
-        "without_solution": without_solution,
+        "without_solution": left_out["sft"].get("no solution", 0),
         "dropped_for_overlap": dropped,
         "largest_overlap_left": max((item.share for item in kept), default=0.0),
         "ngram": settings.ngram,
@@ -73,8 +66,29 @@ def split(
         "leaks": leaks,
         "against": len(against),
         "max_copy": settings.max_copy,
+        "left_out": left_out,
     }
     return sides, report
+
+
+def _narrow(sides: dict[str, list[Task]], settings: Split, seed: int) -> dict[str, dict[str, int]]:
+    """Leave on each side what the settings ask for; side -> reason -> how many tasks it has taken off."""
+    left_out: dict[str, dict[str, int]] = {side: {} for side in SIDES}
+
+    def keep(side: str, kept: list[Task], reason: str) -> None:
+        if gone := len(sides[side]) - len(kept):
+            left_out[side][reason] = gone
+        sides[side] = kept
+
+    keep("sft", [task for task in sides["sft"] if task.solution], "no solution")
+    for side, level in settings.max_difficulty.items():
+        kept = [task for task in sides[side] if (task.difficulty or 0) <= level]
+        keep(side, kept, f"harder than max_difficulty {level}")
+    for side, number in settings.variants.items():
+        keep(side, _first_variants(sides[side], number), f"beyond the first {number} variants of a family")
+    for side, limit in settings.max_tasks.items():
+        keep(side, _easiest(sides[side], limit, seed), f"beyond max_tasks {limit}")
+    return left_out
 
 
 def _sides(families: set[str], joined: dict[str, str], settings: Split, seed: int) -> dict[str, str]:

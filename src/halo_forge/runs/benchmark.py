@@ -1,7 +1,9 @@
 """The benchmark of any model on any file of prompts, without DVC.
 
 results/x.json                 the numbers of `evaluate.summarise`, with engine and provenance
-results/x_answers/             tasks.jsonl, samples.jsonl, generation.json, verdicts.jsonl
+results/x_answers/             tasks.jsonl, samples.jsonl, generation.json, verdicts.jsonl, run.json
+
+The same benchmark again is not repeated; another one in the same place sets the old files aside (see `outputs`).
 """
 
 from __future__ import annotations
@@ -11,16 +13,19 @@ from typing import Any
 
 from halo_forge.benchmark.evaluate import summarise
 from halo_forge.errors import InputError
-from halo_forge.files import write_json
+from halo_forge.files import read_json, write_json
 from halo_forge.generate.drawing import Drawing
+from halo_forge.hashing import digest
 from halo_forge.jsonl import write_records
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.provenance import provenance
 from halo_forge.records import Task
+from halo_forge.runs.outputs import RUN_FILE, claim
 from halo_forge.runs.rollout import roll_out, settings_without_pipeline
 from halo_forge.settings.benchmark import Benchmark
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.verify import Verify
+from halo_forge.state import state_dir
 
 USUAL_K = (1, 5, 10)
 
@@ -39,6 +44,21 @@ def benchmark(
 ) -> dict[str, Any]:
     """Sample, judge, write `out` and its answers; returns what `out` holds. `prompts` is the file of the tasks."""
     answers = out.with_name(f"{out.stem}_answers")
+    inputs = {
+        "name": [out.name, model.name],
+        "lock": model.lock,
+        "adapter": model.adapter and digest(model.adapter),
+        "tasks": tasks,
+        "benchmark": settings,
+        "generate": generate,
+        "verify": verify.model_dump(mode="json", exclude={"workers", "cache"}),
+        "verifier": verifier,
+        "seed": seed,
+    }
+    state_dir("benchmark-run", {"out": out.resolve()})  # held: nobody else writes there meanwhile
+    if claim(out.parent, answers / RUN_FILE, inputs, lambda: [out, answers]) and out.exists():
+        print(f"{out}: measured before with the same prompts and settings; delete it to measure again")
+        return read_json(out)
     tasks_path = answers / "tasks.jsonl"
     write_records(tasks_path, tasks)
     params = settings_without_pipeline(model, seed, verify, generate=generate, benchmark=settings)

@@ -28,7 +28,7 @@ from halo_forge.model.chat import Prompt
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.reference import pin
 from halo_forge.provenance import provenance
-from halo_forge.runs.outputs import RUN_FILE, claim, set_aside
+from halo_forge.runs.outputs import RUN_FILE, UNKNOWN, claim, owner, set_aside
 from halo_forge.settings.training import Lora, Training
 from halo_forge.state import state_dir
 from halo_forge.train.adapter import train_adapter
@@ -42,16 +42,17 @@ Pair = tuple[Prompt, str]
 
 @dataclass(frozen=True)
 class Sides:
-    """Rows to train on and rows held out, as (turns up to the answer, answer)."""
+    """Rows to train on and rows held out, as (turns up to the answer, answer); how many had no answer."""
 
     training: list[Pair]
     held_out: list[Pair]
+    without_answer: int = 0
 
 
 def split_rows(rows: Sequence[Row], share: float, seed: int) -> Sides:
     """Hold out whole problem families, drawn by the seed, until `share` of the rows is reached.
 
-    Rows without an answer teach nothing and are left out.
+    Rows without an answer teach nothing; they are left out and counted.
     """
     families: dict[str, list[Pair]] = defaultdict(list)
     for row in rows:
@@ -67,7 +68,8 @@ def split_rows(rows: Sequence[Row], share: float, seed: int) -> Sides:
             continue
         chosen.add(family)
         held += families[family]
-    return Sides([pair for family, pairs in families.items() if family not in chosen for pair in pairs], held)
+    training = [pair for family, pairs in families.items() if family not in chosen for pair in pairs]
+    return Sides(training, held, len(rows) - total)
 
 
 def with_system_turn(model: Checkpoint, rows: Sequence[Row]) -> Checkpoint:
@@ -105,7 +107,7 @@ def finetune(
     inputs = _inputs(settings, training, model, data)
     final, record, mark = out / "final_model", out / "training.json", out / RUN_FILE
     if resume is not None:
-        _go_on_from(resume, out, settings.lora)
+        _go_on_from(resume, out, settings.lora, fingerprint(inputs))
         write_json(mark, {"fingerprint": fingerprint(inputs)})
     elif claim(out, mark, inputs, lambda: _of_a_run(out)) and final.exists() and record.exists():
         print(f"{final}: trained before with the same data and settings; delete {out} to train again")
@@ -126,6 +128,8 @@ def finetune(
     with whole_folder(final) as adapter:
         summary = train_adapter(run, sides.training, model.lock, adapter, str(data), "SFT")
         pin(adapter, model)
+    for reason, number in summary["rows_left_out"].items():
+        print(f"left out: {number} rows: {reason}")
     origin = provenance(settings, [data]) | {"seed": settings.training.seed}
     result = {"model": str(final), "from": model.name, **summary, "provenance": origin}
     write_json(record, result)
@@ -180,6 +184,8 @@ def _held_out(sides: Sides, settings: SftFile, training: Training) -> HeldOut | 
 
 def _say_what_is_held_out(sides: Sides, settings: SftFile) -> None:
     held, trained = len(sides.held_out), len(sides.training)
+    if sides.without_answer:
+        print(f"left out: {sides.without_answer} rows without an answer")
     if settings.data.validation_split and not held:
         print(
             f"validation_split {settings.data.validation_split:g} of {trained} rows is less than one problem: nothing "
@@ -209,8 +215,11 @@ def _of_a_run(out: Path) -> list[Path]:
     return [*sorted(out.glob("checkpoint-*")), *fixed]
 
 
-def _go_on_from(resume: Path, out: Path, lora: Lora) -> None:
-    """Make `resume` the last checkpoint of `out`. Raises InputError if it is no checkpoint, or of another shape."""
+def _go_on_from(resume: Path, out: Path, lora: Lora, own: str) -> None:
+    """Make `resume` the last checkpoint of `out`, for the run with the fingerprint `own`.
+
+    Raises InputError if it is no checkpoint, or of another shape.
+    """
     number = resume.name.removeprefix("checkpoint-")
     if not (number.isdecimal() and (resume / ORDER_FILE).exists()):
         there = sorted(path.name for path in resume.parent.glob("checkpoint-*"))
@@ -221,10 +230,13 @@ def _go_on_from(resume: Path, out: Path, lora: Lora) -> None:
     rank = json.loads((resume / "adapter_config.json").read_text(encoding="utf-8")).get("r")
     if rank != lora.r:
         raise InputError(f"--resume: {resume} was trained with lora r {rank}, not {lora.r}; set --lora-rank {rank}")
-    mine = out / resume.name
+    mine, before = out / resume.name, owner(out / RUN_FILE) or UNKNOWN
+    # What this very run had is under another name: it is not to be taken up again, it is to be done anew.
+    name = f"{own}-beyond-{resume.name}" if before == own else before
     if mine.resolve() != resume.resolve():
-        set_aside(out, _of_a_run(out), "another run")
+        set_aside(out, _of_a_run(out), name, "another run")
         shutil.copytree(resume, mine)
         return
     later = [path for path in out.glob("checkpoint-*") if int(path.name.rpartition("-")[2]) > int(number)]
-    set_aside(out, [*sorted(later), out / "final_model", out / "training.json"], f"later work than {resume.name}")
+    paths = [*sorted(later), out / "final_model", out / "training.json"]
+    set_aside(out, paths, name, f"later work than {resume.name}")

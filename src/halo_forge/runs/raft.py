@@ -163,8 +163,8 @@ def _inputs(plan: Plan, name: str, start: Checkpoint) -> dict[str, Any]:
 
 
 def _from_cycle(out: Path, number: int) -> list[Path]:
-    """The folders of cycle `number` and of those after it, whoever made them."""
-    found = []
+    """The folders of cycle `number` and of those after it, whoever made them; of the first, the table of all too."""
+    found = [out / "raft_statistics.json"] if number == 1 else []
     for path in out.glob("cycle_*"):
         digits = path.name.removeprefix("cycle_").removesuffix("_final")
         if digits.isdecimal() and int(digits) >= number:

@@ -6,27 +6,31 @@ The SDKs' own retries are off: how often a request was sent is counted, and one 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 from halo_forge.data.llm.budget import Tokens, estimate_tokens
 from halo_forge.data.llm.cache import Reply
-from halo_forge.data.llm.endpoints import Endpoint, endpoint
+from halo_forge.data.llm.endpoints import Endpoint, Structure, endpoint
 from halo_forge.data.llm.faults import Again, Unstructured, meaning
 from halo_forge.data.llm.requests import Request
 from halo_forge.settings.generate_data import GenerateData
 
-_NEXT = {"schema": "object", "object": "none"}
+_STRUCTURES: tuple[Structure, ...] = ("schema", "object", "none")
 
 
 class Backend(ABC):
-    """A connected model: `async with backend: reply = await backend.complete(request)`."""
+    """A connected model: `async with backend: reply = await backend.complete(request)`.
+
+    Any number of requests may be under way at once. All that they share is what the server was found not to know, and
+    that only grows.
+    """
 
     def __init__(self, endpoint: Endpoint, settings: GenerateData):
         self.endpoint, self.settings, self.timeout_s = endpoint, settings, settings.timeout_s
         self._key = endpoint.key()
         self._client: Any = None
+        self._refused: set[Structure] = set()
 
     async def __aenter__(self) -> Backend:
         self._client = self._connect()
@@ -43,17 +47,24 @@ class Backend(ABC):
         A server that does not know JSON schemas is asked for any JSON object, then for text: the prompt says it all.
         """
         while True:
+            structure = self._structure()
             try:
-                return await self._send(request)
-            except Unstructured:
-                self.endpoint = replace(self.endpoint, structure=_NEXT[self.endpoint.structure])
+                return await self._send(request, structure)
+            except Unstructured:  # of what this request had in it, whatever others were told meanwhile
+                self._refused.add(structure)
 
     @abstractmethod
     def _connect(self) -> Any:
         """An asynchronous client of the SDK."""
 
     @abstractmethod
-    async def _send(self, request: Request) -> Reply: ...
+    async def _send(self, request: Request, structure: Structure) -> Reply:
+        """Raises Unstructured if the server does not know `structure`; never for "none"."""
+
+    def _structure(self) -> Structure:
+        """The strictest form from the endpoint's on that was not refused."""
+        own = _STRUCTURES[_STRUCTURES.index(self.endpoint.structure) :]
+        return next(structure for structure in own if structure not in self._refused)
 
     def _unreachable(self, error: Exception) -> Again:
         start = f"; is it running (`{self.endpoint.local_start}`)?" if self.endpoint.local_start else ""
@@ -77,17 +88,18 @@ class OpenAIBackend(Backend):
             api_key=self._key, base_url=self.endpoint.base_url, max_retries=0, timeout=self.timeout_s
         )
 
-    async def _send(self, request: Request) -> Reply:
+    async def _send(self, request: Request, structure: Structure) -> Reply:
         import openai
 
         try:
-            answer = await self._client.chat.completions.create(**self._arguments(request))
+            answer = await self._client.chat.completions.create(**self._arguments(request, structure))
         except openai.APITimeoutError as error:
             raise self._late() from error
         except openai.APIConnectionError as error:
             raise self._unreachable(error) from error
         except openai.APIStatusError as error:
-            raise meaning(self.endpoint, error.status_code, error.response.headers, error.message) from error
+            headers = error.response.headers
+            raise meaning(self.endpoint, structure, error.status_code, headers, error.message) from error
         except (openai.APIError, ValueError) as error:
             raise self._garbled(error) from error
         choices = getattr(answer, "choices", None)
@@ -100,7 +112,7 @@ class OpenAIBackend(Backend):
             text, reason = message.content or "", "length" if finish == "length" else "stop"
         return Reply(text, reason, self._usage(answer.usage, request, text), answer.model or self.endpoint.model)
 
-    def _arguments(self, request: Request) -> dict[str, Any]:
+    def _arguments(self, request: Request, structure: Structure) -> dict[str, Any]:
         own = self.endpoint
         arguments: dict[str, Any] = {
             "model": own.model,
@@ -109,10 +121,10 @@ class OpenAIBackend(Backend):
         }
         if own.temperature is not None:
             arguments["temperature"] = own.temperature
-        if own.structure == "schema":
+        if structure == "schema":
             wanted = {"name": "exercise", "strict": True, "schema": request.schema}
             arguments["response_format"] = {"type": "json_schema", "json_schema": wanted}
-        elif own.structure == "object":
+        elif structure == "object":
             arguments["response_format"] = {"type": "json_object"}
         if own.extra:
             arguments["extra_body"] = dict(own.extra)
@@ -134,17 +146,18 @@ class AnthropicBackend(Backend):
             api_key=self._key, base_url=self.endpoint.base_url, max_retries=0, timeout=self.timeout_s
         )
 
-    async def _send(self, request: Request) -> Reply:
+    async def _send(self, request: Request, structure: Structure) -> Reply:
         import anthropic
 
         try:
-            answer = await self._client.messages.create(**self._arguments(request))
+            answer = await self._client.messages.create(**self._arguments(request, structure))
         except anthropic.APITimeoutError as error:
             raise self._late() from error
         except anthropic.APIConnectionError as error:
             raise self._unreachable(error) from error
         except anthropic.APIStatusError as error:
-            raise meaning(self.endpoint, error.status_code, error.response.headers, error.message) from error
+            headers = error.response.headers
+            raise meaning(self.endpoint, structure, error.status_code, headers, error.message) from error
         except (anthropic.APIError, ValueError) as error:
             raise self._garbled(error) from error
         blocks, usage = getattr(answer, "content", None), getattr(answer, "usage", None)
@@ -155,7 +168,7 @@ class AnthropicBackend(Backend):
         tokens = Tokens(usage.input_tokens, usage.output_tokens)
         return Reply(text, finish.get(answer.stop_reason, "stop"), tokens, answer.model)
 
-    def _arguments(self, request: Request) -> dict[str, Any]:
+    def _arguments(self, request: Request, structure: Structure) -> dict[str, Any]:
         own = self.endpoint
         arguments: dict[str, Any] = {
             "model": own.model,
@@ -163,7 +176,7 @@ class AnthropicBackend(Backend):
             "system": request.system,
             "messages": [{"role": "user", "content": request.prompt}],
         }
-        if own.structure == "schema":
+        if structure == "schema":
             arguments["output_config"] = {"format": {"type": "json_schema", "schema": request.schema}}
         # Not every model takes one, so the SDK has no argument for it.
         extra = dict(own.extra) | ({"temperature": own.temperature} if own.temperature is not None else {})

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from halo_forge.data.llm.endpoints import Endpoint
+from halo_forge.data.llm.endpoints import Endpoint, Structure
 from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
 
 _PASSING = {408, 409, 425, 429}
@@ -30,9 +30,9 @@ class Unstructured(Exception):
 
 
 def meaning(
-    endpoint: Endpoint, status: int, headers: Mapping[str, str], words: str
+    endpoint: Endpoint, structure: Structure, status: int, headers: Mapping[str, str], words: str
 ) -> Again | Unstructured | HaloForgeError:
-    """The exception to raise for an answer with an HTTP status of 400 or more."""
+    """The exception to raise for an HTTP status of 400 or more, answered to a request that asked for `structure`."""
     said = f"{endpoint.base_url} ({endpoint.model}): HTTP {status}: {' '.join(words.split())[:300]}"
     lower = words.lower()
     if status == 402 or (status in (400, 403, 429) and any(mark in lower for mark in _NO_MONEY)):
@@ -41,7 +41,7 @@ def meaning(
         return InfrastructureError(f"{said}; the key in {endpoint.key_variable} is not accepted: set the right one")
     if status in _PASSING or status >= 500:
         return Again(said, after_s=retry_after(headers))
-    if status in (400, 422) and endpoint.structure != "none" and _about_structure(lower):
+    if status in (400, 422) and structure != "none" and _about_structure(lower):
         return Unstructured(said)
     if status == 404:
         return InputError(f"{said}; check the model (--model) and the URL (--base-url)")

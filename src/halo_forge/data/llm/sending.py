@@ -34,7 +34,6 @@ class Sender:
         self.traffic = Traffic()
         self.failure: HaloForgeError | None = None
         """What stopped the sending; no further request is sent then."""
-        self._identity = backend.endpoint  # the structure asked for may change on the way, the key of a reply not
         self._places = asyncio.Semaphore(backend.endpoint.concurrency)
         self._closed_until = 0.0
         self._unanswered = 0
@@ -43,7 +42,7 @@ class Sender:
         """The replies in the cache. They were paid for, so the budget counts them."""
         found = {}
         for request in requests:
-            reply = self.replies.get(request.key(self._identity))
+            reply = self.replies.get(request.key(self.backend.endpoint))
             if reply is not None:
                 self.budget.spend(reply.tokens)
                 self.traffic.kept += 1
@@ -75,7 +74,7 @@ class Sender:
         A try that the server answers with how long to wait is none of them, so that a strict limit on requests only
         takes time; the waits of one request together may take `max_pause_s`.
         """
-        most = request.most(self._identity)
+        most = request.most(self.backend.endpoint)
         tries, waited_s = 0, 0.0
         while True:
             try:
@@ -93,6 +92,8 @@ class Sender:
 
     async def _try(self, request: Request, most: Tokens) -> Reply:
         await self._open()
+        if self.failure:  # others failed for good while this one waited
+            raise self.failure
         self.traffic.sent += 1
         try:
             reply = await self.backend.complete(request)
@@ -101,7 +102,7 @@ class Sender:
                 self.budget.spend(most)
             raise
         self.budget.spend(reply.tokens)
-        self.replies.put(request.key(self._identity), reply)
+        self.replies.put(request.key(self.backend.endpoint), reply)
         return reply
 
     def _never_there(self, error: Again, attempt: int) -> bool:

@@ -17,6 +17,7 @@ import io
 import json
 import pickle
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -39,17 +40,25 @@ _ASK = {
 }
 
 
-def solutions(rows: Iterable[Mapping[str, Any]], language: str, limit: int | None = None) -> dict[str, str]:
-    """A program for each problem id: the first whole one among the generations. At most `limit` problems."""
+def solutions(
+    rows: Iterable[Mapping[str, Any]], language: str, rejected: Counter[str], limit: int | None = None
+) -> dict[str, str]:
+    """A program for each problem id: the first whole one among the generations. At most `limit` problems.
+
+    What is not taken is counted in `rejected`, by the reason.
+    """
     found: dict[str, str] = {}
     for row in rows:
         if "id" not in row or "generation" not in row:
             raise InputError(f"no columns 'id' and 'generation' (columns: {', '.join(map(str, row))})")
-        if row["id"] in found or row.get("finish_reason") == "length" or not row["generation"]:
-            continue
-        code = extract_code(row["generation"], language)
-        if code:
+        if row["id"] in found:
+            rejected["answer: the problem has one already"] += 1
+        elif row.get("finish_reason") == "length":
+            rejected["answer: cut off"] += 1
+        elif code := row["generation"] and extract_code(row["generation"], language):
             found[row["id"]] = code
+        else:
+            rejected["answer: no program in it"] += 1
         if limit and len(found) >= limit:
             break
     return found

@@ -142,7 +142,8 @@ def _public_rows(entry: PublicSet, wanted: DataSource, root: Path, loaded: Loade
         # Some of the programs turn out to belong to problems that cannot be used: take more than are asked for.
         enough = wanted.limit and 2 * wanted.limit + 20
         with _named(entry):
-            known = contests.solutions(_shown(raw, f"{entry.name}: reading answers"), entry.language, enough)
+            answers = _shown(raw, f"{entry.name}: reading answers")
+            known = contests.solutions(answers, entry.language, loaded.rejected, enough)
         loaded.source, raw = _raw(entry.problems, local[1:2], streaming=entry.streaming)
         read = partial(contests.codeforces, language=entry.language, known=known)
     evaluation = is_evaluation(entry, wanted.split)
