@@ -76,7 +76,7 @@ def compare(
     resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0)] = 42,
 ) -> None:
-    """Show results side by side, and each against the first on the same tasks: difference, interval, p-value."""
+    """Show results side by side, and each against the first. On the same tasks: difference, interval, p-value."""
     from halo_forge.statistics.compare import compare as compare_two
     from halo_forge.statistics.compare import print_comparisons
 

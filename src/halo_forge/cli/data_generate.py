@@ -49,7 +49,7 @@ def generate(
         Path | None, typer.Option("--params", help="Settings from the section generate_data of this file.")
     ] = None,
 ) -> None:
-    """Have a language model write problems, solutions and tests; keep what compiles and passes.
+    """Have a language model write problems, solutions and tests. What compiles and passes is kept.
 
     Run again, it pays for nothing twice. Flags win over params.yaml (if it is here), that over the defaults.
     """

@@ -67,7 +67,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="[default: 42]")] = None,
     output: Annotated[str | None, typer.Option("--output", "-o", help="Folder. [default: models/raft]")] = None,
 ) -> None:
-    """Run the cycles; the models land in <output>/cycle_N_final, the numbers in <output>/raft_statistics.json."""
+    """Run the cycles. Models land in <output>/cycle_N_final, the numbers in <output>/raft_statistics.json."""
     if checkpoint and model:
         raise InputError("--checkpoint and --model both name the model to start from; give one")
     flags = {

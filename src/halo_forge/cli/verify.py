@@ -26,7 +26,7 @@ from halo_forge.verify.run import judge_with_progress
 from halo_forge.verify.selfcheck.cases import load_cases
 from halo_forge.verify.selfcheck.check import SKIPPED, failures, limited, run_selfcheck, run_stress, skipped
 
-app = typer.Typer(no_args_is_help=True, help="Judge answers: compile them, run their tests, contain what they do.")
+app = typer.Typer(no_args_is_help=True, help="Judge answers: compile them, run their tests, contain them.")
 
 Params = Annotated[Path | None, typer.Option("--params", help="Settings from the section verify of this file.")]
 
@@ -134,7 +134,7 @@ def trust_host(
     fingerprint: Annotated[str | None, typer.Option(help="SHA256:… of its key; asked for if left out.")] = None,
     known_hosts: Annotated[str, typer.Option(help="The file to write it into.")] = "~/.ssh/known_hosts",
 ) -> None:
-    """Pin the key of an ssh host, once you have compared it with what the host itself says."""
+    """Pin the key of an ssh host. Do so once you have compared it with what the host itself says."""
     from halo_forge.verify.remote.hostkeys import HostKey, trust  # the ssh library takes a while to import
 
     def confirm(key: HostKey) -> bool:
