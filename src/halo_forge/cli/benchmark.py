@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from halo_forge.cli.files import verify_settings
+from halo_forge.cli.bridge import benchmark_params, short_name, verify_settings, wanted_k
 from halo_forge.cli.options import Host, Key, User, judged_prompts, say
 from halo_forge.errors import InputError
 from halo_forge.progress import print_table
@@ -43,8 +43,7 @@ def run(
 ) -> None:
     """Sample answers, judge them, and write pass@k with 95 % intervals."""
     from halo_forge.model.reference import find_checkpoint
-    from halo_forge.runs.benchmark import benchmark, short_name, wanted_k
-    from halo_forge.runs.rollout import generation
+    from halo_forge.runs.benchmark import benchmark
     from halo_forge.settings.benchmark import Benchmark
 
     settings = Benchmark(
@@ -54,17 +53,8 @@ def run(
     path, tasks = judged_prompts(prompts, verifier, verify, max_prompts)
     checkpoint = find_checkpoint(model)
     out = output or Path("results") / f"{short_name(model)}.json"
-    card = benchmark(
-        checkpoint,
-        tasks,
-        path,
-        out,
-        verifier=verifier,
-        settings=settings,
-        generate=generation(batch_size),
-        verify=verify,
-        seed=seed,
-    )
+    params = benchmark_params(checkpoint, settings, verify, batch_size=batch_size, seed=seed)
+    card = benchmark(checkpoint, tasks, path, out, params=params, verifier=verifier, name=short_name(checkpoint.name))
     _print([(str(out), card)])
     print(f"{card['passed']} of {card['total']} prompts solved by any of their {samples} answers; written to {out}")
 
