@@ -18,7 +18,9 @@ from halo_forge.cli.options import (
     Key,
     User,
     judged_prompts,
+    say,
 )
+from halo_forge.cli.threshold import what_is_kept
 from halo_forge.errors import InputError
 from halo_forge.progress import print_table
 from halo_forge.settings.verify import Verify
@@ -54,7 +56,9 @@ def train(
     ssh_key: Key = None,
     cycles: Annotated[int | None, typer.Option(help="[default: 5]")] = None,
     samples_per_prompt: Annotated[int | None, typer.Option(help="[default: 8]")] = None,
-    reward_threshold: Annotated[float | None, typer.Option(help="Least reward to keep. [default: 0.5]")] = None,
+    reward_threshold: Annotated[
+        float | None, typer.Option(help="Least reward to keep; 1.0: only what passes every test. [default: 0.5]")
+    ] = None,
     keep_top_percent: Annotated[float | None, typer.Option(help="Share of those that is kept. [default: 0.5]")] = None,
     temperature: Annotated[float | None, typer.Option(help="[default: 0.7]")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="[default: 1024]")] = None,
@@ -103,6 +107,7 @@ def _train(settings: RaftFile, verify: Verify) -> None:
         )
     verifier = settings.verifier.type or "auto"
     _, tasks = judged_prompts(settings.prompts, verifier, verify)
+    say(what_is_kept(settings.raft.reward_threshold, tasks, verifier, verify))
     start = find_checkpoint(settings.sft_checkpoint)
     params = raft_params(settings, start, verify)
     rows = run_cycles(Plan(start, tasks, params, verifier, Path(settings.output_dir)))
