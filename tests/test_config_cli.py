@@ -8,12 +8,13 @@ import pytest
 from conftest import REPOSITORY
 from typer.testing import CliRunner
 
-from halo_forge.cli.bridge import intervals, verify_settings
+from halo_forge.cli.bridge import intervals, raft_params, verify_settings
 from halo_forge.cli.files import RaftFile, SftFile, Verifier, read_settings
 from halo_forge.cli.main import app
 from halo_forge.data.prompts import named_language
 from halo_forge.data.rows import Row, conversation
 from halo_forge.errors import InputError
+from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.runs.finetune import split_rows
 from halo_forge.settings.checking import read_yaml
 from halo_forge.settings.verify import Verify
@@ -37,7 +38,11 @@ def test_without_file_and_flags_the_defaults_are_those_of_the_documents() -> Non
     assert (sft.data.validation_split, sft.data.max_seq_length) == (0.05, 2048)
     loop = raft.raft
     assert (loop.num_cycles, loop.samples_per_prompt, loop.reward_threshold, loop.keep_top_percent) == (5, 8, 0.5, 0.5)
-    assert (raft.generation.max_new_tokens, raft.generation.temperature, raft.generation.batch_size) == (1024, 0.7, 4)
+    assert (raft.generation.max_new_tokens, raft.generation.temperature, raft.generation.batch_size) == (
+        1024,
+        0.7,
+        None,
+    )
     assert (raft.training.learning_rate, raft.output_dir) == (5e-5, "models/raft")
 
 
@@ -140,6 +145,18 @@ def test_a_section_that_is_no_mapping_is_an_error_and_an_empty_one_is_none(value
     (tmp_path / "params.yaml").write_text(f"verify: {value}\n")
     with pytest.raises(InputError, match="^params.yaml: verify: "):
         verify_settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "sequences"), [(None, None), (4, 32), (64, 512)], ids=["left out", "as in the guides", "more"]
+)
+def test_the_engine_chooses_how_many_answers_are_sampled_at_once_unless_the_file_says(given, sequences) -> None:
+    """The file counts prompts, each with its 8 samples."""
+    settings = read_settings(RaftFile, None, {"generation.batch_size": given})
+    lock = {"provider": "local", "id": "m", "revision": "0", "system_prompt": ""}
+    params = raft_params(settings, Checkpoint("m", lock, REPOSITORY, None), Verify())
+    assert params.generate.batch_size == sequences
+    assert params.raft.samples_per_task == 8
 
 
 def test_nothing_below_the_command_line_knows_its_words() -> None:

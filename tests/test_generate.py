@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ from conftest import REPOSITORY
 from halo_forge.generate.drawing import Drawing
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion, Request
-from halo_forge.generate.samples import draw_samples, sample_seed
+from halo_forge.generate.samples import chunk_size_of, draw_samples, sample_seed
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.params import load_params
 from halo_forge.settings.training import Lora, Training
@@ -112,6 +113,16 @@ def test_the_reference_draws_from_the_model_s_distribution_after_the_cut(tiny_mo
     assert set(drawn) <= set(expected)
     for token, share in expected.items():
         assert abs(drawn[token] / n - share) < 5 * (share * (1 - share) / n) ** 0.5 + 1e-9
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_works_on_as_many_at_once_as_suits_it_unless_it_is_told(engine, tiny_model, tiny_chat) -> None:
+    own = importlib.import_module(f"halo_forge.generate.{engine}").BATCH_SIZE
+    chosen = open_engine(Generate(engine=engine), tiny_model, None, tiny_chat.end)
+    told = open_engine(Generate(engine=engine, batch_size=3), tiny_model, None, tiny_chat.end)
+    assert (chosen.batch_size, told.batch_size) == (own, 3)
+    assert chosen.generate(requests(tiny_chat, new=4)) == told.generate(requests(tiny_chat, new=4))
+    assert chunk_size_of(Generate(), chosen) == 4 * own and chunk_size_of(Generate(chunk_size=5), chosen) == 5
 
 
 def test_a_seed_is_fixed_by_run_cycle_task_and_index() -> None:

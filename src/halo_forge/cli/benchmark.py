@@ -35,7 +35,9 @@ def run(
     temperature: Annotated[float, typer.Option(min=0.0, help="0 for the likeliest answer.")] = 0.7,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 1024,
     max_prompts: Annotated[int | None, typer.Option(min=1, help="Take only the first rows.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Answers sampled at once.")] = 64,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Answers sampled at once. [default: what suits the engine]")
+    ] = None,
     host: Host = None,
     user: User = None,
     ssh_key: Key = None,

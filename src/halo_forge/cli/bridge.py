@@ -152,11 +152,13 @@ def raft_params(settings: RaftFile, start: Checkpoint, verify: Verify) -> Params
         max_keep_per_task=loop.samples_per_prompt,
         train=training,
     )
-    generate = generation(sampling.batch_size * loop.samples_per_prompt)
+    generate = generation(sampling.batch_size and sampling.batch_size * loop.samples_per_prompt)
     return _params(start, settings.seed, verify, generate=generate, raft=raft)
 
 
-def benchmark_params(model: Checkpoint, settings: Benchmark, verify: Verify, *, batch_size: int, seed: int) -> Params:
+def benchmark_params(
+    model: Checkpoint, settings: Benchmark, verify: Verify, *, batch_size: int | None, seed: int
+) -> Params:
     """The settings of a benchmark of `model` without a params.yaml."""
     return _params(model, seed, verify, generate=generation(batch_size), benchmark=settings)
 
@@ -167,10 +169,10 @@ def _params(model: Checkpoint, seed: int, verify: Verify, **sections: Any) -> Pa
     return Params(seed=seed, preset="command line", base_model=base, verify=verify, **sections)
 
 
-def generation(sequences: int) -> Generate:
-    """`sequences` decoded at once, in the type that the engine of this machine takes."""
+def generation(sequences: int | None) -> Generate:
+    """`sequences` decoded at once (None: what suits the engine), in the type that the engine of this machine takes."""
     dtype = "bfloat16" if has_gpu() and computes_bfloat16() else "float32"
-    return Generate(batch_size=sequences, chunk_size=max(256, sequences), dtype=dtype)
+    return Generate(batch_size=sequences, chunk_size=sequences and max(256, sequences), dtype=dtype)
 
 
 def training_dtype(bf16: bool) -> str:

@@ -85,8 +85,9 @@ class RaftLoop(Section):
 class RaftGeneration(Section):
     max_new_tokens: Positive = 1024
     temperature: Rate = 0.7
-    batch_size: Positive = 4
-    """Prompts sampled at once, each with all its samples."""
+    batch_size: Positive | None = None
+    """Prompts sampled at once, each with all its samples; None for what suits the engine. The guides' 4 is for engines
+    that pad."""
 
 
 class RaftTraining(Section):

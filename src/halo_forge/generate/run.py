@@ -8,7 +8,7 @@ from pathlib import Path
 from halo_forge.generate.drawing import Drawing
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion
-from halo_forge.generate.samples import draw_samples, whole_chunks
+from halo_forge.generate.samples import chunk_size_of, draw_samples, whole_chunks
 from halo_forge.hashing import digest
 from halo_forge.model.chat import Chat
 from halo_forge.model.checkpoint import Checkpoint
@@ -42,8 +42,8 @@ def generate_file(
     )
     chat = Chat.of(str(checkpoint.base), lock["system_prompt"])
     engine = open_engine(params.generate, checkpoint.base, adapter, chat.end)
-    wip, total, chunk_size = state / "samples.jsonl", len(tasks) * drawing.samples_per_task, params.generate.chunk_size
-    resumed = whole_chunks(wip, chunk_size, total)
+    wip, total = state / "samples.jsonl", len(tasks) * drawing.samples_per_task
+    resumed = whole_chunks(wip, chunk_size_of(params.generate, engine), total)
     began, tokens = time.monotonic(), 0
     with Progress(total, f"{drawing.label}: sampling from {drawing.model}", done=len(resumed)) as progress:
 

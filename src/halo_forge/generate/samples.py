@@ -13,6 +13,8 @@ from halo_forge.model.chat import Chat
 from halo_forge.records import Appender, Sample, Task, read_records
 from halo_forge.settings.generate import Generate
 
+BATCHES_A_CHUNK = 4
+
 
 def draw_samples(
     engine: Engine,
@@ -27,11 +29,11 @@ def draw_samples(
 ) -> list[Sample]:
     """`drawing.samples_per_task` samples of every task, in the order of (task, index).
 
-    Work goes in chunks of `settings.chunk_size` samples, each appended to `wip` when whole. After a kill the same call
-    takes the `whole_chunks` found there and redoes the torn one, so that every batch has the same members as in an
+    Work goes in chunks of `chunk_size_of` samples, each appended to `wip` when whole. After a kill the same call takes
+    the `whole_chunks` found there and redoes the torn one, so that every batch has the same members as in an
     uninterrupted run.
     """
-    model, cycle, chunk_size = drawing.model, drawing.cycle, settings.chunk_size
+    model, cycle, chunk_size = drawing.model, drawing.cycle, chunk_size_of(settings, engine)
     wanted = [(task, index) for task in tasks for index in range(drawing.samples_per_task)]
     done = whole_chunks(wip, chunk_size, len(wanted))
     with Appender(wip) as file:
@@ -75,6 +77,11 @@ def sample_seed(seed: int, cycle: str | None, task_id: str, index: int) -> int:
     """31 bits from (run, cycle, task, index): the same wherever and in whatever order the sample is drawn."""
     key = f"{seed}|{cycle or 'benchmark'}|{task_id}|{index}".encode()
     return int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1
+
+
+def chunk_size_of(settings: Generate, engine: Engine) -> int:
+    """Samples between two saves."""
+    return settings.chunk_size or BATCHES_A_CHUNK * engine.batch_size
 
 
 def whole_chunks(wip: Path, chunk_size: int, total: int) -> list[Sample]:
