@@ -26,12 +26,14 @@ def draw_samples(
     seed: int,
     wip: Path,
     finished: Callable[[Completion], None] | None = None,
+    saving: Callable[[int], None] | None = None,
 ) -> list[Sample]:
     """`drawing.samples_per_task` samples of every task, in the order of (task, index).
 
     Work goes in chunks of `chunk_size_of` samples, each appended to `wip` when whole. After a kill the same call takes
     the `whole_chunks` found there and redoes the torn one, so that every batch has the same members as in an
-    uninterrupted run.
+    uninterrupted run. `finished` is called as each completion ends, `saving` just before a chunk is saved, with the
+    number of samples that are there then.
     """
     model, cycle, chunk_size = drawing.model, drawing.cycle, chunk_size_of(settings, engine)
     wanted = [(task, index) for task in tasks for index in range(drawing.samples_per_task)]
@@ -68,6 +70,8 @@ def draw_samples(
                     chunk, requests, engine.generate(requests, finished), strict=True
                 )
             ]
+            if saving:
+                saving(len(done) + len(samples))
             file.write(samples)
             done += samples
     return done
