@@ -335,6 +335,16 @@ def test_raft_says_what_is_wrong_before_it_samples(call, here, flags, words) -> 
         call("raft", "train", *flags)
 
 
+def test_raft_says_what_its_default_threshold_keeps_before_it_looks_for_the_model(here) -> None:
+    write_rows(here / "prompts.jsonl", [task_row(1)])
+    (here / "models").mkdir()
+    process = start(here, "raft", "train", "--prompts", "prompts.jsonl", "--checkpoint", "models/no")
+    said = process.communicate()[0].splitlines()
+    assert said[0].startswith("reward_threshold 0.5 keeps programs that run to their end, right or wrong, and those")
+    assert said[0].endswith("; --reward-threshold 1.0 keeps only what passes every test")
+    assert said[1].startswith("error: models/no: no such model folder")
+
+
 @pytest.fixture
 def bench(call, here, tiny_model):
     write_rows(here / "data/test.jsonl", [task_row(number) for number in range(3)])

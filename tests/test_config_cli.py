@@ -6,13 +6,18 @@ import dataclasses
 
 import pytest
 from conftest import REPOSITORY
+from typer.testing import CliRunner
 
-from halo_forge.cli.files import RaftFile, SftFile, Verifier, read_settings, verify_settings
+from halo_forge.cli.bridge import intervals, raft_params, verify_settings
+from halo_forge.cli.files import RaftFile, SftFile, Verifier, read_settings
+from halo_forge.cli.main import app
 from halo_forge.data.prompts import named_language
 from halo_forge.data.rows import Row, conversation
 from halo_forge.errors import InputError
-from halo_forge.runs.finetune import intervals, split_rows
+from halo_forge.model.checkpoint import Checkpoint
+from halo_forge.runs.finetune import split_rows
 from halo_forge.settings.checking import read_yaml
+from halo_forge.settings.verify import Verify
 
 
 def test_a_flag_wins_over_the_file_and_the_file_over_the_default(tmp_path) -> None:
@@ -33,7 +38,11 @@ def test_without_file_and_flags_the_defaults_are_those_of_the_documents() -> Non
     assert (sft.data.validation_split, sft.data.max_seq_length) == (0.05, 2048)
     loop = raft.raft
     assert (loop.num_cycles, loop.samples_per_prompt, loop.reward_threshold, loop.keep_top_percent) == (5, 8, 0.5, 0.5)
-    assert (raft.generation.max_new_tokens, raft.generation.temperature, raft.generation.batch_size) == (1024, 0.7, 4)
+    assert (raft.generation.max_new_tokens, raft.generation.temperature, raft.generation.batch_size) == (
+        1024,
+        0.7,
+        None,
+    )
     assert (raft.training.learning_rate, raft.output_dir) == (5e-5, "models/raft")
 
 
@@ -89,6 +98,71 @@ def test_a_host_without_a_user_is_told_so(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="--user is missing"):
         verify_settings(host="192.168.1.100")
+
+
+WITH_PARAMS = [
+    ("verify", "list"),
+    ("verify", "selfcheck", "python", "--only", "python_stdio/exit_at_once", "--stress", "0"),
+    ("verify", "run", "--tasks", "rows.jsonl", "--samples", "rows.jsonl", "--output", "v.jsonl"),
+    ("data", "generate", "--topic", "mine.yaml", "--dry-run"),
+]
+WITHOUT = [
+    ("benchmark", "run", "--model", "models/no", "--prompts", "rows.jsonl"),
+    ("raft", "train", "--model", "models/no", "--prompts", "rows.jsonl"),
+]
+
+
+@pytest.mark.parametrize(
+    "command", [*WITH_PARAMS, *WITHOUT, *((*words, "--params", "params.yaml") for words in WITH_PARAMS)], ids=" ".join
+)
+def test_a_wrong_section_verify_is_told_alike_by_every_command(command, tmp_path, monkeypatch) -> None:
+    """Also where no presets.yaml is, and where sections that are not its own are wrong too."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text("description: x\ncategories: [c]\ncomplexity_levels: {easy: y}\n")
+    (tmp_path / "rows.jsonl").write_text('{"prompt": "Print 1.", "task_id": "a", "completion": "x"}\n')
+    (tmp_path / "params.yaml").write_text("sft: {learning_rate: fast}\nverify: {memory: 300}\n")
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, InputError), result.output
+    assert str(result.exception) == "params.yaml: verify.memory: unknown key (did you mean 'memory_mb'?)"
+
+
+def test_a_section_has_its_preset_below_it_where_there_is_one(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("preset: big\nverify: {memory_mb: 300}\n")
+    assert (verify_settings().memory_mb, verify_settings().run_timeout_s) == (300, 2.0)
+    (tmp_path / "presets.yaml").write_text("big: {verify: {memory_mb: 900, run_timeout_s: 7.0}}\n")
+    found = verify_settings(Verifier(workers=3), workers=5)
+    assert (found.memory_mb, found.run_timeout_s, found.workers) == (300, 7.0, 5)
+    with pytest.raises(InputError, match="other.yaml: no such file"):
+        verify_settings(params=tmp_path / "other.yaml")
+
+
+@pytest.mark.parametrize("value", ["3", "[1]", "text"])
+def test_a_section_that_is_no_mapping_is_an_error_and_an_empty_one_is_none(value, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("verify:\n")
+    assert verify_settings() == Verify()
+    (tmp_path / "params.yaml").write_text(f"verify: {value}\n")
+    with pytest.raises(InputError, match="^params.yaml: verify: "):
+        verify_settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "sequences"), [(None, None), (4, 32), (64, 512)], ids=["left out", "as in the guides", "more"]
+)
+def test_the_engine_chooses_how_many_answers_are_sampled_at_once_unless_the_file_says(given, sequences) -> None:
+    """The file counts prompts, each with its 8 samples."""
+    settings = read_settings(RaftFile, None, {"generation.batch_size": given})
+    lock = {"provider": "local", "id": "m", "revision": "0", "system_prompt": ""}
+    params = raft_params(settings, Checkpoint("m", lock, REPOSITORY, None), Verify())
+    assert params.generate.batch_size == sequences
+    assert params.raft.samples_per_task == 8
+
+
+def test_nothing_below_the_command_line_knows_its_words() -> None:
+    package = REPOSITORY / "src/halo_forge"
+    below = [path for path in package.rglob("*.py") if path.parent != package / "cli" and path.name != "__main__.py"]
+    assert [path for path in below if "halo_forge.cli" in path.read_text(encoding="utf-8")] == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -14,15 +15,21 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 
+from halo_forge.files import read_json
+from halo_forge.generate.clock import Clock
 from halo_forge.generate.drawing import Drawing
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion, Request
-from halo_forge.generate.samples import draw_samples, sample_seed, whole_chunks
-from halo_forge.jsonl import Appender, read_records
+from halo_forge.generate.run import generate_file
+from halo_forge.generate.samples import chunk_size_of, draw_samples, sample_seed, whole_chunks
+from halo_forge.jsonl import Appender, read_records, write_records
+from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.records import Sample
 from halo_forge.settings.generate import Generate
-from halo_forge.settings.params import load_params
+from halo_forge.settings.model import BaseModelChoice
+from halo_forge.settings.params import Params, load_params
 from halo_forge.settings.training import Lora, Training
+from halo_forge.state import drop_state
 from halo_forge.train.lora import Run, train
 from halo_forge.train.rows import tokenised
 
@@ -116,6 +123,16 @@ def test_the_reference_draws_from_the_model_s_distribution_after_the_cut(tiny_mo
         assert abs(drawn[token] / n - share) < 5 * (share * (1 - share) / n) ** 0.5 + 1e-9
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_works_on_as_many_at_once_as_suits_it_unless_it_is_told(engine, tiny_model, tiny_chat) -> None:
+    own = importlib.import_module(f"halo_forge.generate.{engine}").BATCH_SIZE
+    chosen = open_engine(Generate(engine=engine), tiny_model, None, tiny_chat.end)
+    told = open_engine(Generate(engine=engine, batch_size=3), tiny_model, None, tiny_chat.end)
+    assert (chosen.batch_size, told.batch_size) == (own, 3)
+    assert chosen.generate(requests(tiny_chat, new=4)) == told.generate(requests(tiny_chat, new=4))
+    assert chunk_size_of(Generate(), chosen) == 4 * own and chunk_size_of(Generate(chunk_size=5), chosen) == 5
+
+
 def test_a_seed_is_fixed_by_run_cycle_task_and_index() -> None:
     assert sample_seed(1, "c1", "t", 0) == sample_seed(1, "c1", "t", 0)
     others = [
@@ -132,12 +149,14 @@ class Counting:
 
     name = "counting"
 
-    def __init__(self, fail_at: int = 10**9):
-        self.drawn, self.fail_at = 0, fail_at
+    def __init__(self, fail_at: int = 10**9, pause_s: float = 0.0):
+        self.drawn, self.fail_at, self.pause_s = 0, fail_at, pause_s
 
     def generate(self, requests, finished=None):
         self.drawn += len(requests)
+        time.sleep(self.pause_s)
         if self.drawn > self.fail_at:
+            time.sleep(4 * self.pause_s)
             raise KeyboardInterrupt
         return [Completion([65 + request.seed % 20], 2, "stop") for request in requests]
 
@@ -170,6 +189,45 @@ def test_an_answer_may_hold_any_kind_of_line_break_when_a_run_resumes(tmp_path, 
     assert read_records(tmp_path / "wip", Sample) == samples[:3]
 
 
+def test_the_seconds_of_a_resumed_run_are_those_of_all_its_chunks_and_of_nothing_torn_off(
+    tiny_model, make_task, tmp_path, monkeypatch
+) -> None:
+    """Two chunks of three at half a second each, a kill after 2.5 s in the third, and the same command again."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    write_records("tasks.jsonl", [make_task(name) for name in "abc"])
+    lock = {"provider": "local", "id": str(tiny_model), "revision": "0", "system_prompt": ""}
+    base = BaseModelChoice(provider="local", id=str(tiny_model))
+    params = Params(seed=1, preset="p", base_model=base, generate=Generate(chunk_size=3))
+
+    def sample(engine) -> dict:
+        monkeypatch.setattr("halo_forge.generate.run.open_engine", lambda *_: engine)
+        drawing, checkpoint = Drawing("sft", "c1", 3, 1.0, 8), Checkpoint("sft", lock, tiny_model, None)
+        generate_file(params, checkpoint, drawing, tasks_path=Path("tasks.jsonl"), out=Path("out"))
+        return read_json("out/generation.json")
+
+    with pytest.raises(KeyboardInterrupt):
+        sample(Counting(fail_at=7, pause_s=0.5))
+    (state,) = Path(".state").glob("*/")
+    with (state / "samples.jsonl").open("a") as file:
+        file.write('{"sample_id": "torn')
+    told = sample(Counting(pause_s=0.1))
+    drop_state()
+    assert 1.1 <= told["seconds"] < 2.5  # 0.5 + 0.5, then 0.1: not 0.1 alone, and not the 2.5 before the kill
+    assert (told["tokens"], told["resumed_samples_tokens"]) == (18, 12)
+    assert told["tokens_per_s"] == pytest.approx(18 / told["seconds"], rel=0.1)
+
+
+def test_a_kill_between_the_note_of_the_time_and_the_save_counts_neither(tmp_path) -> None:
+    clock = Clock(tmp_path / "seconds.json", 0)
+    for samples in (3, 6):
+        time.sleep(0.2)
+        clock.mark(samples)
+    first, second = read_json(tmp_path / "seconds.json").values()
+    assert first <= Clock(tmp_path / "seconds.json", 3).seconds < second
+    assert Clock(tmp_path / "seconds.json", 0).seconds < first
+
+
 def test_a_run_killed_with_9_resumes_to_the_same_samples(tiny_model, tiny_chat, make_task, tmp_path) -> None:
     tasks = [make_task(name, prompt=f"Say {name}.") for name in "abcd"]
     script = tmp_path / "child.py"
@@ -184,8 +242,6 @@ def test_a_run_killed_with_9_resumes_to_the_same_samples(tiny_model, tiny_chat, 
         "engine.generate = lambda *a: (time.sleep(0.5), draw(*a))[1]\n"
         "t.draw(engine, chat, tasks, wip)\n"
     )
-    from halo_forge.jsonl import write_records
-
     write_records(tmp_path / "tasks.jsonl", tasks)
     wip = tmp_path / "wip.jsonl"
     child = subprocess.Popen([sys.executable, str(script), str(tiny_model), str(wip), str(tmp_path / "tasks.jsonl")])

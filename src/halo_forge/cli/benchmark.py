@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from halo_forge.cli.files import verify_settings
+from halo_forge.cli.bridge import benchmark_params, short_name, verify_settings, wanted_k
 from halo_forge.cli.options import Host, Key, User, judged_prompts, say
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
@@ -35,7 +35,9 @@ def run(
     temperature: Annotated[float, typer.Option(min=0.0, help="0 for the likeliest answer.")] = 0.7,
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 1024,
     max_prompts: Annotated[int | None, typer.Option(min=1, help="Take only the first rows.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Answers sampled at once.")] = 64,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Answers sampled at once. [default: what suits the engine]")
+    ] = None,
     host: Host = None,
     user: User = None,
     ssh_key: Key = None,
@@ -43,8 +45,7 @@ def run(
 ) -> None:
     """Sample answers, judge them, and write pass@k with 95 % intervals."""
     from halo_forge.model.reference import find_checkpoint
-    from halo_forge.runs.benchmark import benchmark, short_name, wanted_k
-    from halo_forge.runs.rollout import generation
+    from halo_forge.runs.benchmark import benchmark
     from halo_forge.settings.benchmark import Benchmark
 
     settings = Benchmark(
@@ -54,17 +55,8 @@ def run(
     path, tasks = judged_prompts(prompts, verifier, verify, max_prompts)
     checkpoint = find_checkpoint(model)
     out = output or Path("results") / f"{short_name(model)}.json"
-    card = benchmark(
-        checkpoint,
-        tasks,
-        path,
-        out,
-        verifier=verifier,
-        settings=settings,
-        generate=generation(batch_size),
-        verify=verify,
-        seed=seed,
-    )
+    params = benchmark_params(checkpoint, settings, verify, batch_size=batch_size, seed=seed)
+    card = benchmark(checkpoint, tasks, path, out, params=params, verifier=verifier, name=short_name(checkpoint.name))
     _print([(str(out), card)])
     print(f"{card['passed']} of {card['total']} prompts solved by any of their {samples} answers; written to {out}")
 
@@ -76,7 +68,7 @@ def compare(
     resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0)] = 42,
 ) -> None:
-    """Show results side by side, and each against the first on the same tasks: difference, interval, p-value."""
+    """Show results side by side, and each against the first. On the same tasks: difference, interval, p-value."""
     from halo_forge.statistics.compare import compare as compare_two
     from halo_forge.statistics.compare import print_comparisons
 

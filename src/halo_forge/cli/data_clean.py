@@ -54,9 +54,9 @@ def validate(
     ] = None,
     max_errors: Annotated[int, typer.Option(min=1, help="Show at most this many errors.")] = SHOWN,
 ) -> None:
-    """Say what a file holds, what is wrong in it, what repeats, and what overlaps a benchmark.
+    """Say what a file holds: errors, repetitions, overlaps.
 
-    Ends with 0; with 2 if the file has errors; with 1 for an overlap if --fail-on-overlap is given.
+    Ends with 0, or with 2 if the file has errors.
     """
     reading = read_all(file, mapping=column_mapping(mapping) if mapping else None, language=language)
     rows, overlapping = reading.rows, 0
@@ -85,7 +85,7 @@ def split(
     mapping: Mapping = None,
     language: Language = None,
 ) -> None:
-    """Part a file by problem: the same problem in other words is never on two sides. Rows are written as they are."""
+    """Part a file by problem. The same problem in other words is never on two sides; rows are written as they are."""
     parts = _shares(shares)
     reading = read_all(file, mapping=column_mapping(mapping) if mapping else None, language=language)
     if reading.errors:

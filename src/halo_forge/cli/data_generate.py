@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from halo_forge.cli.bridge import verify_settings
 from halo_forge.errors import InputError
 from halo_forge.files import write_json
 from halo_forge.progress import print_table
 from halo_forge.settings.checking import check
 from halo_forge.settings.generate_data import GenerateData
-from halo_forge.settings.params import load_params
-from halo_forge.settings.verify import Verify
+from halo_forge.settings.params import load_section
 
 
 def generate(
@@ -49,7 +49,7 @@ def generate(
         Path | None, typer.Option("--params", help="Settings from the section generate_data of this file.")
     ] = None,
 ) -> None:
-    """Have a language model write problems, solutions and tests; keep what compiles and passes.
+    """Have a language model write problems, solutions and tests. What compiles and passes is kept.
 
     Run again, it pays for nothing twice. Flags win over params.yaml (if it is here), that over the defaults.
     """
@@ -74,7 +74,8 @@ def generate(
         "cache": cache,
         "prices": _prices(price_input, price_output),
     }
-    settings, verify = _settings(params, backend, {name: value for name, value in flags.items() if value is not None})
+    settings = _settings(params, backend, {name: value for name, value in flags.items() if value is not None})
+    verify = verify_settings(params=params)
     spec = load_topic(topic)
     if dry_run:
         from halo_forge.cli.plan import print_plan
@@ -107,14 +108,12 @@ def _prices(of_input: float | None, of_output: float | None) -> dict[str, float]
     return None if of_input is None else {"input": of_input, "output": of_output}
 
 
-def _settings(params: Path | None, backend: str | None, flags: dict[str, Any]) -> tuple[GenerateData, Verify]:
-    """The sections of the params file (params.yaml if it is here), with what was given on the command line.
+def _settings(params: Path | None, backend: str | None, flags: dict[str, Any]) -> GenerateData:
+    """The section of the params file (params.yaml if it is here), with what was given on the command line.
 
     Another backend than the file's takes none of the file's model, URL, key, temperature and prices: they are not its.
     """
-    path = params or Path("params.yaml")
-    found = load_params(path) if params or path.exists() else None
-    before = found.generate_data.model_dump(exclude_unset=True) if found else {}
+    before = load_section("generate_data", params).model_dump(exclude_unset=True)
     if backend is not None:
         from halo_forge.data.llm.endpoints import known_backend
 
@@ -123,5 +122,4 @@ def _settings(params: Path | None, backend: str | None, flags: dict[str, Any]) -
             own = ("model", "base_url", "key_variable", "temperature", "concurrency", "prices")
             before = {name: value for name, value in before.items() if name not in own}
         flags = {**flags, "backend": backend}
-    settings = check(GenerateData, {**before, **flags}, "data generate")
-    return settings, found.verify if found else Verify()
+    return check(GenerateData, {**before, **flags}, "data generate")

@@ -11,7 +11,6 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
-from halo_forge.errors import InputError
 from halo_forge.settings.base import Fraction, Positive, Section
 from halo_forge.settings.checking import check, merge, read_yaml
 from halo_forge.settings.training import Lora
@@ -86,8 +85,9 @@ class RaftLoop(Section):
 class RaftGeneration(Section):
     max_new_tokens: Positive = 1024
     temperature: Rate = 0.7
-    batch_size: Positive = 4
-    """Prompts sampled at once, each with all its samples."""
+    batch_size: Positive | None = None
+    """Prompts sampled at once, each with all its samples; None for what suits the engine. The guides' 4 is for engines
+    that pad."""
 
 
 class RaftTraining(Section):
@@ -142,30 +142,3 @@ def nested(flags: dict[str, Any]) -> dict[str, Any]:
                 place = place.setdefault(section, {})
             place[name] = value
     return found
-
-
-def verify_settings(own: Verifier | None = None, **flags: str | None) -> Verify:
-    """The section verify of params.yaml if there is one here, `own` over it, `flags` (host, user, ssh_key) over all.
-
-    Raises InputError when msvc is given in part.
-    """
-    params = Path("params.yaml")
-    below = (read_yaml(params).get("verify") or {}) if params.exists() else {}
-    above = own.model_dump(exclude_unset=True) if own else {}
-    above.pop("type", None)
-    remote = {name: above.pop(name, None) for name in ("host", "user", "ssh_key")}
-    remote |= {name: value for name, value in flags.items() if value is not None}
-    values = merge(check(Verify, below, f"{params}: verify").model_dump(exclude_unset=True), above)
-    return check(Verify, with_host(values, **remote), "verifier")
-
-
-def with_host(verify: dict[str, Any], **given: str | None) -> dict[str, Any]:
-    """The section verify with what of host, user and ssh_key is given. Raises InputError when msvc is given in part."""
-    given = {name: value for name, value in given.items() if value}
-    if not given:
-        return verify
-    msvc = merge(verify.get("msvc") or {}, given)
-    for name in ("host", "user"):
-        if not msvc.get(name):
-            raise InputError(f"--{name} is missing: the verifier msvc wants a host and a user there")
-    return verify | {"msvc": msvc}

@@ -18,6 +18,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # rich's tables cut the names of options to fit the terminal, and take `[default: 5]` for markup. Plain help does
+    # neither. It holds for all the groups below.
+    rich_markup_mode=None,
     help="Turn a pretrained code model into a better one: SFT, RAFT cycles, pass@k benchmark, report.",
 )
 
@@ -50,7 +53,7 @@ def options(
 
 @app.command("info")
 def info() -> None:
-    """Show versions, the machine, and the settings of params.yaml in this folder."""
+    """Show versions, the machine, and the settings of this folder."""
     params = load_params()
     rows = [
         ["halo-forge", __version__],
@@ -67,5 +70,5 @@ def info() -> None:
 
 @app.command("doctor")
 def doctor_command() -> None:
-    """Say what is installed here, what is missing and how to get it; exit code 1 if the pipeline cannot run."""
+    """Say what is here, what is missing and how to get it. Ends with 1 if the pipeline cannot run."""
     raise typer.Exit(doctor.main())

@@ -52,13 +52,3 @@ def judged_prompts(
     if warning := warning_about_tests(tasks):
         say(f"warning: {warning}")
     return path, tasks
-
-
-def training_dtype(bf16: bool) -> str:
-    """bfloat16 if it is wanted and this machine computes in it; else float32, with a word if it was wanted."""
-    from halo_forge.model.dtype import computes_bfloat16
-
-    if bf16 and not computes_bfloat16():
-        say("bf16: this machine does not compute in bfloat16; float32 is used")
-        return "float32"
-    return "bfloat16" if bf16 else "float32"

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from halo_forge.cli.files import RaftFile, read_settings, verify_settings
+from halo_forge.cli.bridge import raft_params, verify_settings
+from halo_forge.cli.files import RaftFile, read_settings
 from halo_forge.cli.options import (
     Bf16,
     Config,
@@ -17,8 +18,9 @@ from halo_forge.cli.options import (
     Key,
     User,
     judged_prompts,
-    training_dtype,
+    say,
 )
+from halo_forge.cli.threshold import what_is_kept
 from halo_forge.errors import InputError
 from halo_forge.progress import print_table
 from halo_forge.settings.verify import Verify
@@ -54,7 +56,9 @@ def train(
     ssh_key: Key = None,
     cycles: Annotated[int | None, typer.Option(help="[default: 5]")] = None,
     samples_per_prompt: Annotated[int | None, typer.Option(help="[default: 8]")] = None,
-    reward_threshold: Annotated[float | None, typer.Option(help="Least reward to keep. [default: 0.5]")] = None,
+    reward_threshold: Annotated[
+        float | None, typer.Option(help="Least reward to keep; 1.0: only what passes every test. [default: 0.5]")
+    ] = None,
     keep_top_percent: Annotated[float | None, typer.Option(help="Share of those that is kept. [default: 0.5]")] = None,
     temperature: Annotated[float | None, typer.Option(help="[default: 0.7]")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="[default: 1024]")] = None,
@@ -67,7 +71,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="[default: 42]")] = None,
     output: Annotated[str | None, typer.Option("--output", "-o", help="Folder. [default: models/raft]")] = None,
 ) -> None:
-    """Run the cycles; the models land in <output>/cycle_N_final, the numbers in <output>/raft_statistics.json."""
+    """Run the cycles. Models land in <output>/cycle_N_final, the numbers in <output>/raft_statistics.json."""
     if checkpoint and model:
         raise InputError("--checkpoint and --model both name the model to start from; give one")
     flags = {
@@ -96,7 +100,6 @@ def train(
 def _train(settings: RaftFile, verify: Verify) -> None:
     from halo_forge.model.reference import find_checkpoint
     from halo_forge.runs.raft import Plan, run_cycles
-    from halo_forge.runs.rollout import generation, settings_without_pipeline
 
     if settings.sft_checkpoint is None:
         raise InputError(
@@ -104,46 +107,11 @@ def _train(settings: RaftFile, verify: Verify) -> None:
         )
     verifier = settings.verifier.type or "auto"
     _, tasks = judged_prompts(settings.prompts, verifier, verify)
+    say(what_is_kept(settings.raft.reward_threshold, tasks, verifier, verify))
     start = find_checkpoint(settings.sft_checkpoint)
-    params = settings_without_pipeline(
-        start,
-        settings.seed,
-        verify,
-        generate=generation(settings.generation.batch_size * settings.raft.samples_per_prompt),
-        raft=_raft(settings, training_dtype(settings.training.bf16)),
-    )
+    params = raft_params(settings, start, verify)
     rows = run_cycles(Plan(start, tasks, params, verifier, Path(settings.output_dir)))
     _print(rows)
-
-
-def _raft(settings: RaftFile, dtype: str) -> Any:
-    """The section raft of params.yaml that these settings amount to: a chain of cycles alike."""
-    from halo_forge.settings.raft import Cycle, Raft
-    from halo_forge.settings.training import Training
-
-    loop, own, sampling = settings.raft, settings.training, settings.generation
-    names = [f"cycle_{number}" for number in range(1, loop.num_cycles + 1)]
-    cycles = {
-        name: Cycle(start=start, temperature=sampling.temperature, learning_rate=own.learning_rate)
-        for name, start in zip(names, ["sft", *names], strict=False)
-    }
-    training = Training(
-        epochs=own.epochs,
-        batch_size=own.batch_size * own.gradient_accumulation_steps,
-        micro_batch_size=own.batch_size,
-        max_tokens=own.max_seq_length,
-        gradient_checkpointing=own.gradient_checkpointing,
-        dtype=dtype,
-    )
-    return Raft(
-        cycles=cycles,
-        samples_per_task=loop.samples_per_prompt,
-        max_new_tokens=sampling.max_new_tokens,
-        reward_threshold=loop.reward_threshold,
-        keep_top_percent=loop.keep_top_percent,
-        max_keep_per_task=loop.samples_per_prompt,
-        train=training,
-    )
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

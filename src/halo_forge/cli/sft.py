@@ -9,15 +9,7 @@ from typing import Annotated
 import typer
 
 from halo_forge.cli.files import SftFile, read_settings
-from halo_forge.cli.options import (
-    Bf16,
-    Config,
-    GradientAccumulation,
-    GradientCheckpointing,
-    input_file,
-    say,
-    training_dtype,
-)
+from halo_forge.cli.options import Bf16, Config, GradientAccumulation, GradientCheckpointing, input_file, say
 
 app = typer.Typer(no_args_is_help=True, help="Supervised fine-tuning: teach a model to answer as the rows do.")
 
@@ -103,6 +95,7 @@ def train(
 
 
 def _train(settings: SftFile, resume: Path | None) -> None:
+    from halo_forge.cli.bridge import finetuning
     from halo_forge.data.rows import read_file
     from halo_forge.model.reference import default_base, find_checkpoint, of_choice
     from halo_forge.runs.finetune import finetune
@@ -115,7 +108,7 @@ def _train(settings: SftFile, resume: Path | None) -> None:
     rows = list(islice(read_file(data), settings.data.max_samples))
     name = settings.model.name
     model = find_checkpoint(name, settings.model.revision) if name else of_choice(default_base())
-    result = finetune(settings, model, rows, data, training_dtype(settings.training.bf16), resume)
+    result = finetune(finetuning(settings, model, rows, data), resume)
     held = result.get("held_out")
     print(
         f"{result['model']}: {result['rows']} rows, {result['steps']} steps, loss {result['loss_first']:.3f} -> "

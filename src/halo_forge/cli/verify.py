@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from halo_forge.cli.files import with_host
+from halo_forge.cli.bridge import verify_settings
 from halo_forge.cli.options import Host, Key, User, say
 from halo_forge.data.prompts import read_prompts, warning_about_tests
 from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
@@ -16,9 +16,7 @@ from halo_forge.hashing import digest
 from halo_forge.jsonl import read_rows, write_records
 from halo_forge.progress import Progress, print_table
 from halo_forge.records import Sample, Task
-from halo_forge.settings.checking import check
-from halo_forge.settings.params import load_params
-from halo_forge.settings.verify import SSH_PORT, Verify
+from halo_forge.settings.verify import SSH_PORT
 from halo_forge.settings.verify import Host as SshHost
 from halo_forge.state import state_dir
 from halo_forge.verify.judge import Tally
@@ -27,7 +25,7 @@ from halo_forge.verify.run import judge_with_progress
 from halo_forge.verify.selfcheck.cases import load_cases
 from halo_forge.verify.selfcheck.check import SKIPPED, failures, limited, run_selfcheck, run_stress, skipped
 
-app = typer.Typer(no_args_is_help=True, help="Judge answers: compile them, run their tests, contain what they do.")
+app = typer.Typer(no_args_is_help=True, help="Judge answers: compile them, run their tests, contain them.")
 
 Params = Annotated[Path | None, typer.Option("--params", help="Settings from the section verify of this file.")]
 
@@ -45,7 +43,7 @@ def run(
     ssh_key: Key = None,
 ) -> None:
     """Judge a file of samples. Ends with 0 when judging worked, whatever the verdicts; run again, it resumes."""
-    settings = _settings(params, workers, host, user, ssh_key)
+    settings = verify_settings(params=params, workers=workers, host=host, user=user, ssh_key=ssh_key)
     known = {task.task_id: task for task in read_prompts(tasks, verifier)}
     if warning := warning_about_tests(list(known.values())):
         say(f"warning: {warning}")
@@ -73,7 +71,7 @@ def run(
 @app.command("list")
 def list_verifiers(params: Params = None) -> None:
     """Show every verifier and whether it works here."""
-    settings = _settings(params)
+    settings = verify_settings(params=params)
     rows = []
     for name in sorted(VERIFIERS):
         try:
@@ -99,7 +97,8 @@ def selfcheck(
 
     The programs attack the machine they run on; they are contained only as well as the verifier contains them.
     """
-    verifier = get_verifier(name, limited(_settings(params, None, host, user, ssh_key)))
+    settings = verify_settings(params=params, host=host, user=user, ssh_key=ssh_key)
+    verifier = get_verifier(name, limited(settings))
     cases = [case for case in load_cases() if case.name.startswith(only)]
     if not cases:
         raise InputError(f"--only: no case begins with {only!r}")
@@ -135,7 +134,7 @@ def trust_host(
     fingerprint: Annotated[str | None, typer.Option(help="SHA256:… of its key; asked for if left out.")] = None,
     known_hosts: Annotated[str, typer.Option(help="The file to write it into.")] = "~/.ssh/known_hosts",
 ) -> None:
-    """Pin the key of an ssh host, once you have compared it with what the host itself says."""
+    """Pin the key of an ssh host. Do so once you have compared it with what the host itself says."""
     from halo_forge.verify.remote.hostkeys import HostKey, trust  # the ssh library takes a while to import
 
     def confirm(key: HostKey) -> bool:
@@ -145,20 +144,6 @@ def trust_host(
 
     key = trust(SshHost(host=host, user="-", port=port, known_hosts=known_hosts), confirm)
     print(f"{host}: {key} is trusted ({known_hosts})")
-
-
-def _settings(
-    params: Path | None,
-    workers: int | None = None,
-    host: str | None = None,
-    user: str | None = None,
-    ssh_key: str | None = None,
-) -> Verify:
-    """The section verify of the params file (params.yaml if it is here), with what was given on the command line."""
-    path = params or Path("params.yaml")
-    settings = load_params(path).verify if params or path.exists() else Verify()
-    values = with_host(settings.model_dump(exclude_unset=True), host=host, user=user, ssh_key=ssh_key)
-    return check(Verify, values | ({"workers": workers} if workers else {}), "verifier")
 
 
 def _samples(path: Path, tasks: dict[str, Task]) -> list[Sample]:

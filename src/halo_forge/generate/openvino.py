@@ -19,6 +19,8 @@ from halo_forge.generate.protocol import Completion, Request, require
 from halo_forge.settings.generate import Generate
 
 CACHE_GB = 2
+BATCH_SIZE = 128
+"""A finished sequence makes room for the next at once, nothing is padded."""
 
 
 class OpenVinoEngine:
@@ -32,9 +34,10 @@ class OpenVinoEngine:
             )
         import openvino_genai as genai
 
+        self.batch_size = settings.batch_size or BATCH_SIZE
         scheduler = genai.SchedulerConfig()
         scheduler.cache_size = CACHE_GB
-        scheduler.max_num_seqs = settings.batch_size
+        scheduler.max_num_seqs = self.batch_size
         scheduler.enable_prefix_caching = True
         properties: dict = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
         if adapter is not None:
@@ -43,7 +46,7 @@ class OpenVinoEngine:
             config = read_json(adapter / "adapter_config.json")
             scaling = config["lora_alpha"] / config["r"]
             properties["adapters"] = genai.AdapterConfig(lora, scaling, mode=genai.AdapterConfig.Mode.MODE_FUSE)
-        self.end, self.batch_size = end, settings.batch_size
+        self.end = end
         self.genai, self.running = genai, genai.GenerationStatus.RUNNING
         self.pipeline = genai.ContinuousBatchingPipeline(str(exported(base)), scheduler, "CPU", properties)
 

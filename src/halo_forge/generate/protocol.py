@@ -35,6 +35,8 @@ class Engine(Protocol):
     """Draws completions from the base model, or from it with a LoRA adapter."""
 
     name: str
+    batch_size: int
+    """Requests that it works on at once."""
 
     def generate(
         self, requests: Sequence[Request], finished: Callable[[Completion], None] | None = None

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from halo_forge.files import write_json
+from halo_forge.generate.clock import Clock
 from halo_forge.generate.drawing import Drawing
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion
-from halo_forge.generate.samples import draw_samples, whole_chunks
+from halo_forge.generate.samples import chunk_size_of, draw_samples, whole_chunks
 from halo_forge.hashing import digest
 from halo_forge.jsonl import read_records, write_records
 from halo_forge.model.chat import Chat
@@ -28,7 +28,7 @@ def generate_file(
     tasks_path: Path,
     out: Path,
 ) -> list[Sample]:
-    """Write `out`/samples.jsonl and `out`/generation.json. Resumes a killed run."""
+    """Write `out`/samples.jsonl and `out`/generation.json, whose seconds are the whole run's. Resumes a killed run."""
     tasks = read_records(tasks_path, Task)
     lock, adapter = checkpoint.lock, checkpoint.adapter
     state = state_dir(
@@ -44,15 +44,15 @@ def generate_file(
     )
     chat = Chat.of(str(checkpoint.base), lock["system_prompt"])
     engine = open_engine(params.generate, checkpoint.base, adapter, chat.end)
-    wip, total, chunk_size = state / "samples.jsonl", len(tasks) * drawing.samples_per_task, params.generate.chunk_size
-    resumed = whole_chunks(wip, chunk_size, total)
-    began, tokens = time.monotonic(), 0
+    wip, total = state / "samples.jsonl", len(tasks) * drawing.samples_per_task
+    resumed = whole_chunks(wip, chunk_size_of(params.generate, engine), total)
+    clock, tokens = Clock(state / "seconds.json", len(resumed)), 0
     with Progress(total, f"{drawing.label}: sampling from {drawing.model}", done=len(resumed)) as progress:
 
         def finished(completion: Completion) -> None:
             nonlocal tokens
             tokens += completion.n_tokens
-            progress.advance(1, tokens_per_s=round(tokens / (time.monotonic() - began)))
+            progress.advance(1, tokens_per_s=round(tokens / clock.this_run))
 
         samples = draw_samples(
             engine,
@@ -63,9 +63,9 @@ def generate_file(
             seed=params.seed,
             wip=wip,
             finished=finished,
+            saving=clock.mark,
         )
-    seconds = time.monotonic() - began
-    resumed_tokens = sum(sample.n_tokens for sample in resumed)
+    seconds, all_tokens = clock.seconds, sum(sample.n_tokens for sample in samples)
     write_records(out / "samples.jsonl", samples)
     write_json(
         out / "generation.json",
@@ -76,10 +76,10 @@ def generate_file(
             "temperature": drawing.temperature,
             "max_new_tokens": drawing.max_new_tokens,
             "samples": len(samples),
-            "tokens": tokens + resumed_tokens,
-            "tokens_per_s": round(tokens / seconds, 1),
+            "tokens": all_tokens,
+            "tokens_per_s": round(all_tokens / seconds, 1),
             "seconds": round(seconds, 1),
-            "resumed_samples_tokens": resumed_tokens,
+            "resumed_samples_tokens": sum(sample.n_tokens for sample in resumed),
         },
     )
     return samples

@@ -14,6 +14,8 @@ from halo_forge.model.chat import Chat
 from halo_forge.records import Sample, Task
 from halo_forge.settings.generate import Generate
 
+BATCHES_A_CHUNK = 4
+
 
 def draw_samples(
     engine: Engine,
@@ -25,14 +27,16 @@ def draw_samples(
     seed: int,
     wip: Path,
     finished: Callable[[Completion], None] | None = None,
+    saving: Callable[[int], None] | None = None,
 ) -> list[Sample]:
     """`drawing.samples_per_task` samples of every task, in the order of (task, index).
 
-    Work goes in chunks of `settings.chunk_size` samples, each appended to `wip` when whole. After a kill the same call
-    takes the `whole_chunks` found there and redoes the torn one, so that every batch has the same members as in an
-    uninterrupted run.
+    Work goes in chunks of `chunk_size_of` samples, each appended to `wip` when whole. After a kill the same call takes
+    the `whole_chunks` found there and redoes the torn one, so that every batch has the same members as in an
+    uninterrupted run. `finished` is called as each completion ends, `saving` just before a chunk is saved, with the
+    number of samples that are there then.
     """
-    model, cycle, chunk_size = drawing.model, drawing.cycle, settings.chunk_size
+    model, cycle, chunk_size = drawing.model, drawing.cycle, chunk_size_of(settings, engine)
     wanted = [(task, index) for task in tasks for index in range(drawing.samples_per_task)]
     done = whole_chunks(wip, chunk_size, len(wanted))
     with Appender(wip) as file:
@@ -67,6 +71,8 @@ def draw_samples(
                     chunk, requests, engine.generate(requests, finished), strict=True
                 )
             ]
+            if saving:
+                saving(len(done) + len(samples))
             file.write(samples)
             done += samples
     return done
@@ -76,6 +82,11 @@ def sample_seed(seed: int, cycle: str | None, task_id: str, index: int) -> int:
     """31 bits from (run, cycle, task, index): the same wherever and in whatever order the sample is drawn."""
     key = f"{seed}|{cycle or 'benchmark'}|{task_id}|{index}".encode()
     return int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1
+
+
+def chunk_size_of(settings: Generate, engine: Engine) -> int:
+    """Samples between two saves."""
+    return settings.chunk_size or BATCHES_A_CHUNK * engine.batch_size
 
 
 def whole_chunks(wip: Path, chunk_size: int, total: int) -> list[Sample]:

@@ -12,6 +12,9 @@ from pathlib import Path
 from halo_forge.generate.protocol import Completion, Request
 from halo_forge.settings.generate import Generate
 
+BATCH_SIZE = 16
+"""Every sequence waits for the longest of its batch and holds its cache until then."""
+
 
 class TransformersEngine:
     name = "transformers"
@@ -20,7 +23,7 @@ class TransformersEngine:
         import torch
         from transformers import AutoModelForCausalLM
 
-        self.batch_size, self.end = settings.batch_size, end
+        self.batch_size, self.end = settings.batch_size or BATCH_SIZE, end
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         model = AutoModelForCausalLM.from_pretrained(base, dtype=getattr(torch, settings.dtype))
         if adapter is not None:

@@ -8,6 +8,9 @@ from pathlib import Path
 from halo_forge.generate.protocol import Completion, Request, require
 from halo_forge.settings.generate import Generate
 
+BATCH_SIZE = 256
+"""vLLM takes fewer by itself where its cache has no room for them."""
+
 
 class VllmEngine:
     name = "vllm"
@@ -17,13 +20,13 @@ class VllmEngine:
         from vllm import LLM
         from vllm.lora.request import LoRARequest
 
-        self.end = end
+        self.end, self.batch_size = end, settings.batch_size or BATCH_SIZE
         self.adapter = LoRARequest("adapter", 1, str(adapter.resolve())) if adapter else None
         rank = _rank(adapter) if adapter else 16
         self.llm = LLM(
             model=str(base),
             dtype=settings.dtype,
-            max_num_seqs=settings.batch_size,
+            max_num_seqs=self.batch_size,
             enable_lora=adapter is not None,
             max_lora_rank=next(size for size in (8, 16, 32, 64, 128, 256, 320, 512) if size >= rank),
         )

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from halo_forge.cli.files import SftFile
 from halo_forge.data.rows import Row, family_of
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
@@ -33,19 +32,19 @@ from halo_forge.settings.training import Lora, Training
 from halo_forge.state import state_dir
 from halo_forge.train.adapter import train_adapter
 from halo_forge.train.checkpoints import ORDER_FILE
-from halo_forge.train.lora import HeldOut, Run, steps_of
-
-EVAL_STEPS, SAVE_STEPS = 250, 500
+from halo_forge.train.lora import HeldOut, Run
 
 Pair = tuple[Prompt, str]
 
 
 @dataclass(frozen=True)
 class Sides:
-    """Rows to train on and rows held out, as (turns up to the answer, answer); how many had no answer."""
+    """Rows to train on and rows held out, as (turns up to the answer, answer); `share` is what was to be held out,
+    `without_answer` counts the rows that teach nothing."""
 
     training: list[Pair]
     held_out: list[Pair]
+    share: float
     without_answer: int = 0
 
 
@@ -68,8 +67,8 @@ def split_rows(rows: Sequence[Row], share: float, seed: int) -> Sides:
             continue
         chosen.add(family)
         held += families[family]
-    training = [pair for family, pairs in families.items() if family not in chosen for pair in pairs]
-    return Sides(training, held, len(rows) - total)
+    trained = [pair for family, pairs in families.items() if family not in chosen for pair in pairs]
+    return Sides(trained, held, share, len(rows) - total)
 
 
 def with_system_turn(model: Checkpoint, rows: Sequence[Row]) -> Checkpoint:
@@ -87,125 +86,88 @@ def with_system_turn(model: Checkpoint, rows: Sequence[Row]) -> Checkpoint:
     return replace(model, lock=model.lock | {"system_prompt": most or ""})
 
 
-def finetune(
-    settings: SftFile, model: Checkpoint, rows: Sequence[Row], data: Path, dtype: str, resume: Path | None = None
-) -> dict[str, Any]:
-    """Train and write <out>; the content of training.json. `rows` are those of the file `data`.
+@dataclass(frozen=True)
+class Finetuning:
+    """One run: `sides` are what the rows of the file `data` amount to, `model` what is trained on them."""
 
-    The same run again goes on from its last checkpoint, and is not repeated once it is done. Raises InputError for rows
-    that teach nothing, and for a `resume` that is no checkpoint.
+    model: Checkpoint
+    sides: Sides
+    data: Path
+    out: Path
+    lora: Lora
+    training: Training
+    learning_rate: float
+    seed: int
+    settings: dict[str, Any]
+    """All that was set and decides the result, in the words it was set in: by it the run is recognised, and of it
+    provenance has the digest."""
+    held_out: HeldOut | None = None
+    keep_checkpoints: int = 1
+
+
+def finetune(run: Finetuning, resume: Path | None = None) -> dict[str, Any]:
+    """Train and write `run.out`; the content of training.json.
+
+    The same run again goes on from its last checkpoint, and is not repeated once it is done. Raises InputError for a
+    `resume` that is no checkpoint, and for an `out` that is an adapter.
     """
-    out = Path(settings.training.output_dir)
+    out, model = run.out, run.model
     if (out / "adapter_config.json").exists():
         raise InputError(f"--output: {out} is an adapter itself (the pipeline's?); give another folder")
-    sides = split_rows(rows, settings.data.validation_split, settings.training.seed)
-    if not sides.training:
-        raise InputError(f"{data}: none of {len(rows)} rows has an answer to train on")
     state_dir("sft-train", {"out": out.resolve()})  # held: nobody else writes there meanwhile
-    model = with_system_turn(model, rows)
-    training = _training(settings, len(sides.training), bool(sides.held_out), dtype)
-    inputs = _inputs(settings, training, model, data)
+    inputs = _inputs(run)
     final, record, mark = out / "final_model", out / "training.json", out / RUN_FILE
     if resume is not None:
-        _go_on_from(resume, out, settings.lora, fingerprint(inputs))
+        _go_on_from(resume, out, run.lora, fingerprint(inputs))
         write_json(mark, {"fingerprint": fingerprint(inputs)})
     elif claim(out, mark, inputs, lambda: _of_a_run(out)) and final.exists() and record.exists():
         print(f"{final}: trained before with the same data and settings; delete {out} to train again")
         return read_json(record)
-    _say_what_is_held_out(sides, settings)
-    run = Run(
+    _say_what_is_held_out(run.sides)
+    training = Run(
         base=model.base,
         start=model.adapter,
-        lora=None if model.adapter else settings.lora,
-        settings=training,
-        learning_rate=settings.training.learning_rate,
-        seed=settings.training.seed,
+        lora=None if model.adapter else run.lora,
+        settings=run.training,
+        learning_rate=run.learning_rate,
+        seed=run.seed,
         checkpoints=out,
         logs=out / "logs",
-        held_out=_held_out(sides, settings, training),
-        keep_checkpoints=settings.training.save_total_limit,
+        held_out=run.held_out,
+        keep_checkpoints=run.keep_checkpoints,
     )
     with whole_folder(final) as adapter:
-        summary = train_adapter(run, sides.training, model.lock, adapter, str(data), "SFT")
+        summary = train_adapter(training, run.sides.training, model.lock, adapter, str(run.data), "SFT")
         pin(adapter, model)
     for reason, number in summary["rows_left_out"].items():
         print(f"left out: {number} rows: {reason}")
-    origin = provenance(settings, [data]) | {"seed": settings.training.seed}
+    origin = provenance(run.settings, [run.data]) | {"seed": run.seed}
     result = {"model": str(final), "from": model.name, **summary, "provenance": origin}
     write_json(record, result)
     return result
 
 
-def _training(settings: SftFile, rows: int, evaluated: bool, dtype: str) -> Training:
-    own = settings.training
-    training = Training(
-        epochs=own.num_train_epochs,
-        batch_size=own.per_device_train_batch_size * own.gradient_accumulation_steps,
-        micro_batch_size=own.per_device_train_batch_size,
-        max_tokens=settings.data.max_seq_length,
-        weight_decay=own.weight_decay,
-        max_grad_norm=own.max_grad_norm,
-        warmup_ratio=own.warmup_ratio,
-        gradient_checkpointing=own.gradient_checkpointing,
-        dtype=dtype,
-    )
-    _, save = intervals(own.eval_steps, own.save_steps, steps_of(rows, training) // training.epochs, evaluated)
-    return training.model_copy(update={"save_steps": save})
-
-
-def intervals(evaluate: int | None, save: int | None, epoch: int, evaluated: bool) -> tuple[int, int]:
-    """Steps from one evaluation, and from one checkpoint, to the next; `epoch` is the steps of an epoch.
-
-    The best checkpoint can only be taken if there is one at an evaluation: the second is a multiple of the first.
-    Raises InputError if both are given and it is not.
-    """
-    if evaluate and save:
-        if evaluated and save % evaluate:
-            raise InputError(
-                f"--save-steps {save} is no multiple of --eval-steps {evaluate}: the checkpoint with the least loss "
-                "could not be taken; change one of them"
-            )
-        return evaluate, save
-    longest = min(EVAL_STEPS, max(epoch, 1))
-    if save:
-        return max(steps for steps in range(1, min(longest, save) + 1) if save % steps == 0), save
-    evaluate = evaluate or longest
-    return evaluate, SAVE_STEPS if longest == EVAL_STEPS and SAVE_STEPS % evaluate == 0 else evaluate
-
-
-def _held_out(sides: Sides, settings: SftFile, training: Training) -> HeldOut | None:
-    if not sides.held_out:
-        return None
-    own = settings.training
-    epoch = steps_of(len(sides.training), training) // training.epochs
-    every, _ = intervals(own.eval_steps, own.save_steps, epoch, True)
-    return HeldOut(sides.held_out, every, own.early_stopping_patience)
-
-
-def _say_what_is_held_out(sides: Sides, settings: SftFile) -> None:
+def _say_what_is_held_out(sides: Sides) -> None:
     held, trained = len(sides.held_out), len(sides.training)
     if sides.without_answer:
         print(f"left out: {sides.without_answer} rows without an answer")
-    if settings.data.validation_split and not held:
+    if sides.share and not held:
         print(
-            f"validation_split {settings.data.validation_split:g} of {trained} rows is less than one problem: nothing "
-            "is held out, training runs to its end"
+            f"a share of {sides.share:g} of {trained} rows is less than one problem: nothing is held out, training "
+            "runs to its end"
         )
     else:
         print(f"training on {trained} rows, {held} held out")
 
 
-def _inputs(settings: SftFile, training: Training, model: Checkpoint, data: Path) -> dict[str, Any]:
+def _inputs(run: Finetuning) -> dict[str, Any]:
     """What the result depends on."""
-    own = settings.model_dump(
-        mode="json", exclude={"model": True, "data": {"train_file"}, "training": {"output_dir", "save_total_limit"}}
-    )
     return {
-        "settings": own,
-        "training": training.model_dump(mode="json"),
-        "lock": model.lock,
-        "start": model.adapter and digest(model.adapter),
-        "data": digest(data),
+        "settings": run.settings,
+        "training": run.training.model_dump(mode="json"),
+        "lock": run.model.lock,
+        "start": run.model.adapter and digest(run.model.adapter),
+        "data": digest(run.data),
     }
 
 

@@ -8,15 +8,10 @@ from typing import Any
 
 from halo_forge.files import read_json
 from halo_forge.generate.drawing import Drawing
-from halo_forge.generate.engine import has_gpu
 from halo_forge.generate.run import generate_file
 from halo_forge.model.checkpoint import Checkpoint
-from halo_forge.model.dtype import computes_bfloat16
 from halo_forge.records import Sample, Verdict
-from halo_forge.settings.generate import Generate
-from halo_forge.settings.model import BaseModelChoice
 from halo_forge.settings.params import Params
-from halo_forge.settings.verify import Verify
 from halo_forge.verify.run import verify_file
 
 
@@ -27,19 +22,6 @@ class Rollout:
     samples: list[Sample]
     verdicts: list[Verdict]
     generation: dict[str, Any]
-
-
-def settings_without_pipeline(checkpoint: Checkpoint, seed: int, verify: Verify, **sections: Any) -> Params:
-    """The settings of the command line as the library's functions take them."""
-    lock = checkpoint.lock
-    base = BaseModelChoice(provider=lock["provider"], id=lock["id"], revision=lock["revision"])
-    return Params(seed=seed, preset="command line", base_model=base, verify=verify, **sections)
-
-
-def generation(sequences: int) -> Generate:
-    """`sequences` decoded at once, in the type that the engine of this machine takes."""
-    dtype = "bfloat16" if has_gpu() and computes_bfloat16() else "float32"
-    return Generate(batch_size=sequences, chunk_size=max(256, sequences), dtype=dtype)
 
 
 def roll_out(

@@ -12,10 +12,11 @@ from halo_forge.settings.base import Fraction, Positive, Section
 class Generate(Section):
     engine: Literal["auto", "openvino", "vllm", "transformers"] = "auto"
     dtype: Literal["float32", "bfloat16"] = "float32"
-    batch_size: Positive = 64
-    """Sequences decoded at once."""
-    chunk_size: Positive = 256
-    """Sequences between two saves: a killed run redoes at most these."""
+    batch_size: Positive | None = None
+    """Sequences decoded at once; None for what suits the engine."""
+    chunk_size: Positive | None = None
+    """Sequences between two saves, of which a killed run redoes at most these; None for four times those decoded at
+    once, so that the engine seldom waits for the last of them."""
     top_k: Annotated[int, Field(ge=0)] = 50
     """Draw among the most likely tokens only; 0 for all."""
     top_p: Fraction = 1.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from halo_forge.errors import InputError
 from halo_forge.settings.base import Section
@@ -92,6 +92,24 @@ def load_params(path: str | Path = "params.yaml") -> Params:
             f"experiment with -S {presets_path.name}:{name}.{key}=…"
         )
     return check(Params, merge(presets[name], own), str(path))
+
+
+def load_section(name: str, path: str | Path | None = None) -> Any:
+    """One section of params.yaml with what its preset says of it; its defaults if `path` is None and no file is here.
+
+    Nothing else of the files is looked at: a command that judges needs no presets.yaml, and no cycles that are right.
+    Raises InputError naming file, key, value and cure.
+    """
+    kind = Params.model_fields[name].annotation
+    if path is None and not Path("params.yaml").exists():
+        return kind()
+    path = Path(path or "params.yaml")
+    own, presets_path = read_yaml(path), path.with_name("presets.yaml")
+    presets = read_yaml(presets_path) if presets_path.exists() else {}
+    preset = presets.get(str(own.get("preset"))) or {}
+    value = merge({name: preset.get(name) or {}}, {name: own.get(name) or {}})
+    one = create_model(name, __base__=Section, **{name: (kind, ...)})
+    return getattr(check(one, value, str(path)), name)
 
 
 def _leaves(value: dict[str, Any], above: str = "") -> set[str]:
