@@ -107,6 +107,24 @@ def test_a_run_can_go_on_with_early_stopping_from_a_checkpoint_made_without(tiny
     assert train(idle_run(tiny_model, tmp_path), rows, tiny_chat, tmp_path / "out")["steps"] == 7
 
 
+def test_the_seconds_of_a_resumed_run_are_those_of_both_without_what_was_torn_off(
+    tiny_model, tiny_chat, tmp_path
+) -> None:
+    """Two seconds are spent before the checkpoint of step 1, five more in step 2, which the interruption loses."""
+    rows, run = rows_of(tiny_chat), run_of(tiny_model, tmp_path, settings=LONG)
+
+    def slow(entry: dict) -> None:
+        time.sleep({1: 2.0, 2: 5.0}[entry["step"]])
+        interrupted_at(2)(entry)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(run, rows, tiny_chat, tmp_path / "out", slow)
+    began = time.monotonic()
+    summary = train(run, rows, tiny_chat, tmp_path / "out")
+    before = summary["seconds"] - (time.monotonic() - began)
+    assert 1.8 <= before < 5.0
+
+
 def test_evaluations_are_idle_unless_they_lower_the_least_loss_by_enough() -> None:
     assert idle_evaluations([], 0.1) == 0
     assert idle_evaluations([3.0, 2.0, 1.0], 0.1) == 0

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from halo_forge.files import read_json, write_json
+
 ORDER_FILE = "epoch_order.pt"
+SECONDS_FILE = "seconds.json"
 
 
 def last_checkpoint(folder: Path) -> str | None:
@@ -20,6 +24,23 @@ def resumed_step(folder: Path) -> int:
     """The optimizer step that a killed run goes on from; 0 without a checkpoint."""
     checkpoint = last_checkpoint(folder)
     return int(checkpoint.rpartition("-")[2]) if checkpoint else 0
+
+
+def seconds_before(folder: Path) -> float:
+    """The seconds that a killed run had trained up to the checkpoint that is gone on from; 0.0 without one."""
+    path = Path(last_checkpoint(folder) or folder) / SECONDS_FILE
+    return read_json(path) if path.exists() else 0.0
+
+
+def with_seconds(checkpoints: Path, seconds: Callable[[], float]) -> Any:
+    """Keeps the `seconds` trained so far in every checkpoint. Comes before `same_order`, whose file makes it whole."""
+    from transformers import TrainerCallback
+
+    class WithSeconds(TrainerCallback):
+        def on_save(self, args, state, control, **kwargs):  # noqa: ANN001, ANN202 - transformers' protocol
+            write_json(checkpoints / f"checkpoint-{state.global_step}" / SECONDS_FILE, round(seconds(), 3))
+
+    return WithSeconds()
 
 
 def same_order(checkpoints: Path) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from halo_forge.model.chat import Chat, Prompt
 from halo_forge.settings.training import Lora, Training
-from halo_forge.train.checkpoints import early_stopping, last_checkpoint, same_order
+from halo_forge.train.checkpoints import early_stopping, last_checkpoint, same_order, seconds_before, with_seconds
 from halo_forge.train.guard import check_weights, guard
 from halo_forge.train.reports import entry, reports
 from halo_forge.train.rows import IGNORED, Rows, tokenised
@@ -70,10 +70,10 @@ def train(run: Run, rows: Rows, chat: Chat, out: Path, on_step: Callable[[dict],
     import torch
 
     torch.manual_seed(run.seed)
-    began = time.monotonic()
+    began = time.monotonic() - seconds_before(run.checkpoints)
     settings, held_out = run.settings, run.held_out
     held_rows = tokenised(chat, held_out.pairs, settings.max_tokens, "the rows held out") if held_out else None
-    model, state = _trained(run, rows, held_rows, chat, on_step)
+    model, state = _trained(run, rows, held_rows, chat, began, on_step)
     check_weights(model, state.global_step, run.learning_rate)
     model.save_pretrained(out)
     (out / "README.md").unlink(missing_ok=True)  # peft's empty model-card template
@@ -95,9 +95,17 @@ def train(run: Run, rows: Rows, chat: Chat, out: Path, on_step: Callable[[dict],
 
 
 def _trained(
-    run: Run, rows: Rows, held_rows: Rows | None, chat: Chat, on_step: Callable[[dict], None] | None
+    run: Run,
+    rows: Rows,
+    held_rows: Rows | None,
+    chat: Chat,
+    began: float,
+    on_step: Callable[[dict], None] | None,
 ) -> tuple[Any, Any]:
-    """The model after the last step, or the best one if rows are held out, and Trainer's state."""
+    """The model after the last step, or the best one if rows are held out, and Trainer's state.
+
+    `began` is when the training would have begun without interruption, by `time.monotonic`.
+    """
     import torch
     from transformers import DataCollatorForSeq2Seq, PrinterCallback
 
@@ -109,7 +117,12 @@ def _trained(
             eval_dataset=_Dataset(held_rows.examples) if held_rows else None,
             # Pads labels by position; the padding token may be the end-of-turn token, which must keep its label.
             data_collator=DataCollatorForSeq2Seq(chat.tokenizer, label_pad_token_id=IGNORED),
-            callbacks=[guard(run.learning_rate), report, same_order(run.checkpoints)],
+            callbacks=[
+                guard(run.learning_rate),
+                report,
+                with_seconds(run.checkpoints, lambda: time.monotonic() - began),
+                same_order(run.checkpoints),
+            ],
         )
         trainer.remove_callback(PrinterCallback)  # the progress line says it already
         if run.held_out and run.held_out.patience:
