@@ -16,6 +16,7 @@ from halo_forge.provenance import provenance
 from halo_forge.records import Task, write_json, write_records
 from halo_forge.runs.rollout import roll_out
 from halo_forge.settings.params import Params
+from halo_forge.toolchains import judged_with
 
 
 def benchmark(
@@ -35,7 +36,7 @@ def benchmark(
     card |= {
         "base": model.lock,
         "compile_only": sum(task.tests.kind == "compile" for task in tasks),
-        "provenance": provenance(params, inputs),
+        "provenance": provenance(params, inputs) | {"judged_with": judged_with(tasks, rolled.verdicts)},
     }
     write_json(out, card)
     return card
