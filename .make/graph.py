@@ -34,6 +34,7 @@ NOT_DECIDING = {
     "settings": "values are params of the stages, and so are the defaults; checks change no output",
     "stage.py": "how a stage begins and ends",
     "state.py": "where unfinished work is kept",
+    "toolchains.py": "what is said about what judged",
     "verify/custom.py": "no verifier that `auto` chooses",
     "verify/remote": "no verifier that `auto` chooses",
     "verify/windows": "no verifier that `auto` chooses",

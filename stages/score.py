@@ -16,6 +16,7 @@ from halo_forge.provenance import provenance
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.runs.pipeline import find_run
 from halo_forge.settings.params import Params
+from halo_forge.toolchains import judged_with
 
 
 def main(params: Params, model: str) -> None:
@@ -25,7 +26,8 @@ def main(params: Params, model: str) -> None:
     samples, verdicts = read_records(paths[0], Sample), read_records(paths[1], Verdict)
     generation = read_json(paths[2])
     card = summarise(model, tasks, samples, verdicts, params.benchmark, params.seed, generation)
-    write_json(f"results/benchmark/{model}.json", card | {"provenance": provenance(params, [run.tasks, *paths])})
+    origin = provenance(params, [run.tasks, *paths]) | {"judged_with": judged_with(tasks, verdicts)}
+    write_json(f"results/benchmark/{model}.json", card | {"provenance": origin})
     print(
         f"{model}: pass@1 {card['pass_at_k']['1']:.1%}, compiles {card['compile_rate']:.1%} "
         f"({card['n_samples']} samples of {card['n_tasks']} tasks)"

@@ -94,6 +94,18 @@ def test_only_the_script_of_the_page_may_run_and_nothing_is_loaded(html: str) ->
     assert "url(http" not in html and "@import" not in html
 
 
+def test_the_report_says_what_judged_and_whose_verdicts_were_reached_with_something_else(tmp_path, html) -> None:
+    assert "Judged with" not in html  # results of an earlier version do not say
+    params = small_params(("c1",))
+    write_tree(tmp_path, params)
+    for model, version in (("base", "11"), ("sft", "12"), ("c1", "12")):
+        path = tmp_path / f"results/benchmark/{model}.json"
+        tools = {"g++": f"g++ (Debian) {version}", "python": "3.11.7"}
+        write_json(path, read_json(path) | {"provenance": {"judged_with": tools}})
+    shown = re.findall(r"Judged with</td><td[^>]*>(.*?)</td>", render(load_results(params, tmp_path)))
+    assert shown == ["g++ (Debian) 11, python 3.11.7 (base)", "g++ (Debian) 12, python 3.11.7 (sft, c1)"]
+
+
 def test_every_section_and_plot_is_there_when_the_run_is_complete(html: str) -> None:
     page = Page(html)
     assert [a["id"] for tag, a in page.elements if tag == "h2"] == [

@@ -104,6 +104,7 @@ def test_sft_leaves_model_checkpoints_logs_and_numbers_where_they_are_looked_for
     assert (folder / "checkpoint-2").is_dir() and list((folder / "logs").glob("events*"))
     numbers = json.loads((folder / "training.json").read_text())
     assert (numbers["rows"], numbers["steps"], numbers["held_out"]["rows"]) == (4, 2, 2)
+    assert "judged_with" not in numbers["provenance"]  # no verdict decided anything here
     assert [entry["step"] for entry in numbers["held_out"]["loss"]] == [1, 2]
     assert "4 rows, 2 held out" in said.replace("training on ", "") and ("bf16" in said) is not computes_bfloat16()
     base = json.loads((final / "base.json").read_text())
@@ -236,6 +237,7 @@ def test_raft_leaves_its_models_logs_and_statistics_and_adds_cycles_to_those_it_
     assert row.keys() >= {*SEED_KEYS.split(), "reward_distribution", "threshold_adjusted", "effective_threshold"}
     assert (row["cycle"], row["total_samples"], row["effective_threshold"]) == (1, 4, 0.0)
     assert row["steps"] == 1 and row["kept"] >= 2
+    assert "g++" in json.loads((folder / "cycle_1/cycle.json").read_text())["provenance"]["judged_with"]
     assert "cycle_1: done before" in raft("--cycles", "2", "--keep-top-percent", "1")
     assert (folder / "cycle_1_final/adapter_model.safetensors").stat().st_mtime_ns == first
     rows = json.loads((folder / "raft_statistics.json").read_text())
@@ -362,6 +364,7 @@ def test_a_benchmark_has_the_keys_that_scripts_read_and_its_answers_beside_it(be
     assert card.keys() >= {"pass_rate", "pass_at_k", "total", "passed", "intervals", "compile_rate", "per_task"}
     assert (card["pass_at_k"], card["total"], card["passed"]) == ({"1": 0.0, "2": 0.0}, 3, 0)
     assert (card["n_samples"], card["compile_only"], card["verifier"]) == (6, 0, "gcc")
+    assert card["provenance"]["judged_with"].keys() == {"bwrap", "g++", "libc", "python"}
     assert {path.name for path in (here / "results/a_answers").iterdir()} == {
         "tasks.jsonl",
         "samples.jsonl",

@@ -11,6 +11,8 @@ import pytest
 
 from halo_forge.errors import InputError
 from halo_forge.provenance import gpus, provenance
+from halo_forge.toolchains import COMPILERS, judged_with
+from halo_forge.verify.registry import BY_LANGUAGE
 
 
 @pytest.fixture
@@ -71,6 +73,75 @@ def test_without_git_installed_it_says_so(checkout, monkeypatch):
 def test_a_missing_input_is_an_error(checkout):
     with pytest.raises(InputError, match="gone.jsonl"):
         provenance({}, ["gone.jsonl"])
+
+
+@pytest.fixture
+def judged(make_task, make_judged):
+    """judged((verifier, language, isolation), …) -> tasks and their verdicts, as `judged_with` takes them."""
+
+    def judged(*how: tuple[str, str, str]):
+        tasks = [make_task(f"t{n}", language=language) for n, (_, language, _) in enumerate(how)]
+        verdicts = [make_judged(f"t{n}", 0, 1.0)[1] for n in range(len(how))]
+        changes = [{"verifier": verifier, "isolation": isolation} for verifier, _, isolation in how]
+        return tasks, [verdict.model_copy(update=own) for verdict, own in zip(verdicts, changes, strict=True)]
+
+    return judged
+
+
+BOX = "bubblewrap+rlimits"
+
+
+@pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """A PATH with stand-ins for compilers and the sandbox: each says its name, `1.0` and the words it was given."""
+    for name in ("g++", "gcc", "clang++", "x86_64-w64-mingw32-g++", "wine", "rustc", "go", "bwrap"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} 1.0 $*"; echo more\n')
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("verifier", "language", "isolation", "names"),
+    [
+        ("gcc", "cpp", BOX, {"g++", "bwrap", "libc", "python"}),
+        ("gcc-compile", "c", "none", {"gcc", "libc", "python"}),
+        ("clang", "cpp", BOX, {"clang++", "bwrap", "libc", "python"}),
+        ("mingw", "cpp", BOX, {"x86_64-w64-mingw32-g++", "wine", "bwrap", "libc", "python"}),
+        ("rust", "rust", BOX, {"rustc", "bwrap", "libc", "python"}),
+        ("go", "go", BOX, {"go", "bwrap", "libc", "python"}),
+        ("python", "python", BOX, {"bwrap", "libc", "python"}),
+        ("custom", "python", BOX, {"bwrap", "libc", "python"}),
+        ("msvc", "cpp", "remote-windows+job-object", set()),  # nothing of this machine judged
+    ],
+)
+def test_verdicts_say_what_they_were_reached_with_and_nothing_else(
+    judged, tools, verifier, language, isolation, names
+) -> None:
+    found = judged_with(*judged((verifier, language, isolation)))
+    assert found.keys() == names
+    asked = {"go": "version"}
+    for name in names - {"libc", "python"}:
+        assert found[name] == f"{name} 1.0 {asked.get(name, '--version')}"
+
+
+def test_every_language_of_a_verifier_that_judges_here_has_its_compiler_named() -> None:
+    compiled = {(name, language) for language, name in BY_LANGUAGE.items() if name != "python"}
+    assert compiled <= {(name, language) for name, own in COMPILERS.items() for language in own}
+
+
+def test_a_tool_that_is_gone_or_broken_is_left_out(judged, tools) -> None:
+    (tools / "g++").unlink()
+    (tools / "bwrap").write_text("no program")
+    (tools / "rustc").write_text("#!/bin/sh\nexit 1\n")
+    found = judged_with(*judged(("gcc", "cpp", BOX), ("rust", "rust", BOX)))
+    assert found.keys() == {"libc", "python"}
+
+
+def test_a_thousand_verdicts_ask_each_program_once(judged, tools) -> None:
+    (tools / "g++").write_text(f"#!/bin/sh\necho x >>{tools}/calls\necho g++ 1.0\n")
+    judged_with(*judged(*[("gcc", "cpp", "none")] * 1000))
+    assert (tools / "calls").read_text() == "x\n"
 
 
 def test_gpus_are_what_the_driver_reports_unless_hidden(tmp_path, monkeypatch):

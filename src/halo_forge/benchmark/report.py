@@ -76,7 +76,19 @@ def render(results: Results) -> str:
         split_json=None if results.split is None else json.dumps(results.split, indent=2, ensure_ascii=False)[:20_000],
         isolation=sorted({row["isolation"] for row in results.benchmark.values()}),
         verifiers=sorted({row["verifier"] for row in results.benchmark.values()}),
+        judged_with=_judged_with(results),
     )
+
+
+def _judged_with(results: Results) -> dict[str, list[str]]:
+    """Compilers and whatever else judged, in words -> the models that were judged with just these."""
+    found: dict[str, list[str]] = {}
+    for model, row in results.benchmark.items():
+        tools = (row.get("provenance") or {}).get("judged_with") or {}
+        words = ", ".join(version if name in version else f"{name} {version}" for name, version in tools.items())
+        found.setdefault(words, []).append(model)
+    found.pop("", None)
+    return found
 
 
 def _plots(results: Results, rows: list[dict[str, Any]]) -> dict[str, Markup | None]:

@@ -24,6 +24,7 @@ from halo_forge.provenance import Gpu, cores, gpus, versions
 from halo_forge.settings.checking import read_yaml
 from halo_forge.settings.model import BaseModelChoice
 from halo_forge.settings.params import Params, load_params
+from halo_forge.toolchains import first_line
 from halo_forge.verify.registry import BY_LANGUAGE
 from halo_forge.verify.sandbox.box import Sandbox
 
@@ -87,7 +88,7 @@ def tools() -> Iterator[Check]:
     have = versions(["dvc", "mlflow"])
     for name in ("dvc", "mlflow"):
         yield Check("tools", name, name in have, have.get(name, ""), "make setup", needed=True)
-    git = _first_line(["git", "--version"])
+    git = first_line(["git", "--version"])
     yield Check("tools", "git", git is not None, git or "", "sudo apt-get install git", needed=True)
 
 
@@ -95,7 +96,7 @@ def verifiers(params: Params) -> Iterator[Check]:
     """One check a verifier; the ones that judge `prepare.languages` are needed."""
     needed = {BY_LANGUAGE[language] for language in params.prepare.languages}
     for name, (programs, cure) in VERIFIERS.items():
-        lines = {program: _first_line([program, "version" if name == "go" else "--version"]) for program in programs}
+        lines = {program: first_line([program, "version" if name == "go" else "--version"]) for program in programs}
         missing = [program for program, line in lines.items() if line is None]
         found = f"no {', '.join(missing)}" if missing else next(iter(lines.values())) or ""
         yield Check("verifier", name, not missing, found, cure, needed=name in needed)
@@ -204,14 +205,6 @@ def _namespace_cure() -> str:
     return (
         "in a container: allow user namespaces (docker run --security-opt seccomp=unconfined), or verify.sandbox: none"
     )
-
-
-def _first_line(command: list[str]) -> str | None:
-    """The first line a program says about itself; None if it is not there or does not run."""
-    if not shutil.which(command[0]):
-        return None
-    result = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    return (result.stdout or result.stderr).strip().partition("\n")[0] if result.returncode == 0 else None
 
 
 def _answers(ask: Callable[[], object]) -> bool:

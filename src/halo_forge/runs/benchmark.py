@@ -23,6 +23,7 @@ from halo_forge.runs.outputs import RUN_FILE, claim
 from halo_forge.runs.rollout import roll_out
 from halo_forge.settings.params import Params
 from halo_forge.state import state_dir
+from halo_forge.toolchains import judged_with
 
 
 def benchmark(
@@ -57,7 +58,7 @@ def benchmark(
     card |= {
         "base": model.lock,
         "compile_only": sum(task.tests.kind == "compile" for task in tasks),
-        "provenance": provenance(params, inputs),
+        "provenance": provenance(params, inputs) | {"judged_with": judged_with(tasks, rolled.verdicts)},
     }
     write_json(out, card)
     return card

@@ -34,6 +34,7 @@ from halo_forge.runs.rollout import Rollout, roll_out
 from halo_forge.settings.params import Params
 from halo_forge.settings.training import Lora
 from halo_forge.state import drop_state, state_dir
+from halo_forge.toolchains import judged_with
 from halo_forge.train.adapter import kept_answers, train_adapter, unchanged
 from halo_forge.train.lora import Run
 
@@ -93,11 +94,12 @@ def _cycle(plan: Plan, number: int, name: str, start: Checkpoint) -> tuple[Check
     with whole_folder(final) as adapter:
         trained = _trained(plan, name, kept, start, state, adapter)
         pin(adapter, start)
+    origin = provenance(plan.params, [plan.tasks_path, *([start.adapter] if start.adapter else [])])
     finished = {
         "filtered": filtered | {"from": start.name},
         "trained": trained,
         "adapter": digest(final),
-        "provenance": provenance(plan.params, [plan.tasks_path, *([start.adapter] if start.adapter else [])]),
+        "provenance": origin | {"judged_with": judged_with(plan.tasks, rolled.verdicts)},
     }
     write_json(record, finished)
     drop_state()  # all that is held so far is of this cycle
