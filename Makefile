@@ -17,6 +17,11 @@ ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
 
+# What torch is wanted is said anew.
+ifneq ($(findstring command line,$(origin GPU) $(origin TORCH_INDEX)),)
+.PHONY: $(READY)
+endif
+
 $(READY): .make/setup.sh pyproject.toml requirements.lock
 	@.make/setup.sh
 
@@ -100,3 +105,7 @@ help:
 	      /^[a-z-]+:/ && text { printf "make %-10s %s\n", substr($$1, 1, length($$1) - 1), text; text = "" }' Makefile
 	@echo
 	@echo "All but clean and help set up first. To call the tools yourself: source .venv/bin/activate, then: dvc repro"
+	@echo
+	@echo "torch: without an NVIDIA GPU setup takes the small build for the CPU, if the package index has it; with one, the"
+	@echo "build that the index has, which for CUDA is gigabytes. To decide yourself: make setup GPU=0 or GPU=1, and"
+	@echo "TORCH_INDEX=URL for an index of torch's builds (its installation page names them: CPU, CUDA, ROCm)."

@@ -3,6 +3,8 @@
 # requirements.lock, and the compiler and sandbox that judge C++ answers. Safe to run again; `make setup` does.
 #
 # Settings: PYTHON=… picks the interpreter; SKIP_SYSTEM=1 installs no system packages and does not ask for them.
+# GPU=0|1 says whether torch shall use a GPU (left out: whether an NVIDIA driver is here); TORCH_INDEX=URL is a package
+# index to take torch from.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=${PATH//"$PWD/.venv/bin:"/}  # the Makefile puts the venv first, but it is not what to make the venv from
@@ -10,19 +12,27 @@ PATH=${PATH//"$PWD/.venv/bin:"/}  # the Makefile puts the venv first, but it is 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'error: %s\n' "$@" >&2; exit 1; }
 
-# step TEXT COMMAND…: run it quietly, say how long it took; show its output only if it fails.
-step() {
-    local text=$1 log started=$SECONDS
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# attempt TEXT COMMAND…: run it quietly, say how long it took; what it said is in $log.
+attempt() {
+    local text=$1 started=$SECONDS
     shift
-    log=$(mktemp)
     printf 'setup: %s … ' "$text"
     if "$@" >"$log" 2>&1 </dev/null; then
         printf '%d s\n' $((SECONDS - started))
-        rm -f "$log"
     else
         printf 'failed after %d s\n' $((SECONDS - started))
+        return 1
+    fi
+}
+
+# step TEXT COMMAND…: an attempt that must not fail.
+step() {
+    if ! attempt "$@"; then
         tail -n 40 "$log" >&2
-        rm -f "$log"
+        shift
         die "\`$*\` failed (its last lines are above); mend that and run \`make setup\` again"
     fi
 }
@@ -63,8 +73,48 @@ install_packages() {
     step "installing $*" ${sudo[@]+"${sudo[@]}"} "${apt[@]}" install --no-install-recommends "$@"
 }
 
+has_gpu() {
+    case ${GPU:-} in
+        0) return 1 ;;
+        1) return 0 ;;
+        "") [ -e /dev/nvidiactl ] || nvidia-smi -L >/dev/null 2>&1 ;;
+        *) die "GPU=$GPU: give 0 or 1, or leave it out" ;;
+    esac
+}
+
+# The version of torch in .venv, such as 2.13.0+cpu; nothing if there is none.
+torch_here() {
+    .venv/bin/python -c 'import importlib.metadata; print(importlib.metadata.version("torch"))' 2>/dev/null || true
+}
+
+# One version of torch comes in several builds: those for a GPU bring gigabytes of its libraries, the one for the CPU
+# alone is 0.2 GB (0.8 GB on disk) and calls itself VERSION+cpu. Which build an index has under the plain version, and
+# whether it has the small one, only the index can say.
+install_torch() {
+    local version here
+    version=$(grep '^torch==' requirements.lock)
+    version=${version#torch==} here=$(torch_here)
+    if [ $gpu = 1 ] && [[ $here == *+cpu ]]; then
+        step "removing torch $here, which does not use the GPU" "${pip[@]}" uninstall --yes torch
+        here=
+    fi
+    if [ "${here%%+*}" = "$version" ]; then
+        say "torch $here is here already (for another build of it delete .venv first)"
+    elif [ -n "${TORCH_INDEX:-}" ]; then
+        step "installing torch $version from TORCH_INDEX" \
+            "${pip[@]}" install --progress-bar off --no-deps --index-url "$TORCH_INDEX" "torch==$version"
+    elif [ $gpu = 0 ] &&
+        ! attempt "no GPU: asking the package index for torch's small CPU build (0.2 GB)" \
+            "${pip[@]}" install --progress-bar off --no-deps "torch==$version+cpu"; then
+        say "it gave none, so pip takes the build it has: on Linux often the one for CUDA, gigabytes of no use here."
+        say "To avoid them stop this and run: make setup TORCH_INDEX=URL, with the URL for CPU on PyTorch's installation page"
+    fi
+}
+
 python=$(find_python)
 say "Python $("$python" -c 'import platform; print(platform.python_version())') at $python"
+
+if has_gpu; then gpu=1; else gpu=0; fi
 
 mapfile -t missing < <(missing_packages)
 if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
@@ -76,9 +126,16 @@ if ! { .venv/bin/python -c 'import pip' 2>/dev/null && grep -qsF "$PWD/.venv" .v
 fi
 
 pip=(.venv/bin/python -m pip --quiet --disable-pip-version-check --no-input)
+install_torch
 step "installing $(grep -c == requirements.lock) packages of requirements.lock (some minutes the first time)" \
     "${pip[@]}" install --progress-bar off -r requirements.lock
 step "installing halo-forge itself" "${pip[@]}" install --no-deps --no-build-isolation --editable .
+
+say "torch $(torch_here)"
+if [ $gpu = 1 ] && [[ $(torch_here) == *+cpu ]]; then
+    say "the package index has torch for the CPU alone, so the GPU is not used; with an index that has builds for it:"
+    say "make setup GPU=1 TORCH_INDEX=URL"
+fi
 
 # DVC wants Git unless told otherwise: a source archive is told so, in a file of its own that Git ignores.
 if ! git rev-parse --git-dir >/dev/null 2>&1; then

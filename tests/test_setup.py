@@ -20,12 +20,15 @@ from packaging.utils import canonicalize_name
 
 from halo_forge.cli import doctor
 from halo_forge.errors import InputError
+from halo_forge.provenance import Gpu
 from halo_forge.settings.params import load_params
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
 DEV = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
+TORCH = re.search(r"^torch==(.+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)[1]
+CPU = f"{TORCH}+cpu"
 OPTIONAL = {"vllm", "ray"}
 """Modules that are imported only where a user installed them."""
 
@@ -144,6 +147,109 @@ def test_setup_reads_the_package_lists_before_it_installs(checkout, bare_path):
     assert "run `make setup` again" in result.stderr and result.returncode == 1
 
 
+# Stands in for the Python of .venv: `pip install` writes down its words, and gives torch where `offered` has the build.
+PIP = """
+here="$PWD/.venv/torch"
+case "$*" in
+    *'version("torch")'*) [ -f "$here" ] && cat "$here" ;;
+    *uninstall*) echo "$*" >>calls; rm "$here" ;;
+    *--no-deps*torch==*)
+        echo "$*" >>calls
+        build="${{@: -1}}"; [ -f "$here" ] && [ "$(cat "$here")" = "${{build#torch==}}" ] && exit 0
+        case " {offered} " in *" ${{build#torch==}} "*) ;; *) echo "ERROR: no such build" >&2; exit 1 ;; esac
+        echo "${{build#torch==}}" >"$here" ;;
+    *requirements.lock*) echo "$*" >>calls; [ -f "$here" ] || echo {plain} >"$here" ;;
+esac
+exit 0
+"""
+
+
+@pytest.fixture
+def set_up(checkout, bare_path):
+    """set_up(offered=…, plain=…, here=…, **environment): the result of a set-up where the index offers these builds of
+    torch by name and `plain` as the plain version, and `here` is installed before. calls() are pip's own."""
+    (bare_path / "python3").unlink()
+    for tool in ("cp", "mkdir"):
+        (bare_path / tool).symlink_to(shutil.which(tool))
+
+    def set_up(offered="", plain=TORCH, here=None, **environment):
+        real = f'case "$*" in *"-m venv"*) mkdir -p .venv/bin; cp inner .venv/bin/python;; *) exec {sys.executable} "$@";; esac'
+        program(bare_path / "python3", real)
+        program(checkout / "inner", PIP.format(offered=offered, plain=plain))
+        (checkout / ".venv/bin").mkdir(parents=True, exist_ok=True)
+        program(checkout / ".venv/bin/dvc", "true")
+        (checkout / ".venv/torch").unlink(missing_ok=True)
+        if here:
+            (checkout / ".venv/torch").write_text(f"{here}\n")
+        (checkout / "calls").unlink(missing_ok=True)
+        return sh(".make/setup.sh", cwd=checkout, PATH=str(bare_path), SKIP_SYSTEM="1", **environment)
+
+    return set_up
+
+
+def calls(checkout) -> list[str]:
+    """The last words of each call of pip that installs torch or removes it, or the lock."""
+    lines = (checkout / "calls").read_text().splitlines()
+    return [re.sub(r"^.*?(install|uninstall) (--progress-bar off )?", "", line) for line in lines]
+
+
+LOCK = "-r requirements.lock"
+
+
+def test_without_a_gpu_set_up_takes_the_small_build_of_torch_where_the_index_has_it(checkout, set_up):
+    result = set_up(offered=CPU, GPU="0")
+    assert result.returncode == 0, result.stderr
+    assert calls(checkout) == [f"--no-deps torch=={CPU}", LOCK]
+    assert "small CPU build (0.2 GB)" in result.stdout and f"setup: torch {CPU}\n" in result.stdout
+    assert "CUDA" not in result.stdout
+    again = set_up(here=CPU, GPU="0")
+    assert calls(checkout) == [LOCK] and f"torch {CPU} is here already" in again.stdout
+
+
+def test_an_index_without_the_small_build_is_said_before_the_large_one_is_fetched(checkout, set_up):
+    result = set_up(GPU="0")
+    assert result.returncode == 0, result.stderr
+    assert calls(checkout) == [f"--no-deps torch=={CPU}", LOCK]
+    said = result.stdout.index("gigabytes"), result.stdout.index("packages of requirements.lock")
+    assert said == tuple(sorted(said)) and "make setup TORCH_INDEX=URL" in result.stdout
+
+
+@pytest.mark.parametrize("gpu", ["0", "1"])
+def test_the_index_that_the_user_names_is_asked_for_torch_alone(checkout, set_up, gpu):
+    result = set_up(offered=TORCH, GPU=gpu, TORCH_INDEX="file:///builds")
+    assert result.returncode == 0, result.stderr
+    assert calls(checkout) == [f"--no-deps --index-url file:///builds torch=={TORCH}", LOCK]
+
+
+def test_a_named_index_that_has_no_torch_stops_the_set_up(set_up):
+    result = set_up(GPU="0", TORCH_INDEX="file:///builds")
+    assert result.returncode == 1 and "ERROR: no such build" in result.stderr
+
+
+def test_with_a_gpu_the_small_build_makes_room_for_the_one_that_the_index_has(checkout, set_up):
+    result = set_up(GPU="1", here=CPU)
+    assert calls(checkout) == ["--yes torch", LOCK]
+    assert f"setup: torch {TORCH}\n" in result.stdout and "not used" not in result.stdout
+    only = set_up(GPU="1", here=CPU, plain=CPU)
+    assert "so the GPU is not used" in only.stdout and "make setup GPU=1 TORCH_INDEX=URL" in only.stdout
+
+
+def test_a_gpu_is_what_the_driver_reports(checkout, set_up, bare_path):
+    program(bare_path / "nvidia-smi", "exit 0")
+    set_up()
+    assert calls(checkout) == [LOCK]
+    if not Path("/dev/nvidiactl").exists():
+        program(bare_path / "nvidia-smi", "exit 9")  # installed, and no driver loaded
+        set_up()
+        assert calls(checkout) == [f"--no-deps torch=={CPU}", LOCK]
+
+
+def test_a_gpu_that_is_neither_there_nor_not_is_refused_before_anything_is_installed(checkout, set_up):
+    result = set_up(GPU="yes")
+    assert result.returncode == 1 and "GPU=yes: give 0 or 1" in result.stderr
+    assert not (checkout / "calls").exists()
+
+
 def ready(checkout, place):
     (checkout / ".venv").mkdir()
     (checkout / ".venv/.ready").write_text(f"{place}\n")
@@ -163,6 +269,18 @@ def test_setup_is_repeated_when_the_lock_changed(checkout):
     later = (checkout / ".venv/.ready").stat().st_mtime + 10
     os.utime(checkout / "requirements.lock", (later, later))
     assert sh("make", "--question", "setup", cwd=checkout).returncode == 1
+
+
+@pytest.mark.parametrize("setting", ["GPU=0", "GPU=1", "TORCH_INDEX=file:///builds"])
+def test_setup_is_repeated_when_another_torch_is_asked_for(checkout, setting):
+    assert ready(checkout, checkout)
+    assert sh("make", "--question", "setup", setting, cwd=checkout).returncode == 1
+
+
+def test_help_names_the_settings_of_setup_as_the_lock_promises(checkout):
+    said = sh("make", cwd=checkout).stdout
+    assert {"GPU=0", "GPU=1", "TORCH_INDEX=URL"} <= set(re.findall(r"[A-Z_]+=\w+", said))
+    assert "`make help`" in (checkout / "requirements.lock").read_text()
 
 
 def test_help_names_every_target(checkout):
@@ -303,6 +421,14 @@ def test_the_doctor_does_not_ask_for_what_the_settings_do_not_use(bare_path, mon
     found = [*doctor.verifiers(params), *doctor.sandbox(params)]
     assert "gcc" in [check.what for check in found if not check.ok]
     assert [check.what for check in found if check.needed and not check.ok] == []
+
+
+def test_the_doctor_says_when_torch_does_not_use_the_gpu():
+    gpu = [Gpu("NVIDIA A10", 22.5)]
+    unused = doctor.gpu_check(gpu, "2.13.0+cpu")
+    assert not unused.ok and "does not use it" in unused.found and unused.cure.startswith("make setup GPU=1")
+    assert doctor.gpu_check(gpu, "2.13.0").ok and doctor.gpu_check(gpu, "2.13.0+cu128").ok
+    assert doctor.gpu_check([], "2.13.0+cpu").cure == "only the GPU presets need one"
 
 
 def test_every_gpu_preset_says_how_much_memory_it_takes():

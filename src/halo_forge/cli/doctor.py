@@ -80,8 +80,15 @@ def machine() -> Iterator[Check]:
     yield Check("machine", "memory", memory_gb >= MEMORY_GB, f"{memory_gb:.1f} GB", f"{MEMORY_GB:.0f} GB are advised")
     free_gb = shutil.disk_usage(".").free / 1e9
     yield Check("machine", "disk", free_gb >= DISK_GB, f"{free_gb:.0f} GB free", f"free {DISK_GB:.0f} GB", needed=True)
-    found = gpus()
-    yield Check("machine", "GPU", bool(found), _gpu_names(found), "only the GPU presets need one")
+    yield gpu_check(gpus(), versions(["torch"]).get("torch", ""))
+
+
+def gpu_check(found: list[Gpu], torch: str) -> Check:
+    """Whether a GPU is here, and torch of a build that uses it."""
+    if found and torch.endswith("+cpu"):
+        words = f"{_gpu_names(found)}; torch {torch} does not use it"
+        return Check("machine", "GPU", False, words, "make setup GPU=1 (make help says more)")
+    return Check("machine", "GPU", bool(found), _gpu_names(found), "only the GPU presets need one")
 
 
 def tools() -> Iterator[Check]:
