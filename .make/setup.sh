@@ -106,8 +106,8 @@ install_torch() {
     elif [ $gpu = 0 ] &&
         ! attempt "no GPU: asking the package index for torch's small CPU build (0.2 GB)" \
             "${pip[@]}" install --progress-bar off --no-deps "torch==$version+cpu"; then
-        say "it gave none, so pip takes the build it has: on Linux often the one for CUDA, gigabytes of no use here."
-        say "To avoid them stop this and run: make setup TORCH_INDEX=URL, with the URL for CPU on PyTorch's installation page"
+        say "it gave none, so pip takes the build it has: on Linux often the one for CUDA, gigabytes of no use here. To"
+        say "avoid them stop this and run: make setup TORCH_INDEX=URL, with the URL that PyTorch's own page gives for CPU"
     fi
 }
 

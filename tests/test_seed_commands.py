@@ -53,10 +53,10 @@ import sys
 
 sys.path[:0] = {path!r}
 from remote_host import Standin
-from halo_forge.verify import msvc
+from halo_forge.verify.windows import msvc
 
 msvc.WindowsPlatform = lambda version: Standin()  # in the place of Windows, behind a real OpenSSH server
-from halo_forge.cli import main
+from halo_forge.cli.main import main
 
 main()
 """
@@ -152,9 +152,10 @@ def hub(tmp_path_factory):
 
 @pytest.fixture
 def windows(tmp_path_factory):
-    """What params.yaml says of the Windows host, or None without an ssh server."""
+    """The Windows host, or None without an ssh server."""
     if SSHD is None:
-        pytest.skip("needs sshd: apt install openssh-server")
+        yield None
+        return
     server = Server(tmp_path_factory.mktemp("sshd"))
     yield server
     server.kill()
@@ -165,13 +166,14 @@ def here(tmp_path, windows) -> Path:
     """A folder with the settings of the project, the configs of the guide and the files that the guides take as given."""
     yaml = YAML()
     params = yaml.load((REPOSITORY / "params.yaml").read_text())
-    params["verify"]["msvc"] = {
-        "host": "somewhere",
-        "user": "nobody",
-        "port": windows.port,
-        "host_key": windows.fingerprint,
-        "folder": str(windows.work),
-    }
+    if windows:
+        params["verify"]["msvc"] = {
+            "host": "somewhere",
+            "user": "nobody",
+            "port": windows.port,
+            "host_key": windows.fingerprint,
+            "folder": str(windows.work),
+        }
     with (tmp_path / "params.yaml").open("w") as file:
         yaml.dump(params, file)
     shutil.copy(REPOSITORY / "presets.yaml", tmp_path)
@@ -193,13 +195,15 @@ def here(tmp_path, windows) -> Path:
 
 @pytest.mark.parametrize("name", scripts())
 def test_the_commands_of_the_guides_work_as_written(name, here, hub, windows) -> None:
+    if windows is None and "msvc" in scripts()[name]:
+        pytest.skip("needs sshd: apt install openssh-server")
     with llm_server.serving(write_exercise) as llm:
         environment = os.environ | {
             "PATH": os.pathsep.join([str(here / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]),
             "HF_ENDPOINT": hub,
             "HF_HOME": str(here / "hf"),
-            "ME": windows.user,
-            "KEY": str(windows.key),
+            "ME": windows.user if windows else "",
+            "KEY": str(windows.key) if windows else "",
             "LLM": f"{llm.url}/v1",
         }
         environment.pop("HALO_FORGE_CACHE", None)  # the embedded model is converted once, in the user's cache
