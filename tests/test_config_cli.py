@@ -15,6 +15,7 @@ from halo_forge.data.prompts import named_language
 from halo_forge.data.rows import Row, conversation
 from halo_forge.errors import InputError
 from halo_forge.model.checkpoint import Checkpoint
+from halo_forge.model.reference import EMBEDDED, choice_of
 from halo_forge.runs.finetune import split_rows
 from halo_forge.settings.checking import read_yaml
 from halo_forge.settings.verify import Verify
@@ -124,6 +125,12 @@ def test_a_wrong_section_verify_is_told_alike_by_every_command(command, tmp_path
     result = CliRunner().invoke(app, command)
     assert isinstance(result.exception, InputError), result.output
     assert str(result.exception) == "params.yaml: verify.memory: unknown key (did you mean 'memory_mb'?)"
+
+
+def test_the_embedded_model_is_found_beside_a_params_file_without_presets(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("verify: {memory_mb: 300}\n")
+    assert choice_of(EMBEDDED.id) == EMBEDDED
 
 
 def test_a_section_has_its_preset_below_it_where_there_is_one(tmp_path, monkeypatch) -> None:

@@ -109,10 +109,10 @@ def _lock_of(adapter: Path) -> tuple[dict, Path]:
 
 
 def _wheel(name: str) -> BaseModelChoice:
-    known = [EMBEDDED] + ([load_params().base_model] if Path("params.yaml").exists() else [])
-    for choice in known:
-        if choice.id == name:
-            return choice
+    if name == EMBEDDED.id:
+        return EMBEDDED
+    if Path("params.yaml").exists() and (choice := load_params().base_model).id == name:
+        return choice
     raise InputError(
         f"{name}: the digest of its GGUF is not known here; name it as base_model in presets.yaml with its sha256, or "
         f"take {EMBEDDED.id}"
