@@ -72,6 +72,8 @@ def test_the_words_fit_the_languages_and_the_verifier(languages, verifier, words
 def test_without_tests_a_higher_threshold_is_no_cure(tasks) -> None:
     line = what_is_kept(0.5, untested(tasks("python", "python")), "auto", Verify())
     assert line.endswith("keeps every program that parses: no prompt has tests, which could tell more")
+    nothing = what_is_kept(0.0, untested(tasks("cpp")), "auto", Verify())
+    assert nothing.endswith("even one without a program; --reward-threshold 1.0 keeps only what compiles")
     mixed = what_is_kept(1.0, [*tasks("cpp"), *untested(tasks("cpp"))], "auto", Verify())
     assert mixed.endswith("only programs that pass every test (of prompts without tests: what compiles)")
 

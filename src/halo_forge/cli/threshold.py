@@ -15,11 +15,12 @@ def what_is_kept(threshold: float, tasks: Sequence[Task], verifier: str, setting
     """
     said = f"reward_threshold {threshold:g} keeps"
     compiled = _compiled(tasks)
+    tested = [task for task in tasks if task.tests.kind != "compile"]
     if threshold <= settings.rewards.compile_error:
-        return f"{said} every answer, even one without a program; {_CURE}"
+        cure = _CURE if tested else f"--reward-threshold 1.0 keeps only what {compiled}"
+        return f"{said} every answer, even one without a program; {cure}"
     if verifier == "custom":
         return f"{said} {_accepted(threshold, settings)}"
-    tested = [task for task in tasks if task.tests.kind != "compile"]
     if not tested:
         return f"{said} every program that {compiled}: no prompt has tests, which could tell more"
     rest = "" if len(tested) == len(tasks) else f" (of prompts without tests: what {compiled})"
