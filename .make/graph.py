@@ -34,6 +34,7 @@ NOT_DECIDING = {
     "stage.py": "how a stage begins and ends",
     "state.py": "where unfinished work is kept",
     "verify/custom.py": "no verifier that `auto` chooses",
+    "verify/identity.py": "what the names of kept verdicts and of unfinished work are made of",
     "verify/remote": "no verifier that `auto` chooses",
     "verify/windows": "no verifier that `auto` chooses",
     "verify/verdict_cache.py": "keeps verdicts under a key that holds all that decides them",
