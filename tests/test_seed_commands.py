@@ -14,7 +14,8 @@ import hub_server
 import llm_server
 import pytest
 from conftest import REPOSITORY
-from remote_host import SSHD, Server
+from needs import skip_without
+from remote_host import Server
 from ruamel.yaml import YAML
 
 from halo_forge.model.reference import EMBEDDED
@@ -22,7 +23,7 @@ from halo_forge.model.reference import EMBEDDED
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap"),
+    pytest.mark.needs("python"),
 ]
 DATA = Path(__file__).parent / "data"
 
@@ -153,8 +154,7 @@ def hub(tmp_path_factory):
 @pytest.fixture
 def windows(tmp_path_factory):
     """What params.yaml says of the Windows host, or None without an ssh server."""
-    if SSHD is None:
-        pytest.skip("needs sshd: apt install openssh-server")
+    skip_without("sshd")
     server = Server(tmp_path_factory.mktemp("sshd"))
     yield server
     server.kill()
