@@ -36,6 +36,7 @@ NOT_DECIDING = {
     "state.py": "where unfinished work is kept",
     "toolchains.py": "what is said about what judged",
     "verify/custom.py": "no verifier that `auto` chooses",
+    "verify/identity.py": "what the names of kept verdicts and of unfinished work are made of",
     "verify/remote": "no verifier that `auto` chooses",
     "verify/windows": "no verifier that `auto` chooses",
     "verify/verdict_cache.py": "keeps verdicts under a key that holds all that decides them",

@@ -22,6 +22,18 @@ TEMPLATE = (
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*names): skipped where one of these does not work here (needs.py)")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in item.iter_markers("needs"):
+        from needs import skip_without  # most tests need nothing of the kind
+
+        skip_without(*mark.args)
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hugging Face folder: 2 layers, hidden 64, byte-level tokenizer, pad token = end of turn as in the real model."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,12 +12,12 @@ from pathlib import Path
 
 import asyncssh
 import psutil
+from needs import SSHD
 from verify_tasks import stdio_tests, task_of
 
 from halo_forge.records import CompileTests
 from halo_forge.settings.verify import Verify
 
-SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 DRIVER = Path(__file__).with_name("remote_driver.py")
 
 SETTINGS = Verify(run_timeout_s=1.0, compile_timeout_s=60.0, memory_mb=256, max_output_kb=64)
@@ -57,8 +55,6 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(exist_ok=True)  # where sshd parks its unprivileged half
         command = [SSHD, "-D", "-f", str(self.folder / "config"), "-E", str(self.log)]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         for _ in range(600):

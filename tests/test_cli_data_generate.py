@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -149,7 +148,7 @@ def answers_kept(folder):
         return 0
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+@pytest.mark.needs("python")
 @pytest.mark.parametrize(
     ("number", "code"),
     [
@@ -188,7 +187,7 @@ def test_ended_half_way_and_run_again_no_request_is_paid_twice(folder, number, c
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+@pytest.mark.needs("python")
 def test_without_a_cache_a_killed_run_goes_on_too(folder):
     half = threading.Event()
 

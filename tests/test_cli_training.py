@@ -21,7 +21,7 @@ from halo_forge.cli import sft as cli_sft
 from halo_forge.errors import InputError
 from halo_forge.model.dtype import computes_bfloat16
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+pytestmark = pytest.mark.needs("python")
 SYSTEM = "You are an expert programmer."
 ANSWER = '```cpp\n#include <cstdio>\nint main() {{ std::puts("{0}"); }}\n```'
 SEED_KEYS = "cycle elapsed_minutes total_samples above_threshold kept avg_reward avg_kept_reward success_rate"

@@ -12,7 +12,7 @@ import sys
 import pytest
 import yaml
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+pytestmark = pytest.mark.needs("python")
 TASK = {
     "task_id": "double",
     "language": "python",

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from pathlib import Path
 
 import pytest
 from llm_server import Say, exercise, good, number_of, serving
+from needs import skip_without
 from ruamel.yaml import YAML
 
 from halo_forge.data.llm.topics import load_topic, topic_files
 from halo_forge.data.llm_generate import TopicSpec, TrainingDataGenerator, get_backend
 from halo_forge.data.rows import read_file
 from halo_forge.errors import HaloForgeError, InfrastructureError
+from halo_forge.verify.registry import BY_LANGUAGE
 
 ANSWERS = YAML(typ="safe").load(Path(__file__).with_name("llm_answers.yaml").read_text())
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+pytestmark = pytest.mark.needs("python")
 
 
 def spec(**fields) -> TopicSpec:
@@ -241,9 +242,7 @@ def test_it_runs_inside_an_event_loop_as_in_a_notebook(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("topic", sorted(topic_files()))
 def test_a_good_answer_to_every_topic_is_kept(tmp_path, topic):
-    compiler = {"rust": "rustc", "go": "go", "cpp": "g++", "c": "gcc", "python": "python3"}[load_topic(topic).language]
-    if shutil.which(compiler) is None:
-        pytest.skip(f"needs {compiler}")
+    skip_without(BY_LANGUAGE[load_topic(topic).language])
     with serving(lambda order, body: Say(content=json.dumps(ANSWERS[topic]))) as server:
         report = generate(server, tmp_path / "o.jsonl", load_topic(topic), count=1)
     assert report.kept == 1

@@ -4,7 +4,6 @@ shown is that the wire works and that everything bad is rejected with a counted 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from halo_forge.settings.params import load_params
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap"),
+    pytest.mark.needs("python"),
 ]
 TOPIC = TopicSpec(name="small", description="Sums", categories=["adding"], complexity_levels=["easy"])
 

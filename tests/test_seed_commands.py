@@ -14,7 +14,8 @@ import hub_server
 import llm_server
 import pytest
 from conftest import REPOSITORY
-from remote_host import SSHD, Server
+from needs import trouble
+from remote_host import Server
 from ruamel.yaml import YAML
 
 from halo_forge.model.reference import EMBEDDED
@@ -22,7 +23,7 @@ from halo_forge.model.reference import EMBEDDED
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(3600),
-    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap"),
+    pytest.mark.needs("python"),
 ]
 DATA = Path(__file__).parent / "data"
 
@@ -153,7 +154,7 @@ def hub(tmp_path_factory):
 @pytest.fixture
 def windows(tmp_path_factory):
     """The Windows host, or None without an ssh server."""
-    if SSHD is None:
+    if trouble("sshd"):
         yield None
         return
     server = Server(tmp_path_factory.mktemp("sshd"))

@@ -44,7 +44,7 @@ def test_in_the_repository_it_is_off():
     assert not load_params(REPOSITORY / "params.yaml").generate_data.enabled
 
 
-@pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+@pytest.mark.needs("python")
 def test_switched_on_it_writes_tasks_that_prepare_takes(tmp_path):
     (tmp_path / "data/own").mkdir(parents=True)
     (tmp_path / "data/own/mine.yaml").write_text("description: Programs\ncategories: [a]\ncomplexity_levels: [easy]\n")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from verify_tasks import task_of
 
@@ -13,7 +11,7 @@ from halo_forge.settings.verify import Verify
 from halo_forge.verify.python import asserts
 from halo_forge.verify.python.verifier import PythonVerifier
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+pytestmark = pytest.mark.needs("python")
 SETTINGS = Verify(run_timeout_s=1.0, memory_mb=256, max_processes=8)
 PROMPT = (
     'import math\n\n\ndef helper(x):\n    return x + 1\n\n\ndef area(r: float) -> float:\n    """Area of a circle."""\n'

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
+import json
+import sqlite3
+import tempfile
+from pathlib import Path
 
 import pytest
 from verify_tasks import stdio_tests, task_of
 
+from halo_forge.cache import cache_folder
 from halo_forge.records import Sample
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.core.protocol import Judgement
 from halo_forge.verify.judge import Tally, judge_samples
-from halo_forge.verify.verdict_cache import VerdictCache
+from halo_forge.verify.verdict_cache import KEPT, VerdictCache, open_cache
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+pytestmark = pytest.mark.needs("python")
 SETTINGS = Verify(run_timeout_s=0.5, workers=2)
 
 
@@ -32,7 +37,7 @@ def judge(tmp_path, programs, settings=SETTINGS, the_task=None):
             sample_id=f"s{number}",
             task_id="t",
             prompt="",
-            completion=f"```python\n{program}\n```",
+            completion="no" if program is None else f"```python\n{program}\n```",
             model="m",
             index=number,
             seed=0,
@@ -42,9 +47,9 @@ def judge(tmp_path, programs, settings=SETTINGS, the_task=None):
         for number, program in enumerate(programs)
     ]
     tally = Tally()
-    (tmp_path / "wip").unlink(missing_ok=True)
-    verdicts = judge_samples({"t": the_task or task()}, samples, settings, wip=tmp_path / "wip", tally=tally)
-    return [verdict.model_dump(exclude={"duration_s"}) for verdict in verdicts], tally
+    with tempfile.TemporaryDirectory(dir=tmp_path) as wip:  # nothing is resumed
+        verdicts = judge_samples({"t": the_task or task()}, samples, settings, wip=Path(wip) / "wip", tally=tally)
+    return [verdict.model_dump() for verdict in verdicts], tally
 
 
 PROGRAMS = ["print(2 * int(input()))", "print(7)", "raise ValueError('no')", "print(2 * int(input()))"]
@@ -74,6 +79,42 @@ def test_what_can_change_a_verdict_has_it_judged_again(tmp_path, change):
     assert (tally.judged, tally.cached) == (1, 0)
 
 
+MIXED = [
+    *PROGRAMS,
+    "print(8)  # another right one",
+    "def f(:",
+    "import os\nos._exit(3)",
+    "while True: print('x' * 1000)",
+    None,
+]
+
+
+def test_verdicts_from_the_cache_are_those_that_were_given_byte_for_byte(tmp_path):
+    first, tally = judge(tmp_path, MIXED)
+    assert tally.cached == 0 and all(verdict["duration_s"] > 0 for verdict in first[:3])
+    assert {verdict["status"] for verdict in first} == {*KEPT, "no_code"}
+    second, tally = judge(tmp_path, MIXED)
+    assert json.dumps(second) == json.dumps(first)
+    assert (tally.judged, tally.cached) == (1, 7)  # what holds no program is looked at again
+
+
+def test_duplicates_carry_no_seconds_whether_judged_or_taken_from_the_cache(tmp_path):
+    for _ in range(2):
+        verdicts, _ = judge(tmp_path, [PROGRAMS[0]] * 3)
+        assert [verdict["duration_s"] > 0 for verdict in verdicts] == [True, False, False]
+
+
+def test_a_cache_of_an_earlier_version_which_knows_no_seconds_is_not_read(tmp_path):
+    with contextlib.closing(sqlite3.connect(cache_folder("verdicts") / "verdicts.sqlite")) as old, old:
+        old.execute("CREATE TABLE verdicts (key BLOB PRIMARY KEY, judgement TEXT NOT NULL)")
+        row = {"status": "pass", "reward": 1.0, "tests_passed": 1, "tests_total": 1, "detail": "", "code": "x"}
+        old.execute("INSERT INTO verdicts VALUES (?, ?)", (b"k", json.dumps(row)))
+    with open_cache(True) as cache:
+        assert cache.get(b"k") is None
+    judge(tmp_path, PROGRAMS)
+    assert judge(tmp_path, PROGRAMS)[1].cached == 3
+
+
 def test_a_timeout_is_judged_again(tmp_path):
     verdicts, _ = judge(tmp_path, ["while True: pass"])
     assert verdicts[0]["status"] == "timeout"
@@ -83,10 +124,10 @@ def test_a_timeout_is_judged_again(tmp_path):
 
 def test_an_infrastructure_error_is_never_kept(tmp_path):
     cache = VerdictCache(tmp_path / "verdicts.sqlite")
-    cache.put([(b"k", Judgement("infra_error", None, 0, 0, "no disk", ""))])
+    cache.put(b"k", Judgement("infra_error", None, 0, 0, "no disk", ""), 0.1)
     assert cache.get(b"k") is None
-    cache.put([(b"k", Judgement("pass", 1.0, 1, 1, "", "x"))])
-    assert cache.get(b"k") == Judgement("pass", 1.0, 1, 1, "", "x")
+    cache.put(b"k", Judgement("pass", 1.0, 1, 1, "", "x"), 0.1)
+    assert cache.get(b"k") == (Judgement("pass", 1.0, 1, 1, "", "x"), 0.1)
 
 
 def test_what_timed_out_in_the_crowd_is_judged_once_more_alone(tmp_path, monkeypatch):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 
@@ -15,7 +14,7 @@ from halo_forge.verify.python.verifier import PythonVerifier
 from halo_forge.verify.sandbox import cgroup
 
 pytestmark = [
-    pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap"),
+    pytest.mark.needs("python"),
     pytest.mark.skipif(cgroup.pool() is None, reason="needs control groups that this user may write"),
 ]
 TASK = task_of(stdio_tests(("4\n", "8\n")))

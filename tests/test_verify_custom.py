@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 
 import pytest
@@ -11,10 +11,10 @@ from verify_tasks import task_of
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import CompileTests, Sample
 from halo_forge.settings.verify import Custom, Verify
-from halo_forge.verify.judge import judge_samples
+from halo_forge.verify.judge import Tally, judge_samples
 from halo_forge.verify.registry import get_verifier
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+pytestmark = pytest.mark.needs("python")
 TASK = task_of(CompileTests())
 
 
@@ -145,16 +145,104 @@ def test_a_class_by_import_path_is_used_with_its_options(own_verifier):
 
 
 def test_late_answers_get_the_patience_of_their_task_from_a_verifier_that_is_closed_again(tmp_path, own_verifier):
-    """Its reference takes 0.05 s and so grants 0.5 s, is asked once, and the verifier is found under `custom`."""
+    """Its reference takes 0.05 s and so asks for 0.5 s, is judged once, and the verifier is found under `custom`."""
     settings = Verify(custom=Custom(implementation="own_verifier:Sleeper"), run_timeout_s=0.2, cache=False)
     task = TASK.model_copy(update={"solution": "solution"})
     samples = [Sample.of_reference(task, completion, completion) for completion in ("late 1", "late 2")]
     verdicts = judge_samples({task.task_id: task}, samples, settings, verifier="custom", wip=tmp_path / "wip")
     assert [verdict.status for verdict in verdicts] == ["pass", "pass"]
-    first, *patient = sys.modules["own_verifier"].Sleeper.made
+    first, patient = sys.modules["own_verifier"].Sleeper.made
     assert sum("solution" in completion for completion in first.judged) == 1
-    assert [one.judged for one in patient] == [["late 1"], ["late 2"]]
-    assert first.closed and all(one.closed and one.limit >= 0.4 for one in patient)
+    assert sorted(patient.judged) == ["late 1", "late 2"] and patient.limit >= 0.4
+    assert first.closed and patient.closed
+
+
+CHECK = "import sys\nsys.exit(0 if 'good' in open(sys.argv[1]).read() else 1)\n"
+PICKY = CHECK.replace("good", "fine")
+
+
+def judged_with(settings, tmp_path, number):
+    """(status, whether it came from the cache) of one answer."""
+    tally = Tally()
+    sample = Sample.of_reference(TASK, "```python\ngood = 1\n```", "s")
+    verify = Verify(custom=Custom(**settings))
+    (verdict,) = judge_samples(
+        {TASK.task_id: TASK}, [sample], verify, verifier="custom", wip=tmp_path / f"wip-{number}", tally=tally
+    )
+    return verdict.status, bool(tally.cached)
+
+
+@pytest.mark.parametrize(
+    ("command", "binds", "edited"),
+    [
+        (["python3", "check.py", "{file}"], ["check.py"], "check.py"),
+        (["python3", "tools/check.py", "{file}"], ["tools"], "tools/check.py"),
+        (["python3", "{here}/tools/check.py", "{file}"], ["{here}/tools"], "tools/check.py"),
+        (["python3", "main.py", "{file}"], ["."], "check.py"),
+        (["./check.sh", "{file}"], ["check.sh"], "check.sh"),
+        (
+            ["python3", "-c", "import runpy; runpy.run_path('{here}/linked/check.py')", "{file}"],
+            ["."],
+            "tools/check.py",
+        ),
+    ],
+    ids=["a file", "a file in a bound folder", "full paths", "a module beside", "the program", "through a link"],
+)
+def test_an_edited_check_judges_again_and_an_untouched_one_does_not(tmp_path, monkeypatch, command, binds, edited):
+    """The edit leaves length and time of the file as they were: its contents count."""
+    here = tmp_path / "here"
+    (here / "tools").mkdir(parents=True)
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HALO_FORGE_CACHE", str(tmp_path / "cache"))
+    for name in ("check.py", "tools/check.py"):
+        (here / name).write_text(CHECK)
+    (here / "main.py").write_text("import check\n")
+    (here / "check.sh").write_text('#!/bin/sh\nexec grep -q good "$1"\n')
+    (here / "check.sh").chmod(0o755)
+    (here / "linked").symlink_to("tools")
+    settings = {
+        "command": [word.replace("{here}", str(here)) for word in command],
+        "binds": [path.replace("{here}", str(here)) for path in binds],
+    }
+    assert judged_with(settings, tmp_path, 1) == ("pass", False)
+    file = here / edited
+    times = file.stat()
+    os.utime(file, (1, 1))
+    assert judged_with(settings, tmp_path, 2) == ("pass", True)
+    file.write_text(file.read_text().replace("good", "fine"))
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert judged_with(settings, tmp_path, 3) == ("wrong_answer", False)
+
+
+def test_a_link_in_a_bound_folder_that_leads_elsewhere_judges_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("HALO_FORGE_CACHE", str(tmp_path / "cache"))
+    for name, text in (("one", CHECK), ("two", PICKY)):
+        (tmp_path / "tools" / name).mkdir(parents=True)
+        (tmp_path / "tools" / name / "check.py").write_text(text)
+    current = tmp_path / "tools/current"
+    current.symlink_to("one")
+    settings = {"command": ["python3", f"{current}/check.py", "{file}"], "binds": [str(tmp_path / "tools")]}
+    assert judged_with(settings, tmp_path, 1) == ("pass", False)
+    current.unlink()
+    current.symlink_to("two")
+    assert judged_with(settings, tmp_path, 2) == ("wrong_answer", False)
+
+
+@pytest.mark.parametrize("sandbox", ["bubblewrap", "none"])
+def test_a_script_that_the_command_would_not_find_is_refused_before_anything_is_judged(tmp_path, monkeypatch, sandbox):
+    """It runs in a folder of its own: every answer would be wrong, for want of the script."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "check.py").write_text(CHECK)
+    verifier = get_verifier("custom", Verify(sandbox=sandbox, custom=Custom(command=["python3", "check.py", "{file}"])))
+    with pytest.raises(InfrastructureError, match="check.py cannot be seen.*verify.custom.binds"):
+        verifier.probe()
+
+
+def test_a_bind_that_is_not_there_is_named(tmp_path):
+    for ask in ("probe", "fingerprint"):
+        verifier = get_verifier("custom", Verify(custom=Custom(command=["true", "{file}"], binds=["no/such/folder"])))
+        with pytest.raises(InfrastructureError, match="verify.custom.binds: no/such/folder is not there"):
+            getattr(verifier, ask)()
 
 
 def test_a_command_that_the_box_cannot_see_is_refused_before_anything_is_judged(tmp_path):
@@ -162,6 +250,6 @@ def test_a_command_that_the_box_cannot_see_is_refused_before_anything_is_judged(
     tool.parent.mkdir()
     tool.write_text("#!/bin/sh\nexit 0\n")
     tool.chmod(0o755)
-    with pytest.raises(InfrastructureError, match="add its folder to verify.custom.binds"):
+    with pytest.raises(InfrastructureError, match="cannot be seen.*its folder, to verify.custom.binds"):
         custom(command=[str(tool), "{file}"])
     assert judge(custom(command=[str(tool), "{file}"], binds=[str(tool.parent)]), "x = 1").status == "pass"

@@ -14,9 +14,7 @@ from halo_forge.settings.verify import Verify
 from halo_forge.verify.cpp import gcc, headers
 from halo_forge.verify.registry import get_verifier
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("bwrap") is None or shutil.which("g++") is None, reason="needs bubblewrap and g++"
-)
+pytestmark = pytest.mark.needs("gcc")
 SETTINGS = Verify(run_timeout_s=0.5, memory_mb=200, max_processes=8, max_output_kb=64)
 IO = "#include <iostream>\n"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from harness_tasks import (
     APART,
@@ -29,9 +27,7 @@ from halo_forge.verify.harness.join import LONGEST, join, read_prefix
 from halo_forge.verify.harness.tokens import scan
 from halo_forge.verify.registry import get_verifier
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("bwrap") is None or shutil.which("g++") is None, reason="needs bubblewrap and g++"
-)
+pytestmark = pytest.mark.needs("gcc")
 IN_PROCESS = "[in-process]"
 
 

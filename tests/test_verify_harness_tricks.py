@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from harness_tasks import APART, BESIDE, HEADS, RIGHT, RIGHT_C, SETTINGS, STACK, C, judge, made_wrong, most_slow, task
 
 from halo_forge.records import HarnessTests
 from halo_forge.verify.registry import get_verifier
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("bwrap") is None or shutil.which("g++") is None, reason="needs bubblewrap and g++"
-)
+pytestmark = pytest.mark.needs("gcc")
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +306,7 @@ def test_a_copy_of_the_process_learns_nothing_even_where_the_tests_start_threads
     assert judgement.status != "pass", judgement.detail
 
 
-@pytest.mark.skipif(shutil.which("clang++") is None, reason="needs clang")
+@pytest.mark.needs("clang")
 @pytest.mark.parametrize("kind", RIGHT)
 def test_clang_judges_the_same(kind):
     clang = get_verifier("clang", SETTINGS)

@@ -22,7 +22,7 @@ from halo_forge.settings.verify import Verify
 from halo_forge.verify.judge import judge_samples
 from halo_forge.verify.registry import get_verifier
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+pytestmark = pytest.mark.needs("python")
 SETTINGS = Verify(run_timeout_s=2.0, workers=2, max_infra_errors=2, cache=False)
 TASK = task_of(stdio_tests(("4\n", "8\n"), ("5\n", "10\n")), task_id="double")
 TASKS = {"double": TASK}
@@ -47,6 +47,11 @@ def mixed(count):
     """Right, wrong, crashing, unparsable and empty answers, none equal."""
     bodies = ["print(2 * int(input())) #{}", "print({})", "raise ValueError({})", "def f{}(:", "print(8) #{}"]
     return [sample(n, bodies[n % 5].format(n)) for n in range(count)] + [sample(count, None)]
+
+
+def written(folder):
+    """The files of unfinished work below `wip`."""
+    return list(folder.glob("wip*"))
 
 
 def content(verdicts):
@@ -138,11 +143,11 @@ judge_samples({{t.task_id: t for t in read_records("tasks", Task)}}, read_record
 """
     source = str(Path(halo_forge.__file__).parents[1])
     process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": source})
-    wip = tmp_path / "wip"
     deadline = time.monotonic() + 180
-    while not wip.exists() or wip.read_bytes().count(b"\n") < 6:
+    while not any(file.read_bytes().count(b"\n") >= 6 for file in written(tmp_path)):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.005)
+    (wip,) = written(tmp_path)
     started = descendants(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -154,7 +159,7 @@ judge_samples({{t.task_id: t for t in read_records("tasks", Task)}}, read_record
         assert time.monotonic() < deadline, "an orphan survives"
         time.sleep(0.01)
     new = []
-    resumed = judge_samples(TASKS, samples, SETTINGS, wip=wip, progress=new.append)
+    resumed = judge_samples(TASKS, samples, SETTINGS, wip=tmp_path / "wip", progress=new.append)
     whole = judge_samples(TASKS, samples, SETTINGS, wip=tmp_path / "other")
     assert content(resumed) == content(whole)
     assert len(new) == len(samples) - judged
@@ -185,7 +190,7 @@ def test_infrastructure_errors_stop_with_the_reason_and_keep_what_was_judged(tmp
 
     with pytest.raises(InfrastructureError, match=r"max_infra_errors: 2.*No space left on device"):
         judge_samples(TASKS, samples, SETTINGS, wip=tmp_path / "wip", progress=fill_the_disk)
-    kept = read_records(tmp_path / "wip", type(judged[0]))
+    kept = read_records(*written(tmp_path), type(judged[0]))
     failed = [v for v in kept if v.status == "infra_error"]
     assert len(failed) == 3 and {v.reward for v in failed} == {None}
     assert any(v.status != "infra_error" for v in kept)
@@ -215,7 +220,7 @@ def test_a_missing_sandbox_stops_before_any_verdict(tmp_path, flaky_bwrap):
     full.touch()
     with pytest.raises(InfrastructureError, match="No space left on device"):
         judge_samples(TASKS, mixed(3), SETTINGS, wip=tmp_path / "wip")
-    assert not (tmp_path / "wip").exists()
+    assert not written(tmp_path)
 
 
 def test_a_sample_of_an_unknown_task_is_an_input_error(tmp_path):
@@ -259,5 +264,6 @@ def test_no_temporary_folder_is_left(tmp_path, monkeypatch):
 
 def test_wip_is_json_lines_of_verdicts(tmp_path):
     judge_samples(TASKS, mixed(3), SETTINGS, wip=tmp_path / "wip")
-    rows = [json.loads(line) for line in (tmp_path / "wip").read_text().splitlines()]
+    (wip,) = written(tmp_path)
+    rows = [json.loads(line) for line in wip.read_text().splitlines()]
     assert {row["sample_id"] for row in rows} == {"s0", "s1", "s2", "s3"}

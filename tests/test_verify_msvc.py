@@ -18,7 +18,6 @@ from remote_host import (
     IO,
     RIGHT,
     SETTINGS,
-    SSHD,
     Server,
     Standin,
     in_background,
@@ -32,7 +31,7 @@ from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.verify.remote import hostkeys, ssh
 from halo_forge.verify.windows.msvc import Msvc, MsvcVerifier
 
-pytestmark = pytest.mark.skipif(SSHD is None, reason="needs sshd: apt install openssh-server")
+pytestmark = pytest.mark.needs("sshd")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import wait_until
-from remote_host import IO, RIGHT, SETTINGS, SSHD, Server, in_background, judge, judge_all, program, task
+from remote_host import IO, RIGHT, SETTINGS, Server, in_background, judge, judge_all, program, task
 
 from halo_forge.errors import InfrastructureError
 from halo_forge.verify.windows.msvc import Msvc, MsvcVerifier
@@ -26,9 +26,7 @@ MINGW = "x86_64-w64-mingw32-g++"
 STANDIN = Path(__file__).with_name("windows_standin")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        not (SSHD and WINE and shutil.which(MINGW)), reason="needs openssh-server, wine64 and g++-mingw-w64-x86-64"
-    ),
+    pytest.mark.needs("sshd", "wine", "mingw"),
 ]
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from verify_tasks import task_of
 
@@ -11,7 +9,7 @@ from halo_forge.records import PytestTests
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.python.verifier import PythonVerifier
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+pytestmark = pytest.mark.needs("python")
 TESTS = """
 import pytest
 from solution import Stack, StackError, add

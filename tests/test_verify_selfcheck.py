@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
 
 import pytest
+from needs import skip_without
 
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import StdioTests
@@ -20,7 +20,6 @@ from halo_forge.verify.registry import get_verifier
 from halo_forge.verify.selfcheck.cases import load_cases
 from halo_forge.verify.selfcheck.check import SKIPPED, failures, limited, run_selfcheck, run_stress, skipped
 
-needs_box = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
 LIMITED = limited(Verify())
 
 
@@ -269,7 +268,6 @@ def whole(name, least):
     return pytest.param(name, least, id=name, marks=[pytest.mark.slow, pytest.mark.timeout(1500)])
 
 
-@needs_box
 @pytest.mark.parametrize(
     ("name", "least"),
     [
@@ -280,22 +278,18 @@ def whole(name, least):
 )
 def test_the_verifiers_of_this_project_stand_it(name, least):
     """`least`: judgements of the whole suite; 0 for QUICK."""
+    skip_without(name)
     verifier = get_verifier(name, LIMITED)
-    try:
-        verifier.probe()
-    except InfrastructureError as error:
-        pytest.skip(str(error))
     cases = [case for case in load_cases() if least or case.name in QUICK]
     outcomes = run_selfcheck(verifier, cases)
     assert failures(outcomes) == []
     assert sum(outcome.status != SKIPPED for outcome in outcomes) >= (least or len(QUICK))
 
 
-@needs_box
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["python", "gcc"])
 def test_honest_programs_keep_their_verdicts_beside_bombs(name):
+    skip_without(name)
     verifier = get_verifier(name, LIMITED)
-    verifier.probe()
     outcomes = run_stress(verifier, load_cases(), at_once=4)
     assert outcomes and failures(outcomes) == []

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
+from needs import skip_without, trouble
 from verify_tasks import stdio_tests, task_of
 
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import CompileTests, HarnessTests
 from halo_forge.settings.verify import Verify
+from halo_forge.verify.compiled import toolchain
 from halo_forge.verify.cpp import gcc, headers
 from halo_forge.verify.registry import VERIFIERS, AutoVerifier, get_verifier
+from halo_forge.verify.windows import mingw, wine
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="needs bubblewrap")
+pytestmark = pytest.mark.needs("python")
 SETTINGS = Verify(run_timeout_s=1.0, memory_mb=256, max_processes=16, max_output_kb=64)
 COMPILERS = {"gcc": "g++", "clang": "clang++", "mingw": "x86_64-w64-mingw32-g++", "rust": "rustc", "go": "go"}
 PACKAGES = {"gcc": "g\\+\\+", "clang": "clang", "mingw": "g\\+\\+-mingw-w64-x86-64", "rust": "rustc", "go": "golang-go"}
@@ -32,7 +37,6 @@ TIMES_THREE = {
     "rust": ("2 * n", "3 * n"),
     "go": ("2 * n", "3 * n"),
 }
-WINE = bool(shutil.which("wine"))
 
 
 def task(language, tests=None):
@@ -40,9 +44,7 @@ def task(language, tests=None):
 
 
 def verifier(name):
-    compiler = COMPILERS[name.removesuffix("-compile")]
-    if shutil.which(compiler) is None:
-        pytest.skip(f"needs {compiler}")
+    skip_without(name)
     return get_verifier(name, SETTINGS)
 
 
@@ -52,8 +54,7 @@ def judge(verifier, language, program, tests=None):
 
 RUNS = [("clang", "cpp"), ("clang", "c"), ("rust", "rust"), ("go", "go")]
 RUNS += [
-    pytest.param("mingw", language, marks=[pytest.mark.slow, pytest.mark.skipif(not WINE, reason="needs wine")])
-    for language in ("cpp", "c")
+    pytest.param("mingw", language, marks=[pytest.mark.slow, pytest.mark.needs("wine")]) for language in ("cpp", "c")
 ]
 
 
@@ -68,7 +69,7 @@ def test_right_wrong_and_broken_programs_are_told_apart(name, language):
     assert (broken.status, broken.reward) == ("compile_error", 0.0) and "main." in broken.detail
 
 
-@pytest.mark.parametrize("name", ["clang", "rust", "go", pytest.param("mingw", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["gcc", "clang", "rust", "go", pytest.param("mingw", marks=pytest.mark.slow)])
 def test_a_probe_compiles_and_runs_a_first_program(name, monkeypatch):
     chosen, reports = verifier(name), []
     run = chosen._sandbox.run
@@ -165,7 +166,7 @@ def test_compile_only_links_where_the_tests_would_run_the_program():
 
 def test_without_wine_mingw_refuses_what_it_would_have_to_run(monkeypatch):
     chosen = verifier("mingw")
-    monkeypatch.setattr(gcc.Mingw, "cannot_run", lambda self: "no wine: apt install wine wine64")
+    monkeypatch.setattr(mingw.Mingw, "cannot_run", lambda self: "no wine: apt install wine wine64")
     with pytest.raises(InputError, match="no wine: apt install wine wine64; or choose 'mingw-compile'"):
         chosen.check(task("cpp"))
     with pytest.raises(InfrastructureError, match="no wine"):
@@ -184,6 +185,113 @@ def test_without_a_compiler_the_package_is_named(name, monkeypatch, tmp_path):
         get_verifier(name, SETTINGS).fingerprint()
 
 
+RUSTUP = """error: rustup could not choose a version of rustc to run, because one wasn't specified explicitly
+help: run 'rustup default stable' to download the latest stable release of Rust
+
+Stack backtrace:
+   0: anyhow::error::<impl core::convert::From<E> for anyhow::Error>::from
+   1: main
+"""
+BROKEN = {
+    "gcc": ("g++: fatal error: cannot execute 'cc1plus'\ncompilation terminated.\n", "install g[+][+] again"),
+    "clang": ("clang: error while loading shared libraries: libLLVM.so\nand more\n", "install clang[+][+] again"),
+    "mingw": (
+        "x86_64-w64-mingw32-g++: error: spawn: no such file\nand more\n",
+        "install x86_64-w64-mingw32-g[+][+] again",
+    ),
+    "rust": (RUSTUP, "rustup default stable, or apt install rustc"),
+    "go": ("go: cannot find GOROOT directory: /usr/lib/go\nand more\n", "apt install golang-go"),
+}
+
+
+@pytest.fixture
+def broken(monkeypatch, tmp_path):
+    """broken(name): its compilers are on the path, say what BROKEN has, and fail."""
+
+    def break_it(name):
+        tools = tmp_path / "broken" / "bin"
+        tools.mkdir(parents=True)
+        c = {"gcc": "gcc", "clang": "clang", "mingw": "x86_64-w64-mingw32-gcc"}
+        for compiler in {COMPILERS[name], c.get(name, COMPILERS[name])}:
+            (tools / compiler).write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{BROKEN[name][0]}END\nexit 1\n")
+            (tools / compiler).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+
+    return break_it
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_compiler_that_is_there_and_broken_is_told_in_one_line_with_the_cure(name, broken):
+    broken(name)
+    said, cure = BROKEN[name]
+    with pytest.raises(InfrastructureError, match=cure) as error:
+        get_verifier(name, SETTINGS).probe()
+    words = str(error.value)
+    assert "\n" not in words and said.split("\n")[0].removeprefix("error: ") in words
+
+
+def test_a_compiler_that_only_fails_to_compile_is_found_out_by_the_probe(monkeypatch, tmp_path):
+    """Else every C program would be taken for a wrong one."""
+    skip_without("gcc")
+    compiler = tmp_path / "own" / "bin" / "gcc"
+    compiler.parent.mkdir(parents=True)
+    compiler.write_text("#!/bin/sh\necho \"gcc: fatal error: cannot execute 'as'\" >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{compiler.parent}:{os.environ['PATH']}")
+    with pytest.raises(InfrastructureError, match="cannot compile a first program.*cannot execute 'as'.*g[+][+]"):
+        get_verifier("gcc", SETTINGS).probe()
+
+
+def test_tests_of_a_tool_that_is_broken_are_skipped_with_the_reason(broken):
+    broken("rust")
+    with pytest.raises(pytest.skip.Exception, match="rust: .*rustup could not choose.*rustup default stable"):
+        pytest.skip(f"rust: {trouble.__wrapped__('rust')}")
+
+
+def test_a_wine_that_does_not_start_is_none(monkeypatch, tmp_path):
+    (tmp_path / "wine").write_text("#!/bin/sh\necho 'error: unable to find wine executable.' >&2\nexit 1\n")
+    (tmp_path / "wine").chmod(0o755)
+    monkeypatch.setattr(wine, "BOX_PATH", str(tmp_path))
+    assert re.search("unable to find wine executable.; apt install wine wine64$", wine.missing())
+    with pytest.raises(InfrastructureError, match="unable to find wine"):
+        wine.version()
+
+
+@pytest.mark.needs("gcc")
+def test_a_compiler_that_was_wrapped_has_another_fingerprint(monkeypatch, tmp_path):
+    """It says the same of its version, and is not the same."""
+    real, wrapper = shutil.which("g++"), tmp_path / "own" / "bin" / "g++"
+    wrapper.parent.mkdir(parents=True)
+    prints = {get_verifier("gcc", SETTINGS).fingerprint()}
+    for flag in ("-O1", "-O2"):
+        wrapper.write_text(f'#!/bin/sh\nexec {real} {flag} "$@"\n')
+        wrapper.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+        for kept in (headers.version, toolchain.content):
+            kept.cache_clear()
+        prints.add(get_verifier("gcc", SETTINGS).fingerprint())
+    assert len(prints) == 3
+
+
+@pytest.mark.needs("gcc")
+def test_a_precompiled_header_is_made_again_when_a_header_that_it_holds_has_changed(monkeypatch, tmp_path):
+    monkeypatch.setenv("HALO_FORGE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(headers, "HEADERS", ("own.h",))
+    header = tmp_path / "include" / "own.h"
+    header.parent.mkdir()
+    flags, code = ["-isystem", str(header.parent)], "#include <own.h>\nint main() { return VALUE; }\n"
+
+    def built(value):
+        header.write_text(f"#define VALUE {value}\n")
+        headers._precompiled.cache_clear()
+        *_, folder, _include, _name = headers.options(shutil.which("g++"), flags, code)
+        return Path(folder) / "own.h.gch"
+
+    first = built(3).stat()
+    assert built(3).stat().st_ino == first.st_ino
+    assert built(4).stat().st_ino != first.st_ino
+
+
 def test_a_compiler_in_a_home_is_not_shown_to_the_answers(monkeypatch, tmp_path):
     home = tmp_path / "home"
     (home / "bin").mkdir(parents=True)
@@ -198,10 +306,8 @@ def test_a_compiler_in_a_home_is_not_shown_to_the_answers(monkeypatch, tmp_path)
 
 
 def test_a_rust_toolchain_outside_usr_is_shown_to_the_box_and_nothing_beside_it():
-    found = shutil.which("rustc")
-    if found is None:
-        pytest.skip("needs rustc")
-    root = subprocess.run([found, "--print", "sysroot"], capture_output=True, text=True).stdout.strip()
+    skip_without("rust")
+    root = subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True).stdout.strip()
     bound = get_verifier("rust", SETTINGS)._toolchain.binds()
     assert [str(path) for path in bound] == ([] if root.startswith("/usr") else [root])
 
@@ -209,17 +315,16 @@ def test_a_rust_toolchain_outside_usr_is_shown_to_the_box_and_nothing_beside_it(
 def test_a_probe_says_when_a_compiler_does_not_work_in_the_box(monkeypatch):
     chosen = verifier("rust")
     monkeypatch.setitem(chosen._toolchain.trials, "rust", "fn main( {}")
-    with pytest.raises(InfrastructureError, match="cannot compile a first program in the sandbox: error"):
+    with pytest.raises(InfrastructureError, match="cannot compile a first program in the sandbox: this file contains"):
         chosen.probe()
     monkeypatch.setitem(chosen._toolchain.trials, "rust", "fn main() { std::process::exit(7); }")
     with pytest.raises(InfrastructureError, match="cannot run a first program in the sandbox.*exit code 7"):
         chosen.probe()
 
 
+@pytest.mark.needs("clang")
 @pytest.mark.parametrize("top", ["#include <iostream>\n", "#include <vector>\n#include <iostream>\n"])
 def test_clang_uses_the_precompiled_header(top, tmp_path):
-    if shutil.which("clang++") is None:
-        pytest.skip("needs clang")
     (tmp_path / "main.cpp").write_text(top + "int main() { std::cout << 1; }\n")
     options = headers.options(shutil.which("clang++"), gcc.FLAGS["cpp"], top, clang=True)
     assert options[0] == "-include-pch"
@@ -250,9 +355,8 @@ def test_harness_tests_are_for_compilers_of_c_that_run_here(name):
         verifier(name).check(task(language, HarnessTests(code="int main() {}")))
 
 
+@pytest.mark.needs("gcc")
 def test_a_fingerprint_changes_with_what_can_change_a_verdict():
-    if shutil.which("g++") is None:
-        pytest.skip("needs g++")
     prints = [get_verifier("gcc", SETTINGS).fingerprint(), get_verifier("gcc-compile", SETTINGS).fingerprint()]
     prints.append(get_verifier("gcc", SETTINGS.model_copy(update={"memory_mb": 300})).fingerprint())
     prints.append(get_verifier("gcc", SETTINGS.model_copy(update={"run_timeout_s": 3.0})).fingerprint())

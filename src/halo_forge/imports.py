@@ -60,26 +60,33 @@ def code_digest(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def _imported(tree: ast.Module, file: Path) -> Iterator[Path]:
+def imported_names(tree: ast.Module, package: str = "") -> Iterator[str]:
+    """Every name that an import statement may mean as a module: of `from a.b import c` it is `a.b` and `a.b.c`.
+
+    `package` is the module's own, which relative names count from.
+    """
     for node in ast.walk(tree):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            # `from begin import stage`: a module beside the script
-            if "." not in node.module and (file.parent / f"{node.module}.py").is_file():
-                yield file.parent / f"{node.module}.py"
-        for name in names:
-            found = module_file(name)
-            if found:
-                yield found
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            start = ".".join([*above, *filter(None, [node.module])])
+            yield from (start, *(f"{start}.{alias.name}" for alias in node.names))
+
+
+def _imported(tree: ast.Module, file: Path) -> Iterator[Path]:
+    for name in imported_names(tree):
+        if found := module_file(name):
+            yield found
+        elif (file.parent / f"{name}.py").is_file() and not file.is_relative_to(PACKAGE):
+            yield file.parent / f"{name}.py"  # `from begin import stage`: a module beside the script
 
 
 def _named(tree: ast.Module, file: Path) -> Iterator[Path]:
     if not file.is_relative_to(PACKAGE):
         return
     words = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    words = {word for word in words if any(map(str.isalnum, word))}  # "*" names nothing
     for path in beside(file.parent):
         relative = path.relative_to(file.parent)
         if any(fnmatch.fnmatchcase(name, word) for name in (relative.parts[0], relative.name) for word in words):

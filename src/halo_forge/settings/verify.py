@@ -95,7 +95,8 @@ class Custom(Section):
     file: Annotated[str, Field(pattern=r"^[\w.-]+$")] = "answer.txt"
     """What the answer is called where the command runs, such as main.rs."""
     binds: list[str] = []
-    """Files and folders outside /usr that the command needs to read."""
+    """Files and folders outside /usr that the command needs to read, such as a script of one's own, which `command`
+    then names in the same way. Read in full before a run: their contents decide whether earlier verdicts hold."""
     implementation: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
     """`package.module:Class`, made as Class(settings.verify, options); what it must have: verify/core/protocol.py."""
     options: dict[str, Any] = {}

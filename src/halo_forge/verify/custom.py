@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.hashing import digest
 from halo_forge.records import CompileTests, Task
 from halo_forge.settings.verify import Custom, Verify
 from halo_forge.verify.core import grade
@@ -39,13 +42,17 @@ def custom_verifier(settings: Verify) -> Verifier:
 
 
 class CommandVerifier:
-    """Runs a command on the answer's file; the task's tests are not used."""
+    """Runs a command on the answer's file; the task's tests are not used.
+
+    It runs in a folder of its own: words that name one of `binds`, or a file in one, reach it as full paths.
+    """
 
     name = "custom"
 
     def __init__(self, settings: Verify, custom: Custom):
         self._settings, self._custom = settings, custom
-        self._sandbox = Sandbox(settings, binds=[Path(path).expanduser() for path in custom.binds])
+        self._binds = [_full(path) for path in custom.binds]
+        self._sandbox = Sandbox(settings, binds=self._binds)
         self._limits = Limits(
             settings.compile_timeout_s, max(settings.memory_mb, 2048), COMMAND_PROCESSES, settings.max_output_kb
         )
@@ -55,14 +62,23 @@ class CommandVerifier:
         return self._sandbox.isolation
 
     def fingerprint(self) -> str:
-        program = self._program()
-        return repr([self._custom, self._settings.rewards, program, Path(program).stat().st_mtime_ns, self._limits])
+        """The settings, and the contents of the program, of the files that the command names and of all `binds`.
+
+        What it reads of /usr beside, such as a linter's modules, is not in it. Raises InfrastructureError if a file
+        is missing or cannot be read.
+        """
+        named = [_full(word) for word in self._custom.command[1:] if os.path.isfile(_full(word))]
+        contents = [_content(path) for path in (self._program, *named, *self._bound())]
+        return repr([self._custom, self._settings.rewards, self._limits, contents])
 
     def probe(self) -> None:
-        self._program()
-        for path in self._custom.binds:
-            if not Path(path).expanduser().exists():
-                raise InfrastructureError(f"verify.custom.binds: {path} is not there")
+        self._bound()
+        for word in (str(self._program), *self._custom.command[1:]):
+            if os.path.isfile(_full(word)) and not self._can_see(self._given(word)):
+                raise InfrastructureError(
+                    f"verify.custom.command: {word} cannot be seen where the command runs; add it, or its folder, to "
+                    "verify.custom.binds"
+                )
         self._sandbox.probe()
 
     def check(self, task: Task) -> None:
@@ -79,7 +95,7 @@ class CommandVerifier:
         report = self._sandbox.run(
             Job(
                 files={self._custom.file: code.encode("utf-8", "replace")},
-                compile=[self._program(), *words[1:]],
+                compile=[str(self._program), *map(self._given, self._custom.command[1:])],
                 compile_limits=self._limits,
                 run_limits=self._limits,
             )
@@ -92,19 +108,50 @@ class CommandVerifier:
         status = "wrong_answer" if report.compile and report.compile.exit_code > 0 else judgement.status
         return Judgement(status, self._settings.rewards.compile_error, 0, 1, judgement.detail, code)
 
-    @functools.cache  # noqa: B019 - lives as long as the verifier
-    def _program(self) -> str:
+    @functools.cached_property
+    def _program(self) -> Path:
         name = self._custom.command[0]
         found = shutil.which(name, path=BOX_PATH) or shutil.which(name)
         if found is None:
             raise InfrastructureError(f"verify.custom.command: {name} is not installed")
-        binds = [Path(path).expanduser().resolve() for path in self._custom.binds]
-        real = Path(found).resolve()
-        if self._sandbox.boxed and not any(real.is_relative_to(folder) for folder in (*SYSTEM, *binds)):
-            raise InfrastructureError(
-                f"verify.custom.command: {found} cannot be seen in the sandbox; add its folder to verify.custom.binds"
-            )
-        return found
+        return _full(found)
+
+    def _bound(self) -> list[Path]:
+        for path, said in zip(self._binds, self._custom.binds, strict=True):
+            if not path.exists():
+                raise InfrastructureError(f"verify.custom.binds: {said} is not there")
+        return self._binds
+
+    def _given(self, word: str) -> str:
+        """A word of the command as it reaches the program."""
+        path = _full(word)
+        if path in self._binds or (os.path.isfile(path) and _within(path, self._binds)):
+            return str(path)
+        return word.replace("{file}", self._custom.file)
+
+    def _can_see(self, path: str) -> bool:
+        """Whether the command finds this file, and what it is a link to."""
+        if not os.path.isabs(path):
+            return False
+        places = [*SYSTEM, *self._binds, *(bind.resolve() for bind in self._binds)]
+        return not self._sandbox.boxed or all(_within(one, places) for one in (Path(path), Path(path).resolve()))
+
+
+def _full(path: str) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(path)))
+
+
+def _within(path: Path, places: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(place) for place in places)
+
+
+def _content(path: Path) -> list:
+    """Digest of a file, or of all that is in a folder. Links count by their target too, which may be a folder."""
+    try:
+        links = [link for link in sorted(path.rglob("*")) if link.is_symlink()]
+        return [digest(path), [(str(link.relative_to(path)), os.readlink(link)) for link in links]]
+    except OSError as error:
+        raise InfrastructureError(f"verify.custom: cannot read {error.filename}: {error.strerror}") from error
 
 
 def _imported(path: str, settings: Verify, options: dict) -> Verifier:

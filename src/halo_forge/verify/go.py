@@ -11,14 +11,14 @@ import functools
 import hashlib
 import os
 import re
-import subprocess
 from pathlib import Path
 
 from halo_forge.cache import cache_folder
-from halo_forge.errors import InfrastructureError
 from halo_forge.files import whole_file
 from halo_forge.verify.compiled.toolchain import (
     Toolchain,
+    ask,
+    content,
     find,
     prefix_outside_usr,
     prefixes_outside_usr,
@@ -41,6 +41,7 @@ _SETTINGS = {
 class Go(Toolchain):
     name = "go"
     languages = ("go",)
+    package = "golang-go"
     # The runtime reserves the tables of its heap in one piece before main starts.
     address_space_mb = 1024
     trials = {"go": 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println(1) }\n'}
@@ -71,7 +72,7 @@ class Go(Toolchain):
         return _version(self._go())
 
     def _go(self) -> str:
-        return find("go", "golang-go")
+        return find("go", self.package)
 
 
 @functools.cache
@@ -81,7 +82,7 @@ def _environment(go: str, name: str) -> str:
 
 @functools.cache
 def _version(go: str) -> str:
-    return _ask(go, ["version"], 60) + _environment(go, "GOROOT")
+    return _ask(go, ["version"], 60) + _environment(go, "GOROOT") + content(go)
 
 
 @functools.cache
@@ -106,10 +107,4 @@ def _ask(go: str, arguments: list[str], timeout_s: float, build: str = "build") 
         "GOCACHE": str(cache / build),
         **_SETTINGS,
     }
-    try:
-        done = subprocess.run([go, *arguments], capture_output=True, text=True, env=environment, timeout=timeout_s)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise InfrastructureError(f"{go} {arguments[0]}: {error}") from error
-    if done.returncode != 0:
-        raise InfrastructureError(f"{go} {arguments[0]}: {done.stderr.strip()[:300]}")
-    return done.stdout
+    return ask([go, *arguments], f"apt install {Go.package}, or mend it", environment, timeout_s)

@@ -8,22 +8,25 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from halo_forge.errors import InfrastructureError, InputError
-from halo_forge.jsonl import Appender, resumed
+from halo_forge.errors import InfrastructureError
+from halo_forge.jsonl import Appender
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
+from halo_forge.verify import late
 from halo_forge.verify.core.protocol import Judgement, Verifier, clip
-from halo_forge.verify.registry import get_verifier, resolve
-from halo_forge.verify.verdict_cache import VerdictCache, judge_of, key_of, open_cache
+from halo_forge.verify.programs import Program, group, identities, look_up, resume, wip_of
+from halo_forge.verify.registry import get_verifier
+from halo_forge.verify.verdict_cache import open_cache
 
 TRIES = 3
 PAUSE_S = 0.5
-REFERENCE_TIMES = 10
-"""A program that takes longer than this many times the reference solution is too slow."""
+
+Judged = Iterator[tuple[Program, Judgement, float]]
+"""(program, judgement, seconds), as they are ready."""
 
 
 @dataclass
@@ -35,21 +38,6 @@ class Tally:
     cached: int = 0
     duplicates: int = 0
     resumed: int = 0
-
-
-@dataclass
-class _Program:
-    """Samples that hold the same program for the same tests, and the judgement known for it from before."""
-
-    task: Task
-    asked: str
-    """The name that the verifier was asked for by; one of the user's own may call itself otherwise."""
-    verifier: Verifier
-    tests: str
-    code: str | None
-    samples: list[Sample] = field(default_factory=list)
-    known: Verdict | Judgement | None = None
-    key: bytes | None = None
 
 
 def judge_samples(
@@ -64,17 +52,20 @@ def judge_samples(
 ) -> list[Verdict]:
     """The verdicts of `samples`, in their order.
 
-    Samples whose extracted program and tests are the same are judged once; the copies carry duration_s 0, and so do
-    verdicts from the cache of earlier runs (`settings.cache`). Each verdict is appended to `wip` as it falls, and a
-    later call takes from there what has the same program, except that infra_error is judged again: so `wip` must be
-    deleted when tests or settings change. `progress` is called with every new verdict, from the calling thread.
+    Samples whose extracted program and tests are the same are judged once; the copies carry duration_s 0. What comes
+    from the cache of earlier runs (`settings.cache`) carries the seconds that it took then. Each verdict is appended as
+    it falls to a file beside `wip` that the identity of the verifiers names (`wip_of`), and a later call with the same
+    verifiers takes from there what has the same program, except that infra_error is judged again: so `wip` must be a
+    new one when tests or settings change. `progress` is called with every new verdict, from the calling thread.
 
     Raises InputError for a sample of an unknown task, a sample_id that comes twice, or tests that no verifier knows;
     InfrastructureError if the verifier cannot work here, or once more than `settings.max_infra_errors` programs could
-    not be judged in three tries each (what was judged stays in `wip`).
+    not be judged in three tries each (what was judged stays in the file).
     """
-    programs = _group(tasks, samples, settings, verifier)
-    verdicts = _resume(wip, programs)
+    programs = group(tasks, samples, settings, verifier)
+    judges = identities(programs)
+    wip = wip_of(wip, judges)
+    verdicts = resume(wip, programs)
     todo = [program for program in programs if any(sample.sample_id not in verdicts for sample in program.samples)]
     tally = tally or Tally()
     tally.resumed += len(verdicts)
@@ -83,7 +74,7 @@ def judge_samples(
     with contextlib.ExitStack() as held:
         cache = held.enter_context(open_cache(settings.cache))
         if cache:
-            _look_up(todo, cache, tally)
+            tally.cached += look_up(todo, judges, cache)
         asked = {id(program.verifier): program.verifier for program in todo if program.known is None}.values()
         for used in asked:
             used.probe()
@@ -91,12 +82,12 @@ def judge_samples(
         cores = len(os.sched_getaffinity(0))
         workers = settings.workers or max([cores, *(getattr(used, "workers", 0) for used in asked)])
         appender = held.enter_context(Appender(wip))
-        judged = held.enter_context(contextlib.closing(_judge_all(todo, workers)))
-        for program, judgement, seconds in _again_if_late(judged, settings):
+        judged = held.enter_context(contextlib.closing(_judge_patiently(todo, settings, workers)))
+        for program, judgement, seconds in judged:
             if program.known is None:
                 tally.judged += 1
                 if cache and program.key:
-                    cache.put([(program.key, judgement)])
+                    cache.put(program.key, judgement, seconds)
             new = _verdicts(program, judgement, seconds, skip=verdicts)
             appender.write(new)
             verdicts.update((verdict.sample_id, verdict) for verdict in new)
@@ -111,63 +102,47 @@ def judge_samples(
     return [verdicts[sample.sample_id] for sample in samples]
 
 
-def _group(tasks: Mapping[str, Task], samples: Sequence[Sample], settings: Verify, verifier: str) -> list[_Program]:
-    made: dict[str, Verifier] = {}
-    groups: dict[tuple, _Program] = {}
-    seen: set[str] = set()
-    checked: dict[str, tuple[str, Verifier, str]] = {}
-    for sample in samples:
-        if sample.sample_id in seen:
-            raise InputError(f"sample {sample.sample_id}: this sample_id comes twice; make sample ids unique")
-        seen.add(sample.sample_id)
-        task = tasks.get(sample.task_id)
-        if task is None:
-            raise InputError(f"sample {sample.sample_id}: no task {sample.task_id!r} among the {len(tasks)} given")
-        if task.task_id not in checked:
-            name = resolve(verifier, task)
-            if name not in made:
-                made[name] = get_verifier(name, settings)
-            made[name].check(task)
-            checked[task.task_id] = name, made[name], task.tests.model_dump_json()
-        asked, chosen, tests = checked[task.task_id]
-        code = chosen.extract(task, sample.completion)
-        key = (chosen.name, task.language, tests, code)
-        groups.setdefault(key, _Program(task, asked, chosen, tests, code)).samples.append(sample)
-    return list(groups.values())
+def _judge_patiently(programs: Sequence[Program], settings: Verify, workers: int) -> Judged:
+    """What is late is judged once more when all else is done, in less of a crowd and with its task's patience."""
+    again = []
+    with contextlib.closing(_judge_all(programs, workers)) as judged:
+        for program, judgement, seconds in judged:
+            if program.known is None and late.is_late(judgement):
+                again.append(dataclasses.replace(program, seconds=seconds))
+            else:
+                yield program, judgement, seconds
+    few = late.at_once(workers)
+    limits = _limits_asked(again, settings, few)
+    patient: dict[tuple[str, int], Verifier] = {}
+    with contextlib.ExitStack() as held:
+        for program in again:
+            name, times = program.asked, limits.get(program.task.task_id, 1)
+            if times > 1 and (name, times) not in patient:
+                more = settings.model_copy(update={"run_timeout_s": times * settings.run_timeout_s})
+                patient[name, times] = held.enter_context(_closing(get_verifier(name, more)))
+            program.verifier = patient.get((name, times), program.verifier)
+        yield from _judge_all(again, few)
 
 
-def _resume(wip: Path, programs: Sequence[_Program]) -> dict[str, Verdict]:
-    """Verdicts of an earlier run, where the sample still holds the program that was judged."""
-    earlier = {verdict.sample_id: verdict for verdict in resumed(wip, Verdict)}
-    kept = {}
+def _limits_asked(programs: Sequence[Program], settings: Verify, workers: int) -> dict[str, int]:
+    """task_id -> how many times the time limit its late answers get, for tasks with a reference solution."""
+    references = {}
     for program in programs:
-        for sample in program.samples:
-            verdict = earlier.get(sample.sample_id)
-            if verdict is None or verdict.status == "infra_error" or verdict.task_id != sample.task_id:
-                continue
-            if verdict.code == (program.code or ""):
-                kept[sample.sample_id] = program.known = verdict
-    return kept
+        task = program.task
+        if task.solution is not None:
+            answer = Sample.of_reference(task, f"````{task.language}\n{task.solution}\n````", "reference")
+            references[task.task_id] = dataclasses.replace(program, samples=[answer], seconds=0.0)
+    return {
+        reference.task.task_id: late.limits_asked(judgement, seconds, settings.run_timeout_s)
+        for reference, judgement, seconds in _judge_all(list(references.values()), workers)
+    }
 
 
-def _look_up(programs: Sequence[_Program], cache: VerdictCache, tally: Tally) -> None:
-    judges: dict[int, list[str] | None] = {}
-    for program in programs:
-        if program.known is not None or program.code is None:
-            continue
-        if id(program.verifier) not in judges:
-            judges[id(program.verifier)] = judge_of(program.verifier)
-        if judge := judges[id(program.verifier)]:
-            program.key = key_of(judge, program.task, program.tests, program.code)
-            program.known = cache.get(program.key)
-            tally.cached += program.known is not None
-
-
-def _judge_all(programs: Sequence[_Program], workers: int) -> Iterator[tuple[_Program, Judgement, float]]:
-    """(program, judgement, seconds) as they are ready; a few programs ahead, so that stopping early stops soon."""
+def _judge_all(programs: Sequence[Program], workers: int) -> Judged:
+    """A few programs ahead, so that stopping early stops soon."""
     queue = iter(programs)
     with ThreadPoolExecutor(workers, thread_name_prefix="judge") as pool:
-        running: dict[Future, _Program] = {}
+        running: dict[Future, Program] = {}
         try:
             while True:
                 for program in islice(queue, 2 * workers - len(running)):
@@ -182,48 +157,6 @@ def _judge_all(programs: Sequence[_Program], workers: int) -> Iterator[tuple[_Pr
                 future.cancel()
 
 
-def _again_if_late(
-    judged: Iterator[tuple[_Program, Judgement, float]], settings: Verify
-) -> Iterator[tuple[_Program, Judgement, float]]:
-    """What timed out is judged once more when all else is done: alone, and with the patience that its task asks for."""
-    late = []
-    for program, judgement, seconds in judged:
-        if judgement.status == "timeout" and program.known is None:
-            late.append((program, seconds))
-        else:
-            yield program, judgement, seconds
-    asked: dict[str, float] = {}
-    for program, seconds in late:
-        if program.task.task_id not in asked:
-            asked[program.task.task_id] = _seconds_asked(program)
-        with _patient(program, settings, asked[program.task.task_id]) as verifier:
-            judgement, again = _judge_one(dataclasses.replace(program, verifier=verifier))
-        yield program, judgement, seconds + again
-
-
-@contextlib.contextmanager
-def _patient(program: _Program, settings: Verify, seconds: float) -> Iterator[Verifier]:
-    """The verifier, with a time limit of at least `seconds` a test."""
-    if seconds <= settings.run_timeout_s:
-        yield program.verifier
-        return
-    with _closing(get_verifier(program.asked, settings.model_copy(update={"run_timeout_s": seconds}))) as verifier:
-        yield verifier
-
-
-def _seconds_asked(program: _Program) -> float:
-    """REFERENCE_TIMES what the reference solution takes for a test; 0 if there is none, or it does not pass."""
-    task = program.task
-    if task.solution is None:
-        return 0.0
-    reference = dataclasses.replace(
-        program,
-        samples=[program.samples[0].model_copy(update={"completion": f"````{task.language}\n{task.solution}\n````"})],
-    )
-    judgement, seconds = _judge_one(reference)
-    return REFERENCE_TIMES * seconds / max(judgement.tests_total, 1) if judgement.status == "pass" else 0.0
-
-
 @contextlib.contextmanager
 def _closing(verifier: Verifier) -> Iterator[Verifier]:
     """Ends what the verifier holds, such as a connection, if it holds anything."""
@@ -233,11 +166,10 @@ def _closing(verifier: Verifier) -> Iterator[Verifier]:
         getattr(verifier, "close", lambda: None)()
 
 
-def _judge_one(program: _Program) -> tuple[Judgement, float]:
+def _judge_one(program: Program) -> tuple[Judgement, float]:
     """The judgement and its seconds. What is not the answer's doing is tried again, then becomes infra_error."""
     if program.known is not None:
-        known = program.known
-        return Judgement(*(getattr(known, name) for name in Judgement.__dataclass_fields__)), 0.0
+        return program.known, program.seconds
     started = time.monotonic()
     for attempt in range(1, TRIES + 1):
         try:
@@ -247,22 +179,14 @@ def _judge_one(program: _Program) -> tuple[Judgement, float]:
             judgement = Judgement("infra_error", None, 0, 0, clip(str(error)), "")
             if attempt < TRIES:
                 time.sleep(PAUSE_S * attempt)
-    return judgement, round(time.monotonic() - started, 4)
+    # Where there is no program nothing is judged, and nothing is kept: no second run may give another figure.
+    seconds = 0.0 if program.code is None else time.monotonic() - started
+    return judgement, round(program.seconds + seconds, 4)
 
 
-def _verdicts(program: _Program, judgement: Judgement, seconds: float, *, skip: Mapping[str, Verdict]) -> list[Verdict]:
-    verdicts = []
-    for sample in program.samples:
-        if sample.sample_id in skip:
-            continue
-        verdicts.append(
-            Verdict(
-                sample_id=sample.sample_id,
-                task_id=sample.task_id,
-                **vars(judgement),
-                duration_s=0.0 if verdicts else seconds,
-                verifier=program.verifier.name,
-                isolation=program.verifier.isolation,
-            )
-        )
-    return verdicts
+def _verdicts(program: Program, judgement: Judgement, seconds: float, *, skip: Mapping[str, Verdict]) -> list[Verdict]:
+    new = [sample for sample in program.samples if sample.sample_id not in skip]
+    return [
+        judgement.verdict(sample.sample_id, sample.task_id, seconds if sample is new[0] else 0.0, program.verifier)
+        for sample in new
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import shutil
 import subprocess
 import tempfile
@@ -10,11 +11,12 @@ from pathlib import Path
 
 from halo_forge.errors import InfrastructureError
 from halo_forge.verify.compiled.linker import fastest_linker
-from halo_forge.verify.compiled.toolchain import Toolchain, find
+from halo_forge.verify.compiled.toolchain import Toolchain, ask, content, find
 from halo_forge.verify.sandbox.job import BOX_PATH
 
 # Overflow checks and debug assertions are on, as `rustc` has them by itself. Debug information would only be linked.
 FLAGS = ["--edition", "2021", "--color", "never", "-C", "codegen-units=1", "-C", "strip=symbols"]
+_CURE = "rustup default stable, or apt install rustc"
 
 
 class Rust(Toolchain):
@@ -22,6 +24,7 @@ class Rust(Toolchain):
 
     name = "rust"
     languages = ("rust",)
+    package = "rustc"
     trials = {"rust": 'fn main() { println!("1"); }\n'}
 
     def probe(self) -> None:
@@ -47,31 +50,21 @@ class Rust(Toolchain):
         return [*command, *_linker(Path(command[0])), "-o", "main"]
 
     def version(self) -> str:
-        return repr([FLAGS, _said(_compiler(self._found()))])
+        compiler = _compiler(self._found())
+        return repr([FLAGS, _linker(compiler), content(str(compiler)), ask([str(compiler), "-vV"], _CURE)])
 
     def _found(self) -> str:
-        return find("rustc", "rustc")
+        return find("rustc", self.package)
 
 
 @functools.cache
 def _compiler(found: str) -> Path:
     """The compiler itself: what lies on the path may be rustup's stand-in, which chooses among toolchains."""
-    try:
-        done = subprocess.run([found, "--print", "sysroot"], capture_output=True, text=True, cwd="/")
-    except OSError as error:
-        raise InfrastructureError(f"cannot start {found}: {error.strerror}") from error
-    compiler = Path(done.stdout.strip()) / "bin" / "rustc"
-    if done.returncode != 0 or not compiler.exists():
-        raise InfrastructureError(
-            f"{found} names no toolchain: {done.stderr.strip()[:300] or compiler}; try `rustup default stable`, "
-            "or apt install rustc"
-        )
+    sysroot = ask([found, "--print", "sysroot"], _CURE, os.environ).strip()  # rustup looks into HOME
+    compiler = Path(sysroot) / "bin" / "rustc"
+    if not compiler.exists():
+        raise InfrastructureError(f"{found} names a toolchain that is not there: {compiler}; {_CURE}")
     return compiler.resolve()
-
-
-@functools.cache
-def _said(compiler: Path) -> str:
-    return subprocess.run([str(compiler), "-vV"], capture_output=True, text=True).stdout
 
 
 @functools.cache

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from halo_forge.errors import InfrastructureError
-from halo_forge.verify.sandbox.job import OPEN_FILES
+from halo_forge.hashing import digest
+from halo_forge.verify.sandbox.job import BOX_PATH, OPEN_FILES
 
 
 class Toolchain(Protocol):
@@ -19,6 +23,8 @@ class Toolchain(Protocol):
 
     name: str
     languages: tuple[str, ...]
+    package: str
+    """What to install where a compiler is missing or broken."""
     address_space_mb: int = 0
     """What programs reserve of addresses without using them; comes on top of the memory limit."""
     start_s: float = 0.0
@@ -26,7 +32,7 @@ class Toolchain(Protocol):
     open_files: int = OPEN_FILES
     """Files that a program and its runtime may hold open."""
     lacks: tuple[str, ...] = ()
-    """What its compilers do not have of the things that `selfcheck_cases` names."""
+    """What its compilers do not have of the things that `selfcheck.cases` names."""
     trials: dict[str, str]
     """A program of each language that must compile, and run if programs can, for `probe` to be content."""
 
@@ -60,6 +66,44 @@ def find(program: str, package: str) -> str:
     if path is None:
         raise InfrastructureError(f"{program} not found: apt install {package}")
     return path
+
+
+def ask(command: Sequence[str], cure: str, environment: Mapping[str, str] | None = None, timeout_s: float = 60) -> str:
+    """What a compiler prints about itself; on stderr, where it prints nothing.
+
+    Raises InfrastructureError, in one line with the cure, if it does not start, or fails.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=environment or {"PATH": BOX_PATH},
+            timeout=timeout_s,
+            cwd="/",
+        )
+    except OSError as error:
+        raise InfrastructureError(f"cannot start {command[0]}: {error.strerror}; {cure}") from error
+    except subprocess.TimeoutExpired as error:
+        raise InfrastructureError(f"{' '.join(command[:2])}: no answer in {timeout_s:.0f} s; {cure}") from error
+    if done.returncode != 0:
+        why = reason(done.stderr or done.stdout) or f"exit code {done.returncode}"
+        raise InfrastructureError(f"{' '.join(command[:2])}: {why}; {cure}")
+    return done.stdout or done.stderr
+
+
+def reason(said: str) -> str:
+    """The line of what a program said that tells why it failed: the first with an error, else the first."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    line = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "")
+    return line.removeprefix("error: ")[:300]
+
+
+@functools.cache
+def content(program: str) -> str:
+    """SHA-256 of a compiler's file: one that is wrapped or built again may call itself what it did before."""
+    return digest(program)
 
 
 def prefixes_outside_usr(*programs: str) -> list[Path]:

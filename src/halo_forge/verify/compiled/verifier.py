@@ -7,12 +7,12 @@ from dataclasses import replace
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import CompileTests, StdioTests, Task
 from halo_forge.settings.verify import Verify
-from halo_forge.verify.compiled.toolchain import Toolchain
+from halo_forge.verify.compiled.toolchain import Toolchain, reason
 from halo_forge.verify.core import grade
 from halo_forge.verify.core.extract import extract_code
 from halo_forge.verify.core.protocol import Judgement
 from halo_forge.verify.sandbox.box import Sandbox
-from halo_forge.verify.sandbox.job import Job, Limits
+from halo_forge.verify.sandbox.job import Job, Limits, Run
 
 COMPILE_MEMORY_MB = 2048
 COMPILE_FILE_MB = 60
@@ -130,14 +130,16 @@ class CompiledVerifier:
         cases = () if self._compile_only or self._toolchain.cannot_run() else ({"stdin": b""},)
         patient = replace(self._run_limits, cpu_s=max(self._run_limits.cpu_s, TRIAL_S))
         report = self._sandbox.run(replace(self._job(language, program, cases), run_limits=patient))
-        compiled = report.compile
+        compiled, cure = report.compile, f"apt install --reinstall {self._toolchain.package}"
         if compiled is None or compiled.exit_code != 0 or compiled.limit != "-":
-            words = compiled.stderr.decode("utf-8", "replace").strip()[:300] if compiled else "no report"
-            raise InfrastructureError(f"{self.name} cannot compile a first program in the sandbox: {words}")
+            why = _why(compiled) if compiled else "no report"
+            raise InfrastructureError(f"{self.name} cannot compile a first program in the sandbox: {why}; {cure}")
         for run in report.tests:
             if run.exit_code != 0 or run.stdout.split() != [b"1"]:
-                words = run.stderr.decode("utf-8", "replace").strip()[:300]
-                raise InfrastructureError(
-                    f"{self.name} cannot run a first program in the sandbox (exit code {run.exit_code}, limit "
-                    f"{run.limit}): {words}"
-                )
+                raise InfrastructureError(f"{self.name} cannot run a first program in the sandbox: {_why(run)}; {cure}")
+
+
+def _why(run: Run) -> str:
+    """Why a first program failed, in a line."""
+    said = reason(grade.words(run.stderr) or grade.words(run.stdout))
+    return f"{said} (exit code {run.exit_code}, limit {run.limit})".strip()

@@ -5,9 +5,9 @@ doing, and raises `InfrastructureError` for everything that is not (no compiler,
 retries that and never turns it into a reward.
 
 What a verifier may have beside that, and is asked for where it does: `fingerprint()`, all that decides its verdicts
-beside the task and the program, without which they are not kept between runs; `workers`, how many threads are worth
-judging with; `close()`, called when all is judged; `lacks`, what right answers may ask for elsewhere and its compiler
-does not have (see `selfcheck_cases`).
+beside the task, the program and its own code, without which they are not kept between runs; `workers`, how many threads
+are worth judging with; `close()`, called when all is judged; `lacks`, what right answers may ask for elsewhere and its
+compiler does not have (see `selfcheck.cases`).
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from halo_forge.records import Status, Task
+from halo_forge.records import Status, Task, Verdict
 
 DETAIL_BYTES = 2000
+_IN_VERDICTS = ("status", "reward", "tests_passed", "tests_total", "detail", "code")
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A Verdict without the ids of the sample it belongs to; `code` is what was extracted, "" if nothing was."""
+    """What a verifier found of one program; `code` is what was extracted, "" if nothing was."""
 
     status: Status
     reward: float | None
@@ -30,6 +31,24 @@ class Judgement:
     tests_total: int
     detail: str
     code: str
+    slowest_s: float | None = None
+    """The time limit that the slowest test's run would have needed, in CPU seconds (`Run.limit_s`); None if the
+    verifier does not measure runs. It buys answers time that are slower than the reference, and is in no verdict."""
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Judgement:
+        return cls(*(getattr(verdict, name) for name in _IN_VERDICTS))
+
+    def verdict(self, sample_id: str, task_id: str, duration_s: float, verifier: Verifier) -> Verdict:
+        """The record of what was found, for one sample."""
+        return Verdict(
+            sample_id=sample_id,
+            task_id=task_id,
+            **{name: getattr(self, name) for name in _IN_VERDICTS},
+            duration_s=duration_s,
+            verifier=verifier.name,
+            isolation=verifier.isolation,
+        )
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from halo_forge.verify.compiled.linker import fastest_linker
@@ -31,7 +31,7 @@ class Gcc(Toolchain):
     compilers: dict[str, str]
     package: str
     clang: bool = False
-    trials: dict[str, str] = field(default_factory=dict)
+    trials = TRIALS
     languages = tuple(FLAGS)
 
     def probe(self) -> None:
@@ -66,8 +66,8 @@ class Gcc(Toolchain):
 
     def version(self) -> str:
         compilers = [self.compiler(language) for language in self.languages]
-        return repr([FLAGS, compilers, *map(headers.version, compilers)])
+        return repr([FLAGS, [[*self.linked(compiler), headers.version(compiler)] for compiler in compilers]])
 
 
 GCC = Gcc("gcc", {"cpp": "g++", "c": "gcc"}, "g++")
-CLANG = Gcc("clang", {"cpp": "clang++", "c": "clang"}, "clang", clang=True, trials=TRIALS)
+CLANG = Gcc("clang", {"cpp": "clang++", "c": "clang"}, "clang", clang=True)

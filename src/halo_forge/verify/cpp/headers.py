@@ -19,11 +19,14 @@ import os
 import re
 import subprocess
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from halo_forge.cache import cache_folder, unfinished
 from halo_forge.errors import InfrastructureError
-from halo_forge.files import whole_file
+from halo_forge.files import read_json, whole_file, write_json
+from halo_forge.hashing import digest
+from halo_forge.verify.compiled.toolchain import ask, content, reason
 from halo_forge.verify.sandbox.job import BOX_PATH
 
 HEADERS = ("bits/stdc++.h", "iostream")
@@ -72,12 +75,8 @@ def first_header(code: str) -> str | None:
 
 @functools.cache
 def version(compiler: str) -> str:
-    """What the compiler says of itself: its version, target and configuration."""
-    try:
-        done = subprocess.run([compiler, "-v"], capture_output=True, text=True, env={"PATH": BOX_PATH})
-    except OSError as error:
-        raise InfrastructureError(f"cannot start {compiler}: {error.strerror}") from error
-    return done.stderr
+    """What the compiler says of itself (its version, target and configuration) and the digest of its file."""
+    return ask([compiler, "-v"], f"install {Path(compiler).name} again") + content(compiler)
 
 
 def _needs_rare(compiler: str, flags: tuple[str, ...], code: str) -> bool:
@@ -98,7 +97,7 @@ def _lean(compiler: str, flags: tuple[str, ...]) -> Path:
     """The precompiled lean <bits/stdc++.h>: the compiler's own file without the lines that include RARE."""
     path = _folder_of(compiler, (*flags, *RARE)) / "bits/stdc++.h.gch"
     with _building:
-        if not path.exists():
+        if not _is_fresh(path):
             text = _preprocessed(compiler, flags, "#include <bits/stdc++.h>\n", "-dD")
             original = re.search(r'^# 1 "([^"]*/bits/stdc\+\+\.h)"', text, re.M)
             if original is None:
@@ -111,21 +110,36 @@ def _preprocessed(compiler: str, flags: tuple[str, ...], text: str, *more: str) 
     command = [compiler, *flags, "-E", *(more or ("-dD", "-P")), "-x", "c++", "-"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, env={"PATH": BOX_PATH})
     if done.returncode != 0:
-        raise InfrastructureError(f"{compiler} cannot read its own headers: {done.stderr.strip()[:300]}")
+        raise InfrastructureError(f"{compiler} cannot read its own headers: {reason(done.stderr)}")
     return done.stdout
 
 
 def _folder_of(compiler: str, what: tuple[str, ...]) -> Path:
-    return folder() / hashlib.sha256("\0".join([compiler, version(compiler), *what, "1"]).encode()).hexdigest()[:16]
+    return folder() / hashlib.sha256("\0".join([compiler, version(compiler), *what, "2"]).encode()).hexdigest()[:16]
 
 
+@functools.cache
 def _precompiled(compiler: str, flags: tuple[str, ...], header: str, suffix: str) -> Path:
     """The precompiled file, in a folder by compiler, its version and flags."""
     path = _folder_of(compiler, flags) / f"{header}{suffix}"
     with _building:
-        if not path.exists():
+        if not _is_fresh(path):
             _build(compiler, flags, f"#include_next <{header}>\n", path)
     return path
+
+
+def _is_fresh(path: Path) -> bool:
+    """Whether a precompiled file is there and no header that it was made from has changed (make's rules, by content).
+
+    Compilers do not see to that: g++ goes on with the old ones, and clang goes by times of files, which say nothing.
+    """
+    made_from = path.with_suffix(".json")
+    return path.exists() and made_from.exists() and read_json(made_from) == _digests(read_json(made_from))
+
+
+def _digests(files: Iterable[str]) -> dict[str, str]:
+    """file -> SHA-256, "" for one that is gone."""
+    return {file: digest(file) if os.path.exists(file) else "" for file in files}
 
 
 def _build(compiler: str, flags: tuple[str, ...], text: str, path: Path) -> None:
@@ -134,11 +148,14 @@ def _build(compiler: str, flags: tuple[str, ...], text: str, path: Path) -> None
     with whole_file(stub) as file:
         file.write(text)
     with unfinished(path) as scratch:
-        if path.exists():
+        if _is_fresh(path):
             return  # another process has built it meanwhile
-        built = scratch / f"built{path.suffix}"
-        command = [compiler, *flags, "-w", "-x", "c++-header", str(stub), "-o", str(built)]
+        built, rule = scratch / f"built{path.suffix}", scratch / "built.d"
+        command = [compiler, *flags, "-w", "-x", "c++-header", str(stub), "-o", str(built), "-MD", "-MF", str(rule)]
+        command += ["-Xclang", "-fno-pch-timestamp"] if path.suffix == ".pch" else []
         done = subprocess.run(command, capture_output=True, text=True, env={"PATH": BOX_PATH})
         if done.returncode != 0:
-            raise InfrastructureError(f"{compiler} cannot precompile {stub}: {done.stderr.strip()[:300]}")
+            raise InfrastructureError(f"{compiler} cannot precompile {stub}: {reason(done.stderr)}")
         os.replace(built, path)
+        _, _, files = rule.read_text(encoding="utf-8").replace("\\\n", " ").partition(": ")
+        write_json(path.with_suffix(".json"), _digests(files.split()))

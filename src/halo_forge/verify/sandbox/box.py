@@ -106,7 +106,9 @@ class Sandbox:
             "--unshare-uts",
             "--as-pid-1",
         ]
-        command += ["--die-with-parent", "--new-session", "--hostname", "box"]
+        # Not --die-with-parent: bubblewrap killed while its box opens leaves a process that waits for it for ever. The
+        # runner sees to it that nothing outlives the judge.
+        command += ["--new-session", "--hostname", "box"]
         if os.geteuid() == 0:
             # The runner needs these two to leave root for the box's own uid; with that it loses them.
             command += ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]

@@ -108,6 +108,11 @@ class Run:
     stderr: bytes
     value: bytes
 
+    @property
+    def limit_s(self) -> float:
+        """The least `Limits.cpu_s` that lets a run like this one end: twice of it is granted on the clock."""
+        return max(self.cpu_s, self.wall_s / 2)
+
 
 @dataclass
 class Report:

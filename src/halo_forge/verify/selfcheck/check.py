@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
-from halo_forge.records import CompileTests, Verdict
+from halo_forge.records import CompileTests
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.core.protocol import DETAIL_BYTES, Judgement, Verifier
 from halo_forge.verify.selfcheck.cases import Case
@@ -153,7 +153,7 @@ def _judge(verifier: Verifier, case: Case, *, alone: bool = True) -> Outcome:
     except Exception as error:  # noqa: BLE001 - an answer that makes the judge raise has brought it down
         problem = f"the judge was brought down: {type(error).__name__}: {str(error)[:200]}"
         return Outcome(case, "none", (problem,), "", time.monotonic() - started)
-    problems = [*_unexpected(case, judgement), *_improper(case, judgement)]
+    problems = [*_unexpected(case, judgement), *_improper(verifier, case, judgement)]
     cpu = time.process_time() - cpu_before
     if alone and cpu > JUDGE_CPU_S:
         problems.append(f"it kept the judge itself busy for {cpu:.1f} s")
@@ -171,7 +171,7 @@ def _unexpected(case: Case, judgement: Judgement) -> list[str]:
     return [f"judged {judgement.status} instead of {' or '.join(case.expect)}{said}"]
 
 
-def _improper(case: Case, judgement: Judgement) -> list[str]:
+def _improper(verifier: Verifier, case: Case, judgement: Judgement) -> list[str]:
     """What no judgement may be, whatever the answer."""
     found = []
     if (judgement.status == "pass") != (judgement.reward == 1.0):
@@ -183,9 +183,7 @@ def _improper(case: Case, judgement: Judgement) -> list[str]:
     if len(judgement.detail.encode("utf-8", "replace")) > DETAIL_BYTES:
         found.append(f"a detail of more than {DETAIL_BYTES} bytes")
     try:
-        fields = dataclasses.asdict(judgement)
-        ids = {"sample_id": case.name, "task_id": case.name, "duration_s": 0.0, "verifier": "", "isolation": ""}
-        Verdict(**fields, **ids).model_dump_json()
+        judgement.verdict(case.name, case.name, 0.0, verifier).model_dump_json()
     except ValueError as error:
         found.append(f"it makes no verdict that can be written: {str(error)[:200]}")
     return found

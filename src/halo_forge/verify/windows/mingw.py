@@ -8,7 +8,7 @@ from pathlib import Path
 
 from halo_forge.cache import cache_folder
 from halo_forge.verify.compiled.toolchain import find, with_data_limit
-from halo_forge.verify.cpp.gcc import TRIALS, Gcc
+from halo_forge.verify.cpp.gcc import Gcc
 from halo_forge.verify.windows import wine
 
 # The stack that a Linux program has; Windows would give it a quarter.
@@ -49,5 +49,4 @@ MINGW = Mingw(
     "mingw",
     {"cpp": "x86_64-w64-mingw32-g++", "c": "x86_64-w64-mingw32-gcc"},
     "g++-mingw-w64-x86-64",
-    trials=TRIALS,
 )

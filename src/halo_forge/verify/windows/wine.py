@@ -16,6 +16,7 @@ from pathlib import Path
 
 from halo_forge.cache import cache_folder, made_once
 from halo_forge.errors import InfrastructureError
+from halo_forge.verify.compiled.toolchain import ask, content, reason
 from halo_forge.verify.sandbox.job import BOX_PATH
 
 ADDRESS_SPACE_MB = 2048
@@ -27,12 +28,14 @@ _NO_PROGRAM = (
 )
 _ENVIRONMENT = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": ";".join(f"{name}=" for name in _NO_PROGRAM.split())}
 _SETUP = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree=;mshtml=;winemenubuilder.exe="}
+_CURE = "apt install wine wine64"
 _making = threading.Lock()
 
 
 def missing() -> str | None:
     """Why Windows programs cannot be run here, with the cure; None if they can."""
-    return None if shutil.which("wine") else "no wine: apt install wine wine64"
+    found = shutil.which("wine", path=BOX_PATH)
+    return _broken(found) if found else f"no wine: {_CURE}"
 
 
 def folder() -> Path:
@@ -52,25 +55,39 @@ def command(program: str) -> str:
     )
 
 
-@functools.cache
 def version() -> str:
-    """A name for the installed version."""
+    """A name for the installed version. Raises InfrastructureError if wine is missing or does not start."""
+    found = shutil.which("wine", path=BOX_PATH)
+    if found is None:
+        raise InfrastructureError(f"no wine: {_CURE}")
+    return _version(found)
+
+
+@functools.cache
+def _version(found: str) -> str:
+    return hashlib.sha256((ask([found, "--version"], _CURE) + content(found)).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def _broken(found: str) -> str | None:
     try:
-        said = subprocess.run(["wine", "--version"], capture_output=True, env={"PATH": BOX_PATH}).stdout
-    except OSError as error:
-        raise InfrastructureError(f"cannot start wine: {error.strerror}; apt install wine wine64") from error
-    return hashlib.sha256(said).hexdigest()[:16]
+        _version(found)
+    except InfrastructureError as error:
+        return str(error)
+    return None
 
 
 def _make(place: Path) -> None:
     environment = {"PATH": BOX_PATH, "HOME": str(place), "WINEPREFIX": str(place), **_SETUP}
+    said = ""
     for step in (["wine", "wineboot", "--init"], ["wineserver", "--wait"]):
         try:
             done = subprocess.run(step, capture_output=True, text=True, env=environment, timeout=SETUP_TIMEOUT_S)
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise InfrastructureError(f"wine cannot be set up: {error}") from error
-    if not (place / "system.reg").exists():
-        raise InfrastructureError(f"wine cannot be set up: {done.stderr.strip()[-300:]}")
+            raise InfrastructureError(f"wine cannot be set up: {error}; {_CURE}") from error
+        said += done.stderr
+    if not (place / "drive_c/windows/system32/kernel32.dll").exists():
+        raise InfrastructureError(f"wine cannot be set up: {reason(said)}; {_CURE}")
     _share(place / "drive_c")
     place.chmod(0o755)
 

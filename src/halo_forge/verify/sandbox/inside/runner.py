@@ -11,7 +11,8 @@ Tests that call into the answer run in a second process, the referee, forked bef
 
 A run's processes never hold the report pipe, and the runner is not dumpable, so they can neither read its memory
 nor reach its descriptors through /proc. In a pid namespace it is process 1: signals from inside do not touch it, and
-when it ends the kernel kills whatever is left. Without a namespace it adopts orphans (subreaper) and kills them.
+when it ends the kernel kills whatever is left. Without a namespace it adopts orphans (subreaper) and kills them. When
+nobody is left to read the report, its judge is gone and it ends.
 """
 
 import ctypes
@@ -54,7 +55,7 @@ def main():
     try:
         _work(job, report, prctl)
     except BrokenPipeError:
-        pass  # the judge is gone
+        _end_everything(None)  # the judge is gone
     except OSError as error:
         # No answer's code runs now, and nothing of it is alive: this is the machine's trouble.
         _send(report, ("trouble %s\n" % error).encode())
@@ -139,7 +140,7 @@ def run(report, step, start, stdin, limits, prctl, line=(), finish=None):
     for mine, theirs in ((pipes[0][1], pipes[0][0]), *((r, w) for r, w in pipes[1:])):
         os.close(theirs)
         os.set_blocking(mine, False)
-    kept, limit = _attend(pid, pipes[0][1], stdin, [r for r, _ in pipes[1:]], limits, started, cpu_before)
+    kept, limit = _attend(report, pid, pipes[0][1], stdin, [r for r, _ in pipes[1:]], limits, started, cpu_before)
     if finish is not None:
         finish()
     wait_status = _end_everything(pid)
@@ -180,7 +181,9 @@ def _become_guest(pipes, line, limits, prctl):
 
 
 def _limit(limits):
-    cpu = int(limits["cpu_s"]) + 2
+    # A backstop for the look at the tree, and a wide one: the kernel counts ticks here, on a busy machine up to a third
+    # more than the process was given.
+    cpu = 2 * int(limits["cpu_s"]) + 2
     for kind, value in (
         (resource.RLIMIT_CPU, cpu),
         (resource.RLIMIT_AS, limits["memory_bytes"]),
@@ -194,8 +197,11 @@ def _limit(limits):
         resource.setrlimit(kind, (value, value))
 
 
-def _attend(pid, stdin_fd, stdin, outputs, limits, started, cpu_before):
-    """Feed stdin, collect output and watch the limits of the whole tree until the process ends or must be ended."""
+def _attend(report, pid, stdin_fd, stdin, outputs, limits, started, cpu_before):
+    """Feed stdin, collect output and watch the limits of the whole tree until the process ends or must be ended.
+
+    Raises BrokenPipeError once nobody reads the report.
+    """
     kept = {fd: bytearray() for fd in outputs}
     poller = select.poll()
     pidfd = os.pidfd_open(pid)
@@ -203,9 +209,12 @@ def _attend(pid, stdin_fd, stdin, outputs, limits, started, cpu_before):
     for fd in outputs:
         poller.register(fd, select.POLLIN)
     poller.register(stdin_fd, select.POLLOUT)
+    poller.register(report, 0)
     view, limit, checked, feeding, seen = memoryview(stdin), "-", started, True, {}
     while limit == "-":
         events = dict(poller.poll(TICK_MS))
+        if report in events:
+            raise BrokenPipeError
         for fd in events:
             if fd == stdin_fd:
                 view = _feed(fd, view)

@@ -1,0 +1,121 @@
+"""Late answers: judged again with the patience that the reference's run asks for, bounded, and several at once."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+import pytest
+from verify_tasks import stdio_tests, task_of
+
+from halo_forge.records import Sample
+from halo_forge.settings.verify import Verify
+from halo_forge.verify import late
+from halo_forge.verify.core.protocol import Judgement
+from halo_forge.verify.judge import judge_samples
+from halo_forge.verify.registry import VERIFIERS, get_verifier
+
+SETTINGS = Verify(run_timeout_s=0.5, workers=6, cache=False)
+TASK = task_of(stdio_tests(("4\n", "8\n"))).model_copy(update={"solution": "reference"})
+
+
+class Slow:
+    """Every answer is late, however long it may run; the reference's run takes `slowest_s`, its compiling 0.3 s."""
+
+    name, isolation = "slow", "none"
+    made: list[Slow] = []
+    slowest_s: float | None = 0.001
+    together: threading.Barrier | None = None
+
+    def __init__(self, settings):
+        self.limit_s = settings.run_timeout_s
+        self.running, self.most, self.counting = 0, 0, threading.Lock()
+        self.made.append(self)
+
+    def probe(self):
+        pass
+
+    def check(self, task):
+        pass
+
+    def extract(self, task, completion):
+        return completion
+
+    def judge(self, task, completion):
+        if "reference" in completion:
+            time.sleep(0.3)
+            return Judgement("pass", 1.0, 1, 1, "", completion, self.slowest_s)
+        with self.counting:
+            self.running += 1
+            self.most = max(self.most, self.running)
+        if self.together and self is not self.made[0]:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                self.together.wait(5)
+        with self.counting:
+            self.running -= 1
+        return Judgement("timeout", 0.5, 0, 1, "late", completion)
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    monkeypatch.setitem(VERIFIERS, "slow", Slow)
+    monkeypatch.setattr(Slow, "made", [])
+    return Slow
+
+
+def judge(tmp_path, answers):
+    samples = [Sample.of_reference(TASK, answer, answer) for answer in answers]
+    return judge_samples({TASK.task_id: TASK}, samples, SETTINGS, verifier="slow", wip=tmp_path / "wip")
+
+
+def test_what_compiling_the_reference_takes_buys_no_time(tmp_path, slow):
+    """Ten times 0.3 s would be six limits; ten times 0.001 s is within the one that there is."""
+    judge(tmp_path, ["endless"])
+    assert [one.limit_s for one in slow.made] == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("slowest_s", "limits"),
+    [(0.06, [2]), (0.149, [3]), (0.3, [late.MOST_LIMITS]), (9.0, [late.MOST_LIMITS]), (None, [late.MOST_LIMITS])],
+    ids=["a little more than a limit", "between", "slow", "slower than may be", "not measured: the whole time counts"],
+)
+def test_the_reference_asks_for_ten_times_its_slowest_test_and_gets_a_bounded_number_of_limits(
+    tmp_path, slow, monkeypatch, slowest_s, limits
+):
+    monkeypatch.setattr(slow, "slowest_s", slowest_s)
+    judge(tmp_path, ["endless", "endless too"])
+    assert [one.limit_s for one in slow.made[1:]] == [times * 0.5 for times in limits]
+
+
+def test_late_answers_are_judged_again_several_at_once_and_fewer_than_before(tmp_path, slow, monkeypatch):
+    """Three of six workers: each waits until there are three."""
+    monkeypatch.setattr(slow, "slowest_s", 0.3)
+    monkeypatch.setattr(slow, "together", threading.Barrier(3))
+    verdicts = judge(tmp_path, [f"endless {number}" for number in range(12)])
+    assert {verdict.status for verdict in verdicts} == {"timeout"}
+    assert not slow.together.broken and slow.made[1].most == 3
+
+
+@pytest.mark.needs("gcc")
+def test_a_report_measures_the_slowest_run_and_no_compiling():
+    task = task_of(stdio_tests(("0\n", ""), ("40\n", "")), "cpp")
+    program = (
+        "#include <bits/stdc++.h>\nint main() { std::clock_t ms; std::cin >> ms;"
+        ' while (std::clock() < ms * (CLOCKS_PER_SEC / 100)); std::regex unused("a|b"); }\n'
+    )
+    judgement = get_verifier("gcc", Verify()).judge(task, f"```cpp\n{program}```")
+    started = time.monotonic()
+    again = get_verifier("gcc", Verify()).judge(task, f"```cpp\n{program}```")
+    elapsed = time.monotonic() - started
+    assert judgement.status == again.status == "pass"
+    assert 0.4 <= again.slowest_s < elapsed - 0.3
+
+
+@pytest.mark.needs("python")
+def test_a_run_that_waits_is_measured_by_the_clock():
+    """A limit grants twice as much time on the clock as of the processor."""
+    judgement = get_verifier("python", Verify()).judge(
+        task_of(stdio_tests(("", ""))), "```python\nimport time\ntime.sleep(0.5)\n```"
+    )
+    assert judgement.status == "pass" and judgement.slowest_s >= 0.25
