@@ -80,6 +80,8 @@ def test_a_probe_compiles_and_runs_a_first_program(name, monkeypatch):
     assert [trial.compile.exit_code for trial in trials] == [0] * len(languages)
     runs = 0 if chosen._toolchain.cannot_run() else len(languages)
     assert [run.stdout.split() for trial in trials for run in trial.tests] == [[b"1"]] * runs
+    chosen.probe()
+    assert len(reports) == len(trials) + 2  # once a process
 
 
 STOPPED = [
@@ -212,7 +214,8 @@ def broken(monkeypatch, tmp_path):
         tools = tmp_path / "broken" / "bin"
         tools.mkdir(parents=True)
         c = {"gcc": "gcc", "clang": "clang", "mingw": "x86_64-w64-mingw32-gcc"}
-        for compiler in {COMPILERS[name], c.get(name, COMPILERS[name])}:
+        compilers = {COMPILERS[name], c.get(name, COMPILERS[name])}
+        for compiler in compilers | {f"{compiler}-posix" for compiler in compilers}:  # MinGW's, if it has two kinds
             (tools / compiler).write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{BROKEN[name][0]}END\nexit 1\n")
             (tools / compiler).chmod(0o755)
         monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
@@ -235,7 +238,8 @@ def test_a_compiler_that_only_fails_to_compile_is_found_out_by_the_probe(monkeyp
     skip_without("gcc")
     compiler = tmp_path / "own" / "bin" / "gcc"
     compiler.parent.mkdir(parents=True)
-    compiler.write_text("#!/bin/sh\necho \"gcc: fatal error: cannot execute 'as'\" >&2\nexit 1\n")
+    real, said = shutil.which("gcc"), "gcc: fatal error: cannot execute 'as'"
+    compiler.write_text(f'#!/bin/sh\n[ "$1" = -v ] && exec {real} -v\necho "{said}" >&2\nexit 1\n')
     compiler.chmod(0o755)
     monkeypatch.setenv("PATH", f"{compiler.parent}:{os.environ['PATH']}")
     with pytest.raises(InfrastructureError, match="cannot compile a first program.*cannot execute 'as'.*g[+][+]"):
