@@ -287,7 +287,7 @@ def test_a_precompiled_header_is_made_again_when_a_header_that_it_holds_has_chan
 
     def built(value):
         header.write_text(f"#define VALUE {value}\n")
-        headers._precompiled.cache_clear()
+        headers._fresh.clear()
         *_, folder, _include, _name = headers.options(shutil.which("g++"), flags, code)
         return Path(folder) / "own.h.gch"
 
@@ -335,6 +335,16 @@ def test_clang_uses_the_precompiled_header(top, tmp_path):
     command = ["clang++", *gcc.FLAGS["cpp"], *options, "-H", "-fsyntax-only", "main.cpp"]
     opened = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert opened.returncode == 0 and "ostream" not in opened.stderr
+
+
+@pytest.mark.needs("clang")
+def test_clang_takes_a_precompiled_header_whose_stub_another_process_wrote_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("HALO_FORGE_CACHE", str(tmp_path / "cache"))
+    tmp_path.chmod(0o755)
+    assert judge(verifier("clang"), "cpp", DOUBLE["cpp"]).status == "pass"
+    (stub,) = headers.folder().glob("*/iostream")
+    os.utime(stub, (1, 1))
+    assert judge(verifier("clang"), "cpp", DOUBLE["cpp"]).status == "pass"
 
 
 def test_clang_with_a_precompiled_header_still_misses_what_was_not_included():
