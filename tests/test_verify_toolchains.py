@@ -80,6 +80,8 @@ def test_a_probe_compiles_and_runs_a_first_program(name, monkeypatch):
     assert [trial.compile.exit_code for trial in trials] == [0] * len(languages)
     runs = 0 if chosen._toolchain.cannot_run() else len(languages)
     assert [run.stdout.split() for trial in trials for run in trial.tests] == [[b"1"]] * runs
+    chosen.probe()
+    assert len(reports) == len(trials) + 2  # once a process
 
 
 STOPPED = [
@@ -185,7 +187,7 @@ def test_without_a_compiler_the_package_is_named(name, monkeypatch, tmp_path):
         get_verifier(name, SETTINGS).fingerprint()
 
 
-RUSTUP = """error: rustup could not choose a version of rustc to run, because one wasn't specified explicitly
+RUSTUP = """error: rustup could not choose a version of rustc to run, because one wasn't specified explicitly.
 help: run 'rustup default stable' to download the latest stable release of Rust
 
 Stack backtrace:
@@ -197,9 +199,9 @@ BROKEN = {
     "clang": ("clang: error while loading shared libraries: libLLVM.so\nand more\n", "install clang[+][+] again"),
     "mingw": (
         "x86_64-w64-mingw32-g++: error: spawn: no such file\nand more\n",
-        "install x86_64-w64-mingw32-g[+][+] again",
+        "install x86_64-w64-mingw32-g[+][+](-posix)? again",
     ),
-    "rust": (RUSTUP, "rustup default stable, or apt install rustc"),
+    "rust": (RUSTUP, "one wasn't specified explicitly; `rustup default stable`, or apt install rustc"),
     "go": ("go: cannot find GOROOT directory: /usr/lib/go\nand more\n", "apt install golang-go"),
 }
 
@@ -212,7 +214,8 @@ def broken(monkeypatch, tmp_path):
         tools = tmp_path / "broken" / "bin"
         tools.mkdir(parents=True)
         c = {"gcc": "gcc", "clang": "clang", "mingw": "x86_64-w64-mingw32-gcc"}
-        for compiler in {COMPILERS[name], c.get(name, COMPILERS[name])}:
+        compilers = {COMPILERS[name], c.get(name, COMPILERS[name])}
+        for compiler in compilers | {f"{compiler}-posix" for compiler in compilers}:  # MinGW's, if it has two kinds
             (tools / compiler).write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{BROKEN[name][0]}END\nexit 1\n")
             (tools / compiler).chmod(0o755)
         monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
@@ -227,7 +230,7 @@ def test_a_compiler_that_is_there_and_broken_is_told_in_one_line_with_the_cure(n
     with pytest.raises(InfrastructureError, match=cure) as error:
         get_verifier(name, SETTINGS).probe()
     words = str(error.value)
-    assert "\n" not in words and said.split("\n")[0].removeprefix("error: ") in words
+    assert "\n" not in words and said.split("\n")[0].removeprefix("error: ").rstrip(".") in words
 
 
 def test_a_compiler_that_only_fails_to_compile_is_found_out_by_the_probe(monkeypatch, tmp_path):
@@ -235,7 +238,8 @@ def test_a_compiler_that_only_fails_to_compile_is_found_out_by_the_probe(monkeyp
     skip_without("gcc")
     compiler = tmp_path / "own" / "bin" / "gcc"
     compiler.parent.mkdir(parents=True)
-    compiler.write_text("#!/bin/sh\necho \"gcc: fatal error: cannot execute 'as'\" >&2\nexit 1\n")
+    real, said = shutil.which("gcc"), "gcc: fatal error: cannot execute 'as'"
+    compiler.write_text(f'#!/bin/sh\n[ "$1" = -v ] && exec {real} -v\necho "{said}" >&2\nexit 1\n')
     compiler.chmod(0o755)
     monkeypatch.setenv("PATH", f"{compiler.parent}:{os.environ['PATH']}")
     with pytest.raises(InfrastructureError, match="cannot compile a first program.*cannot execute 'as'.*g[+][+]"):
@@ -244,7 +248,7 @@ def test_a_compiler_that_only_fails_to_compile_is_found_out_by_the_probe(monkeyp
 
 def test_tests_of_a_tool_that_is_broken_are_skipped_with_the_reason(broken):
     broken("rust")
-    with pytest.raises(pytest.skip.Exception, match="rust: .*rustup could not choose.*rustup default stable"):
+    with pytest.raises(pytest.skip.Exception, match="rust: .*rustup could not choose.*; `rustup default stable`"):
         pytest.skip(f"rust: {trouble.__wrapped__('rust')}")
 
 
@@ -252,7 +256,7 @@ def test_a_wine_that_does_not_start_is_none(monkeypatch, tmp_path):
     (tmp_path / "wine").write_text("#!/bin/sh\necho 'error: unable to find wine executable.' >&2\nexit 1\n")
     (tmp_path / "wine").chmod(0o755)
     monkeypatch.setattr(wine, "BOX_PATH", str(tmp_path))
-    assert re.search("unable to find wine executable.; apt install wine wine64$", wine.missing())
+    assert re.search("unable to find wine executable; apt install wine wine64$", wine.missing())
     with pytest.raises(InfrastructureError, match="unable to find wine"):
         wine.version()
 
@@ -283,7 +287,7 @@ def test_a_precompiled_header_is_made_again_when_a_header_that_it_holds_has_chan
 
     def built(value):
         header.write_text(f"#define VALUE {value}\n")
-        headers._precompiled.cache_clear()
+        headers._fresh.clear()
         *_, folder, _include, _name = headers.options(shutil.which("g++"), flags, code)
         return Path(folder) / "own.h.gch"
 
@@ -331,6 +335,16 @@ def test_clang_uses_the_precompiled_header(top, tmp_path):
     command = ["clang++", *gcc.FLAGS["cpp"], *options, "-H", "-fsyntax-only", "main.cpp"]
     opened = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert opened.returncode == 0 and "ostream" not in opened.stderr
+
+
+@pytest.mark.needs("clang")
+def test_clang_takes_a_precompiled_header_whose_stub_another_process_wrote_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("HALO_FORGE_CACHE", str(tmp_path / "cache"))
+    tmp_path.chmod(0o755)
+    assert judge(verifier("clang"), "cpp", DOUBLE["cpp"]).status == "pass"
+    (stub,) = headers.folder().glob("*/iostream")
+    os.utime(stub, (1, 1))
+    assert judge(verifier("clang"), "cpp", DOUBLE["cpp"]).status == "pass"
 
 
 def test_clang_with_a_precompiled_header_still_misses_what_was_not_included():

@@ -16,7 +16,7 @@ from halo_forge.verify.sandbox.job import BOX_PATH
 
 # Overflow checks and debug assertions are on, as `rustc` has them by itself. Debug information would only be linked.
 FLAGS = ["--edition", "2021", "--color", "never", "-C", "codegen-units=1", "-C", "strip=symbols"]
-_CURE = "rustup default stable, or apt install rustc"
+_CURE = "`rustup default stable`, or apt install rustc"
 
 
 class Rust(Toolchain):

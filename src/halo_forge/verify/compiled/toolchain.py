@@ -97,7 +97,7 @@ def reason(said: str) -> str:
     """The line of what a program said that tells why it failed: the first with an error, else the first."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     line = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "")
-    return line.removeprefix("error: ")[:300]
+    return line.removeprefix("error: ").removesuffix(".")[:300]
 
 
 @functools.cache

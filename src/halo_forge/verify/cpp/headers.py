@@ -40,6 +40,8 @@ _HEAD = re.compile(r"(?:\s+|//[^\n]*(?:\n|$)|/\*.*?\*/|#[ \t]*include[ \t]*<[\w.
 _INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*<([\w./+]+)>", re.M)
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
 _building = threading.Lock()
+_fresh: set[Path] = set()
+"""Precompiled files that this process has compared with their headers."""
 
 
 def folder() -> Path:
@@ -92,7 +94,6 @@ def _rare_names(compiler: str, flags: tuple[str, ...]) -> frozenset[str]:
     return frozenset(_NAME.findall(full)) - set(_NAME.findall(_preprocessed(compiler, flags, header.read_text())))
 
 
-@functools.cache
 def _lean(compiler: str, flags: tuple[str, ...]) -> Path:
     """The precompiled lean <bits/stdc++.h>: the compiler's own file without the lines that include RARE."""
     path = _folder_of(compiler, (*flags, *RARE)) / "bits/stdc++.h.gch"
@@ -118,7 +119,6 @@ def _folder_of(compiler: str, what: tuple[str, ...]) -> Path:
     return folder() / hashlib.sha256("\0".join([compiler, version(compiler), *what, "2"]).encode()).hexdigest()[:16]
 
 
-@functools.cache
 def _precompiled(compiler: str, flags: tuple[str, ...], header: str, suffix: str) -> Path:
     """The precompiled file, in a folder by compiler, its version and flags."""
     path = _folder_of(compiler, flags) / f"{header}{suffix}"
@@ -131,10 +131,14 @@ def _precompiled(compiler: str, flags: tuple[str, ...], header: str, suffix: str
 def _is_fresh(path: Path) -> bool:
     """Whether a precompiled file is there and no header that it was made from has changed (make's rules, by content).
 
-    Compilers do not see to that: g++ goes on with the old ones, and clang goes by times of files, which say nothing.
+    Compilers do not see to that: both go on with the old ones.
     """
     made_from = path.with_suffix(".json")
-    return path.exists() and made_from.exists() and read_json(made_from) == _digests(read_json(made_from))
+    if not path.exists() or not made_from.exists():
+        return False
+    if path not in _fresh and read_json(made_from) == _digests(read_json(made_from)):
+        _fresh.add(path)
+    return path in _fresh
 
 
 def _digests(files: Iterable[str]) -> dict[str, str]:
@@ -152,6 +156,7 @@ def _build(compiler: str, flags: tuple[str, ...], text: str, path: Path) -> None
             return  # another process has built it meanwhile
         built, rule = scratch / f"built{path.suffix}", scratch / "built.d"
         command = [compiler, *flags, "-w", "-x", "c++-header", str(stub), "-o", str(built), "-MD", "-MF", str(rule)]
+        # clang refuses every program once the time of the stub has changed, which another process may write again.
         command += ["-Xclang", "-fno-pch-timestamp"] if path.suffix == ".pch" else []
         done = subprocess.run(command, capture_output=True, text=True, env={"PATH": BOX_PATH})
         if done.returncode != 0:
