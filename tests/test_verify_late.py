@@ -102,14 +102,12 @@ def test_a_report_measures_the_slowest_run_and_no_compiling():
     task = task_of(stdio_tests(("0\n", ""), ("40\n", "")), "cpp")
     program = (
         "#include <bits/stdc++.h>\nint main() { std::clock_t ms; std::cin >> ms;"
-        ' while (std::clock() < ms * (CLOCKS_PER_SEC / 100)); std::regex unused("a|b"); }\n'
+        " while (std::clock() < ms * (CLOCKS_PER_SEC / 100)); }\n"
     )
-    judgement = get_verifier("gcc", Verify()).judge(task, f"```cpp\n{program}```")
     started = time.monotonic()
-    again = get_verifier("gcc", Verify()).judge(task, f"```cpp\n{program}```")
+    judgement = get_verifier("gcc", Verify()).judge(task, f"```cpp\n{program}```")
     elapsed = time.monotonic() - started
-    assert judgement.status == again.status == "pass"
-    assert 0.4 <= again.slowest_s < elapsed - 0.3
+    assert judgement.status == "pass" and 0.4 <= judgement.slowest_s < elapsed - 0.2
 
 
 @pytest.mark.needs("python")

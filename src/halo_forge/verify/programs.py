@@ -83,7 +83,7 @@ def resume(wip: Path, programs: Sequence[Program]) -> dict[str, Verdict]:
 
 def wip_of(wip: Path, judges: Mapping[int, list[str]]) -> Path:
     """The file beside `wip` for what these verifiers, as they are now, have judged."""
-    return wip.with_stem(f"{wip.stem}-{fingerprint(sorted(judges.values()))}")
+    return wip.with_stem(f"{wip.stem}-{fingerprint(sorted(judges.values(), key=repr))}")
 
 
 def look_up(programs: Sequence[Program], judges: Mapping[int, list[str]], cache: VerdictCache) -> int:
