@@ -102,10 +102,10 @@ clean:
 .PHONY: help
 help:
 	@awk '/^## / { text = substr($$0, 4) } \
-	      /^[a-z-]+:/ && text { printf "make %-10s %s\n", substr($$1, 1, length($$1) - 1), text; text = "" }' Makefile
+	      /^[a-z-]+:/ && text { printf "make %-11s %s\n", substr($$1, 1, length($$1) - 1), text; text = "" }' Makefile
 	@echo
 	@echo "All but clean and help set up first. To call the tools yourself: source .venv/bin/activate, then: dvc repro"
 	@echo
-	@echo "torch: without an NVIDIA GPU setup takes the small build for the CPU, if the package index has it; with one"
+	@echo "torch: without an NVIDIA GPU setup takes the small build for the CPU, if the package index has it; with one,"
 	@echo "the build that the index has, which for CUDA is gigabytes. To decide yourself: make setup GPU=0 or GPU=1, and"
 	@echo "TORCH_INDEX=URL for an index of torch's builds (PyTorch's own page names them: CPU, CUDA, ROCm)."
