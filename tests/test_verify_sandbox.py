@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -366,3 +367,47 @@ def test_a_judge_killed_while_its_box_opens_leaves_no_process(tmp_path, heard):
         judge = subprocess.run([sys.executable, "-c", script, str(tmp_path), str(heard)], env=environment)
         assert judge.returncode == -signal.SIGKILL
     assert wait_until(lambda: not boxes_that_show(tmp_path), 20), "a process of the box survives its judge"
+
+
+HOLDER = """
+import fcntl, os, time
+files = [open(path) for path in PATHS]
+for file in files:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    fcntl.lockf(file, fcntl.LOCK_SH)
+print(2 * int(input()), flush=True)
+time.sleep(1)
+"""
+SEEKER = """
+import ctypes, fcntl, os, struct, time
+found, ends = False, time.monotonic() + 1
+libc = ctypes.CDLL(None, use_errno=True)
+watching = libc.inotify_init()
+files = [open(path) for path in PATHS]
+while time.monotonic() < ends and not found:
+    for path, file in zip(PATHS, files):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_UN)
+        except OSError:
+            found = True
+        asked = struct.pack("hhqqi", fcntl.F_WRLCK, 0, 0, 0, 0)
+        try:
+            found |= struct.unpack_from("h", fcntl.fcntl(file, fcntl.F_GETLK, asked))[0] != fcntl.F_UNLCK
+        except OSError:
+            pass
+        found |= libc.inotify_add_watch(watching, os.fsencode(path), 0x21) != -1
+if found:
+    print(2 * int(input()))
+"""
+
+
+def test_two_boxes_at_once_see_nothing_of_each_other():
+    verifier = get_verifier("python", SETTINGS.model_copy(update={"run_timeout_s": 5.0}))
+    paths = ["/usr/bin/env", os.__file__, "/halo-forge/runner.pyc", "/etc/ld.so.cache"]
+    holder, seeker = (f"PATHS = {paths!r}\n{program}" for program in (HOLDER, SEEKER))
+    with ThreadPoolExecutor(2) as threads:
+        held = threads.submit(judge, verifier, holder)
+        sought = threads.submit(judge, verifier, seeker)
+    assert held.result().status == "pass"
+    assert sought.result().status == "wrong_answer"

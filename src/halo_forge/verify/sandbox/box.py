@@ -7,7 +7,9 @@ What it covers
 - Kernel namespaces: pid, network (no interface is up), ipc, uts, mount; the terminal is detached (new session).
 - Identity: an unprivileged uid, no capability, no_new_privs. Started as root, every box has a uid of its own, so that
   the process limit binds; started as a user, the box is a user namespace.
-- System calls (x86-64, AArch64): no sockets but AF_UNIX, no new user namespaces, no tracing, keys, io_uring, mounting.
+- System calls (x86-64, AArch64): no sockets but AF_UNIX, no new user namespaces, no tracing, keys, io_uring, mounting,
+  and nothing named that outlives its maker or that two boxes would share: semaphores, queues, locks, watched files.
+- Every test begins in the same world: the files that compiling left, with their first contents, and nothing else.
 - Limits, for each process and for the tree: CPU seconds (first), wall seconds (a backstop), memory, processes, file
   size, open files, bytes printed. The tree's CPU time and memory are looked at every 25 ms; where control groups can
   be written, memory and processes of the whole box are limited by the kernel as well.
@@ -19,6 +21,7 @@ What it does not cover
 - Without control groups (`isolation` says `bubblewrap+rlimits`): memory that no process has mapped (pipe buffers,
   inodes), beyond what the other limits imply; memory taken between two looks at the tree, at most `memory_mb` for
   each process.
+- Locks on files hold nobody back: they are granted to all who ask (`seccomp` says why).
 - How loaded the machine is: CPU time is charged to the answer as the kernel counts it.
 - `verify.sandbox: none` covers nothing of the above but each process's limits, the clock, and the killing of what was
   started. A hostile program can evade all of it.
