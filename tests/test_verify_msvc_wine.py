@@ -148,6 +148,17 @@ def test_a_program_sees_neither_the_environment_nor_the_input_file(connect):
     assert judge(connect(), code, task(("1", "10"))).status == "pass"
 
 
+def test_a_test_finds_nothing_of_the_one_before(connect, server):
+    """The second prints the right answer only if the first could leave it a word."""
+    body = (
+        'if (n == 4) { FILE *f = fopen("word.txt", "w"); if (f) fclose(f); rename("main.exe", "renamed.exe"); } '
+        'else if (!fopen("word.txt", "r") && !fopen("renamed.exe", "r")) n = 0; printf("%d", 2 * n);'
+    )
+    judgement = judge(connect(low_integrity=False), program(body))
+    assert (judgement.status, judgement.tests_passed) == ("wrong_answer", 1), judgement.detail
+    assert wait_until(lambda: not server.batches())
+
+
 def test_a_batch_runs_side_by_side_and_keeps_apart(connect, server):
     codes = [program(f'printf("%d", {k} * n);') for k in range(8)]
     statuses = [judgement.status for judgement in judge_all(connect(programs_at_once=3), codes)]

@@ -7,7 +7,8 @@ What that machine contains
 - With `low_integrity` (the default) a program runs with a restricted token of low integrity and no privileges: it can
   write to no file, registry key or process of the account, so neither to the driver nor to another program.
 - Expected outputs never go there: what a program printed is compared on this side.
-- A folder for every program, removed when its results are out; inputs lie outside of it.
+- A folder for every program, and a fresh one for every test of it, removed when the results are out; inputs lie
+  outside of them.
 
 What it does not contain
 - There is no bubblewrap on Windows. A program can read what the account can read, open network connections, and fill

@@ -24,9 +24,12 @@ static Run compile(const string &command, const wstring &folder, const Limits &l
     return result;
 }
 
-// The input lies beside the program's folder and is gone when the run is.
-static Run test(const Job &job, const string &input, const wstring &folder) {
-    wstring path = folder + L".in", program = folder + L"\\" + wide(job.program);
+// In a folder of its own with a copy of the program: what a test leaves or changes there, the next one does not find.
+// The input lies beside it and is gone when the run is.
+static Run test(const Job &job, const string &input, const wstring &compiled) {
+    wstring path = compiled + L".in", folder = compiled + L".t", program = folder + L"\\" + wide(job.program);
+    if (!CreateDirectoryW(folder.c_str(), nullptr)) throw trouble("CreateDirectory");
+    if (!CopyFileW((compiled + L"\\" + wide(job.program)).c_str(), program.c_str(), TRUE)) throw trouble("CopyFile");
     write_file(path, input);
     SECURITY_ATTRIBUTES inherit = {sizeof inherit, nullptr, TRUE};
     HANDLE in = CreateFileW(path.c_str(), GENERIC_READ, FILE_SHARE_READ, &inherit, OPEN_EXISTING, 0, nullptr);
@@ -34,6 +37,7 @@ static Run test(const Job &job, const string &input, const wstring &folder) {
     Run result = run(program, L"\"" + program + L"\"", folder, in, job.run_limits);
     CloseHandle(in);
     DeleteFileW(path.c_str());
+    remove_folder(folder);
     return result;
 }
 
@@ -59,6 +63,7 @@ static void judge(size_t index) {
             "\"}");
     }
     remove_folder(folder);
+    remove_folder(folder + L".t");
 }
 
 static DWORD WINAPI work(void *) {
