@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from halo_forge.cli.data_control import print_control_tokens
 from halo_forge.cli.data_prepare import column_mapping
 from halo_forge.data.clean.families import joined_families
 from halo_forge.data.clean.fingerprint import Fingerprint, of_file, of_row
@@ -56,19 +57,21 @@ def validate(
 ) -> None:
     """Say what a file holds: errors, repetitions, overlaps.
 
-    Ends with 0, or with 2 if the file has errors.
+    Ends with 0, or with 2 if the file has errors or the model's tokenizer misreads it.
     """
     reading = read_all(file, mapping=column_mapping(mapping) if mapping else None, language=language)
-    rows, overlapping = reading.rows, 0
+    rows, overlapping, misread = reading.rows, 0, 0
     print(f"{file}: {len(rows)} good rows, {len(reading.errors)} with errors")
     if rows:
         _print_kinds(rows)
-        _print_lengths(rows, _chat(model))
+        chat = _chat(model)
+        _print_lengths(rows, chat)
+        misread = print_control_tokens(rows, chat)
         problems = [of_row(row, row.place) for row in rows]
         _print_repetitions(rows, problems, near, max_copy)
         overlapping = _print_overlaps(problems, benchmark or [], max_copy)
     _print_errors(reading, max_errors)
-    if reading.errors:
+    if reading.errors or misread:
         raise typer.Exit(InputError.exit_code)
     if overlapping and fail_on_overlap:
         raise typer.Exit(1)

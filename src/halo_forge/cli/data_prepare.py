@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from halo_forge.cli.data_control import names_in
+from halo_forge.cli.options import say
 from halo_forge.data.public.load import BUILTIN, Loaded, load
 from halo_forge.data.public.registry import registry
 from halo_forge.data.rows import Row
@@ -113,6 +115,7 @@ def _as_object(row: Row, form: Format, text: str, source: dict[str, Any]) -> dic
 def _objects(
     loaded: Loaded, form: Format, template: str, chat: Chat | None, system: str | None
 ) -> Iterator[dict[str, Any]]:
+    named = 0
     for row in loaded:
         if form == "task" and row.task is None:
             loaded.rejected["no tests, so no task"] += 1
@@ -122,7 +125,13 @@ def _objects(
             first = [{"role": "system", "content": system}] if system else []
             row = dataclasses.replace(row, messages=(*first, *turns))
         text = render(row.messages, template, chat) if form == "text" else ""
+        named += bool(text and names_in(row))
         yield _as_object(row, form, text, loaded.source.model_dump(exclude_none=True))
+    if named:
+        say(
+            f"warning: rows whose text names control tokens, such as <|im_end|>: {named}; a program that tokenises "
+            "their `text` reads it as the token; train on their `messages`, as this program does"
+        )
 
 
 def column_mapping(pairs: list[str]) -> dict[str, str]:

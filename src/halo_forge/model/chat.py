@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from halo_forge.errors import InputError
+from halo_forge.model.literal import Literal
 
 Prompt = str | Sequence[Mapping[str, str]]
 """What a user says, or all turns of a conversation up to there as {role, content}."""
@@ -20,7 +22,8 @@ class Chat:
     """A tokenizer with its chat template and system prompt.
 
     `end` is the id of the token that ends the assistant's turn. It may equal the padding token, so padding must be
-    masked by position, never by id.
+    masked by position, never by id. Control tokens come from the template alone: where a turn or an answer names one,
+    its name is read as text.
     """
 
     tokenizer: Any
@@ -43,21 +46,40 @@ class Chat:
 
     def prompt_text(self, prompt: Prompt, *, header: bool = True) -> str:
         """The turns in the model's own template, with the header of the assistant's next turn if `header`."""
-        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
-        if self.system_prompt and messages[0]["role"] != "system":
-            messages.insert(0, {"role": "system", "content": self.system_prompt})
-        return self.tokenizer.apply_chat_template(messages, add_generation_prompt=header, tokenize=False)
+        return self._literal.unescape(self._rendered(prompt, header=header))
 
     def prompt_ids(self, prompt: Prompt) -> list[int]:
         """Token ids up to and including the header of the assistant's turn."""
-        return self.tokenizer(self.prompt_text(prompt), add_special_tokens=False)["input_ids"]
+        return self._literal.ids(self._rendered(prompt, header=True))
 
     def answer_ids(self, answer: str) -> list[int]:
         """Token ids of an answer, the end-of-turn token included."""
-        return [*self.tokenizer(answer, add_special_tokens=False)["input_ids"], self.end]
+        return [*self._literal.ids(self._literal.escape(answer)), self.end]
+
+    def marks(self, prompt: Prompt, answer: str) -> tuple[int, int]:
+        """(end-of-turn tokens in the answer, tokens that begin a text in both): one, and one or none, are right."""
+        before, taught = self.prompt_ids(prompt), self.answer_ids(answer)
+        return taught.count(self.end), (before + taught).count(self.tokenizer.bos_token_id)
+
+    @property
+    def begins_with_bos(self) -> bool:
+        """Whether the tokenizer by itself puts the token before a text that begins one."""
+        ids = self.tokenizer("a")["input_ids"]
+        return bool(ids) and ids[0] == self.tokenizer.bos_token_id
 
     def text(self, ids: list[int]) -> str:
         return self.tokenizer.decode(ids, skip_special_tokens=True)
+
+    @functools.cached_property
+    def _literal(self) -> Literal:
+        return Literal(self.tokenizer)
+
+    def _rendered(self, prompt: Prompt, *, header: bool) -> str:
+        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+        if self.system_prompt and messages[0]["role"] != "system":
+            messages.insert(0, {"role": "system", "content": self.system_prompt})
+        messages = [{**message, "content": self._literal.escape(message["content"])} for message in messages]
+        return self.tokenizer.apply_chat_template(messages, add_generation_prompt=header, tokenize=False)
 
 
 def fenced(code: str, language: str) -> str:

@@ -37,6 +37,9 @@ def tokenised(chat: Chat, pairs: Iterable[tuple[Prompt, str]], max_tokens: int, 
             left_out["empty answer"] += 1
             continue
         before, taught = chat.prompt_ids(prompt), chat.answer_ids(answer)
+        if taught.count(chat.end) != 1:
+            left_out["its tokenizer reads an end of turn within the answer"] += 1
+            continue
         if len(before) + len(taught) > max_tokens:
             left_out[f"longer than {max_tokens} tokens"] += 1
             continue
