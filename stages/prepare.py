@@ -19,7 +19,6 @@ from halo_forge.data.prepare import prepare
 from halo_forge.data.public.load import is_file
 from halo_forge.files import write_json
 from halo_forge.jsonl import write_records
-from halo_forge.settings.clean import Clean
 from halo_forge.settings.data import Prepare
 from halo_forge.settings.params import Params
 from halo_forge.settings.watched import watched
@@ -31,10 +30,9 @@ GENERATED = Path("data/generated")
 def main(params: Params) -> None:
     check_places(params.prepare)
     tasks, report = prepare(params.prepare, Path())
-    if params.clean != Clean():
-        state = state_dir("prepare", {"tasks": tasks, "clean": params.clean, "verify": params.verify})
-        tasks, report["clean"] = clean(tasks, params.clean, params.verify, state)
-        print(f"kept {len(tasks)} tasks, set aside {report['clean']['set_aside'] or 'none'}")
+    state = state_dir("prepare", {"tasks": tasks, "clean": params.clean, "verify": params.verify})
+    tasks, report["clean"] = clean(tasks, params.clean, params.verify, state)
+    print(f"kept {len(tasks)} tasks, set aside {report['clean']['set_aside'] or 'none'}")
     write_records("data/prepared/tasks.jsonl", tasks)
     write_json("data/prepared/report.json", report)
     print(f"prepared {len(tasks)} tasks from {report['by_source']}")

@@ -252,3 +252,32 @@ def test_the_stage_sets_aside_what_params_ask_for_and_changes_nothing_else(make_
     kept, report = prepared(2)
     assert kept == ["right"] and report["clean"]["set_aside"] == {"reference: wrong_answer": 1}
     assert not list(tmp_path.glob(".state/*"))
+
+
+PREAMBLE = (
+    "You are an expert programmer. Read the input from standard input and write the result to standard output. The "
+    "first line holds n, the second line n integers. Every number is between 1 and one million. Print nothing else.\n\n"
+)
+ASKED = ["sum", "largest", "second smallest", "product modulo 7", "number of even ones", "most frequent"]
+
+
+def test_different_problems_under_one_preamble_are_no_duplicates() -> None:
+    assert near_duplicates([f"{PREAMBLE}Print the {asked} of the numbers." for asked in ASKED], 0.8) == []
+
+
+def test_the_same_problem_under_one_preamble_is_a_duplicate() -> None:
+    texts = [f"{PREAMBLE}Print the {asked} of the numbers." for asked in ASKED]
+    again = f"{PREAMBLE} Print, the {ASKED[3].upper()} of the numbers!"
+    assert near_duplicates([*texts, again], 0.8) == [(6, 3)]
+
+
+def test_prompts_that_are_near_but_whose_tests_disagree_are_different_problems(make_task, tmp_path) -> None:
+    def task(name: str, prompt: str, stdout: str) -> Task:
+        tests = StdioTests(cases=[StdioCase(stdin="3\n1 2 3\n", stdout=stdout)])
+        return make_task(name, prompt, family=name).model_copy(update={"tests": tests})
+
+    tasks = [task("largest", SENTENCE + " now", "3\n"), task("smallest", SENTENCE + " soon", "1\n")]
+    kept, _ = clean(
+        [*tasks, task("copy", SENTENCE + " today", "3\n")], Clean(duplicates=0.7, gold_runs=0), Verify(), tmp_path
+    )
+    assert [task.task_id for task in kept] == ["largest", "smallest"]

@@ -205,7 +205,16 @@ BAD = {
     "spaces.jsonl": (b'{"prompt": "  "}\n', ":1: prompt: expected text"),
     "plain.jsonl": (b'{"text": "just words"}\n', ":1: text has no turns"),
     "silent.jsonl": (b'{"messages": [{"role": "assistant", "content": "a"}]}\n', ":1: no user turn"),
-    "role.jsonl": (b'{"messages": [{"role": "tool", "content": "a"}]}\n', ":1: messages: role 'tool'"),
+    "role.jsonl": (b'{"messages": [{"role": "tool", "content": "a"}]}\n', ":1: messages: a conversation with tools"),
+    "calls.jsonl": (
+        b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": null, "tool_calls": [{}]}]}\n',
+        ":1: messages: a conversation with tools",
+    ),
+    "image.jsonl": (
+        b'{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}\n',
+        ":1: messages: user says 'image_url', and only text",
+    ),
+    "twice.jsonl": (b'{"prompt": "a", "prompt": "b"}\n', ":1: not JSON that can be read: the key 'prompt' is there"),
     "parts.jsonl": (
         b'{"messages": [{"role": "user", "content": null}]}\n',
         ":1: messages: the content of user is no text",
@@ -270,3 +279,58 @@ def test_tables_are_read_row_by_row(tmp_path):
     (tmp_path / "d.jsonl").write_text('{"a": 1}\nnot json\n')
     rows = read_table(tmp_path / "d.jsonl")
     assert next(rows) == (1, {"a": 1})
+
+
+def test_a_turn_in_parts_says_what_its_texts_say_together():
+    parts = [{"type": "text", "text": "Print "}, {"type": "text", "text": "1."}]
+    row = parse_row("f.jsonl", 1, {"messages": [{"role": "user", "content": parts}]})
+    assert row.prompt == "Print 1."
+
+
+def test_a_developer_is_who_the_system_was_before():
+    turns = [{"role": "developer", "content": "Answer with code."}, {"role": "user", "content": "Print 1."}]
+    row = parse_row("f.jsonl", 1, {"messages": turns})
+    assert row.system == "Answer with code."
+
+
+def asked(value, **fields):
+    return parse_row("f.jsonl", 1, {"prompt": "p", "language": "python", "tests": value, **fields}).task.tests
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs"),
+    [
+        ([[[1, 2], 3], [[], 0]], [[6], [0]]),
+        ([[[1, 2], 3], [[], 0]], [6, 0]),
+        (["[1, 2]\n3", "[]\n0"], ["6", "0"]),
+    ],
+)
+@pytest.mark.parametrize("as_text", [True, False])
+def test_rows_of_apps_and_taco_that_name_a_function_are_calls_of_it(inputs, outputs, as_text):
+    value = {"fn_name": "total", "inputs": inputs, "outputs": outputs}
+    tests = asked(json.dumps(value) if as_text else value)
+    assert tests.kind == "calls" and tests.entry_point == "total"
+    assert [(case.args, case.expected) for case in tests.cases] == [([[1, 2], 3], 6), ([[], 0], 0)]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "stdin"),
+    [([["a", "b"]], "a\nb\n"), (["a\nb"], "a\nb"), ([[3, 4]], "3\n4\n"), ([[[1, 2], [3]]], "1 2\n3\n"), ([7], "7")],
+)
+def test_inputs_are_read_as_text_lines_or_values(inputs, stdin):
+    assert asked({"inputs": inputs, "outputs": ["x"]}).cases[0].stdin == stdin
+
+
+@pytest.mark.parametrize("empty", ["", "[]", " {} ", [], {}, None])
+def test_a_row_whose_column_of_tests_is_empty_has_no_tests(empty):
+    assert parse_row("f.jsonl", 1, {"prompt": "p", "tests": empty}).task is None
+
+
+@pytest.mark.parametrize("solutions", ['["print(1)", "print(2)"]', ["", "print(1)"], "print(1)"])
+def test_of_several_solutions_the_first_is_the_reference(solutions):
+    row = parse_row(
+        "f.jsonl",
+        1,
+        {"prompt": "p", "tests": [{"input": "", "output": "1"}], "language": "python", "solution": solutions},
+    )
+    assert row.task.solution == "print(1)"

@@ -65,6 +65,6 @@ def _read(source: DataSource, root: Path, left_out: Counter[str]) -> tuple[list[
             code = extract_code(row.answer, task.language) if row.answer else None
             task = task.model_copy(update={"solution": code, "source": loaded.source})
         tasks.append(task)
-    for reason, number in loaded.rejected.items():
+    for reason, number in loaded.reasons.items():
         left_out[f"{source.dataset}: {reason}"] += number
     return tasks, loaded.source.revision

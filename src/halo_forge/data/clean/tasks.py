@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from halo_forge.data.builtin import BUILTIN
 from halo_forge.data.clean.near import near_duplicates
 from halo_forge.data.clean.normal import words
 from halo_forge.errors import InputError
-from halo_forge.records import Task
+from halo_forge.records import CallTests, StdioTests, Task
 from halo_forge.settings.clean import Clean
 from halo_forge.settings.verify import Verify
 
@@ -29,10 +30,11 @@ def clean(tasks: Sequence[Task], settings: Clean, verify: Verify, wip: Path) -> 
         kept = [task for task in kept if task.task_id not in failures]
 
     drop(_wrong_lengths(kept, settings))
-    if settings.gold_runs:
+    imported = [task for task in kept if task.source.dataset != BUILTIN]  # the project's own tests show the others
+    if settings.gold_runs and imported:
         from halo_forge.data.clean.gold import gold_failures  # and with it the verifiers, which nothing else here needs
 
-        drop(gold_failures(kept, verify, settings.gold_runs, wip))
+        drop(gold_failures(imported, verify, settings.gold_runs, wip))
     if settings.duplicates is not None:
         drop(_repetitions(kept, settings.duplicates))
     if not kept:
@@ -67,7 +69,21 @@ def _repetitions(tasks: Sequence[Task], threshold: float) -> dict[str, tuple[str
         for number, first in near_duplicates([task.prompt for task in own], threshold):
             repeating, repeated = own[number], own[first]
             equal = words(repeating.prompt) == words(repeated.prompt)
-            if equal or repeating.family != repeated.family:
+            if equal or (repeating.family != repeated.family and not _disagree(repeating, repeated)):
                 reason = "duplicate" if equal else "near duplicate"
                 found[repeating.task_id] = reason, f"of {repeated.task_id}"
     return found
+
+
+def _disagree(one: Task, other: Task) -> bool:
+    """Whether the tests of two tasks expect different results for the same input: then they are different problems."""
+    expected, others = _expected(one), _expected(other)
+    return any(expected[given] != others[given] for given in expected.keys() & others.keys())
+
+
+def _expected(task: Task) -> dict[str, object]:
+    if isinstance(task.tests, StdioTests):
+        return {" ".join(case.stdin.split()): case.stdout.split() for case in task.tests.cases}
+    if isinstance(task.tests, CallTests):
+        return {repr(case.args): case.expected for case in task.tests.cases}
+    return {}
