@@ -38,11 +38,12 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class _Compared(_Record):
-    """Tests by values. How they are compared is written only where it is not the default: older rows stay as they are."""
+Error = Annotated[float, Field(ge=0, lt=1)]
+"""Of a number, relative or absolute; None stands for the usual one (`verify.core.compare`)."""
 
-    tolerance: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """The largest error of a number, relative or absolute; None for the one of `verify.core.compare`."""
+
+class _Compared(_Record):
+    """Tests by values. How they are compared is written where it is not the default: older rows stay as they are."""
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -58,6 +59,8 @@ class StdioTests(_Compared):
     kind: Literal["stdio"] = "stdio"
     cases: list[StdioCase] = Field(min_length=1)
     compare: Literal["tokens", "exact", "float"] = "tokens"
+    tolerance: Error | None = None
+    """With `float`: the largest error that is allowed; 0 for numbers that are equal, 12.3 and 12.30."""
     ignore_case: bool = False
     """YES, Yes and yes are one answer."""
 
@@ -77,6 +80,8 @@ class CallTests(_Compared):
     kind: Literal["calls"] = "calls"
     entry_point: str
     cases: list[CallCase] = Field(min_length=1)
+    tolerance: Error | None = None
+    """The largest error of a float that is allowed."""
 
 
 class PythonTests(_Record):

@@ -15,7 +15,7 @@ TOLERANCE = Decimal("1e-6")
 _NOISE = Decimal("1e-9")
 """What floating-point arithmetic may leave of a whole number in a task that asks for whole numbers alone."""
 _SHARE = Decimal("0.01")
-"""An absolute error is no more than this part of the largest number expected: else a constant would do for tiny ones."""
+"""An absolute error is at most this part of the largest number expected: else a constant would do for tiny ones."""
 _ZERO = Decimal("1e-12")
 """Beside the largest number expected a number of this part of it may as well be zero: sin(pi) is 1.2e-16."""
 _KINDS = 4
