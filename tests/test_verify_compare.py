@@ -171,6 +171,8 @@ def test_numbers_of_a_million_digits_are_compared():
     assert float_matches(f"{digits}.0", digits)
     assert not float_matches(f"{digits}8", f"{digits}9")
     assert not float_matches(digits, "2.5")
+    assert not float_matches("1.5", "1.5e999")
+    assert float_matches("1.50000001e999", "1.5e999")
     assert not float_matches("1e999999999", "1e-999999999")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
@@ -22,6 +23,8 @@ _KINDS = 4
 """So many numbers may be results of different kinds, each as large as it is; more are a sequence of one kind."""
 _ALL_WHOLE = 2**53
 """From here on every double is a whole number, and to be one says nothing of how it was found."""
+_DOUBLE = Decimal("1e-12")
+"""A relative error that doubles can tell from a smaller one."""
 # Any exponent, no exceptions; fifty digits are more than a tolerance has. Comparisons are exact without it.
 EXACT = Context(prec=50, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 
@@ -55,6 +58,20 @@ class Tolerance:
         self._expected = expected
         self._stated = stated is not None
         self._relative = TOLERANCE if stated is None else Decimal(repr(stated))
+        self._clear = float(self._relative) / 2 if self._relative >= _DOUBLE else None
+
+    def clearly_near(self, ours: str, theirs: str) -> bool:
+        """Whether `near` would hold without a doubt, in a tenth of its time; both are written with a point.
+
+        Doubles are exact enough to say so of fractions, and are asked first: most numbers of an output are right.
+        """
+        if self._clear is None or not ("." in ours and "." in theirs and ours.isascii()) or "_" in ours:
+            return False
+        try:
+            found, expected = float(ours), float(theirs)
+        except ValueError:
+            return False
+        return found % 1 != 0 and abs(found - expected) <= self._clear * abs(expected) < math.inf
 
     def near(self, ours: Decimal, theirs: Number, place: int) -> bool:
         """Whether `ours` will do for the number `theirs` in this place of a case."""
@@ -115,6 +132,8 @@ def _newlines(text: str) -> str:
 
 
 def _same_number(ours: str, theirs: str, place: int, tolerance: Tolerance) -> bool:
+    if tolerance.clearly_near(ours, theirs):
+        return True
     found, expected = number(ours), number(theirs)
     if found is None or expected is None:
         special = _special(theirs)
