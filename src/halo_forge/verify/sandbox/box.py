@@ -46,8 +46,6 @@ TMP_MB = 64
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = ("/etc/alternatives", "/etc/ld.so.cache")
 _ENVIRONMENT = {"PATH": BOX_PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
-# Integers of any length may be printed and read: in the box the CPU limit holds, and Python's own is in the way.
-_ENVIRONMENT["PYTHONINTMAXSTRDIGITS"] = "0"
 _INSIDE = "/halo-forge"
 _run_numbers = itertools.count()
 
