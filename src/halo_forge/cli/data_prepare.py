@@ -12,6 +12,7 @@ import typer
 
 from halo_forge.cli.data_control import names_in
 from halo_forge.cli.options import say
+from halo_forge.data import line_ends
 from halo_forge.data.public.load import BUILTIN, Loaded, load
 from halo_forge.data.public.registry import registry
 from halo_forge.data.rows import Row
@@ -53,6 +54,9 @@ def prepare(
     form: Annotated[
         Format, typer.Option("--format", help="text (with messages and tests beside it), messages, or bare tasks.")
     ] = "text",
+    newlines: Annotated[
+        Literal["keep", "lf"], typer.Option(help="lf: make CRLF and CR in tests' inputs and outputs LF.")
+    ] = "keep",
     allow_evaluation_only: Annotated[
         bool, typer.Option("--allow-evaluation-only", help="Take a set that is published to measure with.")
     ] = False,
@@ -74,6 +78,7 @@ def prepare(
             "language": language,
             "mapping": column_mapping(mapping or []),
             "local": local or [],
+            "newlines": newlines,
             "allow_evaluation_only": allow_evaluation_only,
         },
         "data prepare",
@@ -81,8 +86,19 @@ def prepare(
     output = output or Path("data") / f"{Path(dataset).stem}.jsonl"
     chat = _chat(model) if template == "model" and form == "text" else None
     loaded = load(wanted, training=form != "task")
+    returns: list[str] = []
+    loaded.rows = _noting_returns(loaded.rows, returns)
     written = write_rows(loaded, output, _objects(loaded, form, template, chat, system_prompt), limit)
     _print_counts(loaded, written, output)
+    if returns:
+        typer.echo(line_ends.warning(len(returns), returns[0]), err=True)
+
+
+def _noting_returns(rows: Iterator[Row], returns: list[str]) -> Iterator[Row]:
+    for row in rows:
+        if line_ends.has_returns(row.task):
+            returns.append(row.place)
+        yield row
 
 
 def write_rows(loaded: Loaded, output: Path, objects: Iterator[dict[str, Any]], limit: int | None = None) -> int:

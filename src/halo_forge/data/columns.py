@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from halo_forge.data.asked import as_asked
 from halo_forge.errors import InputError
 from halo_forge.records import PythonTests, StdioCase, StdioTests, Tests, first_problem
 
@@ -21,22 +22,26 @@ _TESTS: TypeAdapter[Tests] = TypeAdapter(Tests)
 _INPUT, _OUTPUT = ("input", "stdin", "inputs"), ("output", "stdout", "outputs", "expected")
 
 
-def tests_of(value: Any, where: str, *, language: str | None = None, entry_point: str | None = None) -> Tests:
+def tests_of(
+    value: Any, where: str, *, language: str | None = None, entry_point: str | None = None, statement: str = ""
+) -> Tests:
     """The tests that a column holds. Raises InputError for what is none of these:
 
     - our own form, `{"kind": …}`;
     - Python asserts, as a text or a list of lines, or a text that defines `check(candidate)`;
     - pairs of input and output: a list of `{"input", "output"}`, or `{"inputs": […], "outputs": […]}`;
     - any of these written as JSON in a text.
+
+    How outputs are compared is read from the `statement`, unless the tests are in our own form, which says it.
     """
     if isinstance(value, str):
         value = _decoded(value)
     if isinstance(value, Mapping) and "kind" in value:
         return _own(value, where)
     if isinstance(value, Mapping):
-        return StdioTests(cases=_cases(_zipped(value, where), where))
+        return as_asked(StdioTests(cases=_cases(_zipped(value, where), where)), statement)
     if isinstance(value, list) and value and all(isinstance(case, Mapping) for case in value):
-        return StdioTests(cases=_cases(value, where))
+        return as_asked(StdioTests(cases=_cases(value, where)), statement)
     if isinstance(value, list) and value and all(isinstance(line, str) for line in value):
         value = "\n".join(line.strip() for line in value)
     if isinstance(value, str) and language in (None, "python"):

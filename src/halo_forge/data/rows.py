@@ -180,7 +180,10 @@ def mapped(value: Mapping[str, Any], mapping: Mapping[str, str], where: str) -> 
 def _task(fields: dict[str, Any], path: str | Path, line: int, where: str) -> Task:
     language = fields.get("language")
     known = {name: fields[name] for name in Task.model_fields if fields.get(name) is not None}
-    known["tests"] = tests_of(fields["tests"], where, language=language, entry_point=fields.get("entry_point"))
+    statement = "\n\n".join(text for name in ("prompt", "input") if isinstance(text := fields.get(name), str))
+    known["tests"] = tests_of(
+        fields["tests"], where, language=language, entry_point=fields.get("entry_point"), statement=statement
+    )
     known.setdefault("task_id", f"{Path(path).stem}/{line}")
     known["task_id"] = str(known["task_id"])  # numbers in many data sets
     if known["tests"].kind in ("python", "pytest"):
