@@ -20,6 +20,8 @@ from halo_forge.records import CallCase, CallTests, CompileTests
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.registry import get_verifier
 from halo_forge.verify.sandbox import cgroup
+from halo_forge.verify.sandbox.box import Sandbox
+from halo_forge.verify.sandbox.job import Job, Limits
 
 pytestmark = pytest.mark.needs("python")
 SECRET = "the-expected-value-84713"
@@ -411,3 +413,15 @@ def test_two_boxes_at_once_see_nothing_of_each_other():
         sought = threads.submit(judge, verifier, seeker)
     assert held.result().status == "pass"
     assert sought.result().status == "wrong_answer"
+
+
+def test_what_the_box_may_read_below_its_own_folder_stays_for_every_test(tmp_path):
+    """A cache below /tmp is mounted below the box's /tmp, on a way that no test may take away."""
+    (tmp_path / "with space").mkdir()
+    (tmp_path / "with space" / "word").write_text("here")
+    sandbox = Sandbox(SETTINGS, binds=[tmp_path / "with space"])
+    command = ["/bin/sh", "-c", f"cat '{tmp_path}/with space/word'; rm -rf /tmp/*; echo > left; ls -A | wc -l"]
+    limits = Limits(cpu_s=2, memory_mb=256, processes=8, output_kb=4)
+    report = sandbox.run(Job(files={}, run=command, run_limits=limits, cases=[{"stdin": b""}] * 3))
+    assert [run.stdout.split() for run in report.tests] == [report.tests[0].stdout.split()] * 3
+    assert report.tests[0].stdout.startswith(b"here") and report.whole

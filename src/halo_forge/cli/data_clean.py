@@ -15,6 +15,7 @@ from halo_forge.data.clean.families import joined_families
 from halo_forge.data.clean.fingerprint import Fingerprint, of_file, of_row
 from halo_forge.data.clean.near import near_duplicates
 from halo_forge.data.clean.reading import Reading, read_all
+from halo_forge.data.line_ends import has_returns, warning
 from halo_forge.data.overlap import CHANNELS, Copy, copies
 from halo_forge.data.rows import Row
 from halo_forge.data.split import split_problems
@@ -70,6 +71,8 @@ def validate(
         problems = [of_row(row, row.place) for row in rows]
         _print_repetitions(rows, problems, near, max_copy)
         overlapping = _print_overlaps(problems, benchmark or [], max_copy)
+    if returns := [row.place for row in rows if has_returns(row.task)]:
+        typer.echo(warning(len(returns), returns[0]), err=True)
     _print_errors(reading, max_errors)
     if reading.errors or misread:
         raise typer.Exit(InputError.exit_code)

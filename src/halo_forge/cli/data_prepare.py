@@ -14,6 +14,7 @@ from halo_forge.cli.bridge import verify_settings
 from halo_forge.cli.data_control import names_in
 from halo_forge.cli.data_references import with_right_references
 from halo_forge.cli.options import Strict, say, say_left_out
+from halo_forge.data import line_ends
 from halo_forge.data.builtin import BUILTIN
 from halo_forge.data.public.load import Loaded, load
 from halo_forge.data.public.registry import registry
@@ -56,6 +57,9 @@ def prepare(
     form: Annotated[
         Format, typer.Option("--format", help="text (with messages and tests beside it), messages, or bare tasks.")
     ] = "text",
+    newlines: Annotated[
+        Literal["keep", "lf"], typer.Option(help="lf: make CRLF and CR in tests' inputs and outputs LF.")
+    ] = "keep",
     allow_evaluation_only: Annotated[
         bool, typer.Option("--allow-evaluation-only", help="Take a set that is published to measure with.")
     ] = False,
@@ -81,6 +85,7 @@ def prepare(
             "language": language,
             "mapping": column_mapping(mapping or []),
             "local": local or [],
+            "newlines": newlines,
             "allow_evaluation_only": allow_evaluation_only,
         },
         "data prepare",
@@ -88,10 +93,21 @@ def prepare(
     output = output or Path("data") / f"{Path(dataset).stem}.jsonl"
     chat = _chat(model) if template == "model" and form == "text" else None
     loaded = load(wanted, training=form != "task", strict=strict)
+    returns: list[str] = []
+    loaded.rows = _noting_returns(loaded.rows, returns)
     rows = with_right_references(loaded, verify_settings()) if check_references else iter(loaded)
     written = write_rows(loaded, output, _objects(rows, loaded, form, template, chat, system_prompt), limit)
     say_left_out(loaded.unreadable)
     _print_counts(loaded, written, output)
+    if returns:
+        typer.echo(line_ends.warning(len(returns), returns[0]), err=True)
+
+
+def _noting_returns(rows: Iterator[Row], returns: list[str]) -> Iterator[Row]:
+    for row in rows:
+        if line_ends.has_returns(row.task):
+            returns.append(row.place)
+        yield row
 
 
 def write_rows(loaded: Loaded, output: Path, objects: Iterator[dict[str, Any]], limit: int | None = None) -> int:

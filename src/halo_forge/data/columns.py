@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from halo_forge.data.asked import as_asked
 from halo_forge.errors import InputError
 from halo_forge.records import CallCase, CallTests, PythonTests, StdioCase, StdioTests, Tests, first_problem
 
@@ -21,7 +22,9 @@ _TESTS: TypeAdapter[Tests] = TypeAdapter(Tests)
 _INPUT, _OUTPUT = ("input", "stdin", "inputs"), ("output", "stdout", "outputs", "expected")
 
 
-def tests_of(value: Any, where: str, *, language: str | None = None, entry_point: str | None = None) -> Tests:
+def tests_of(
+    value: Any, where: str, *, language: str | None = None, entry_point: str | None = None, statement: str = ""
+) -> Tests:
     """The tests that a column holds. Raises InputError for what is none of these:
 
     - our own form, `{"kind": …}`;
@@ -29,17 +32,19 @@ def tests_of(value: Any, where: str, *, language: str | None = None, entry_point
     - pairs of input and output: a list of `{"input", "output"}`, or `{"inputs": […], "outputs": […]}`, each a text, a
       list of lines, or values; with `fn_name` beside them, as in APPS and TACO, calls of that function;
     - any of these written as JSON in a text.
+
+    How outputs are compared is read from the `statement`, unless the tests are in our own form, which says it.
     """
     if isinstance(value, str):
         value = decoded(value)
     if isinstance(value, Mapping) and "kind" in value:
         return _own(value, where)
     if isinstance(value, Mapping) and value.get("fn_name"):
-        return _calls(value, where)
+        return as_asked(_calls(value, where), statement)
     if isinstance(value, Mapping):
-        return StdioTests(cases=_cases(_zipped(value, where), where))
+        return as_asked(StdioTests(cases=_cases(_zipped(value, where), where)), statement)
     if isinstance(value, list) and value and all(isinstance(case, Mapping) for case in value):
-        return StdioTests(cases=_cases(value, where))
+        return as_asked(StdioTests(cases=_cases(value, where)), statement)
     if isinstance(value, list) and value and all(isinstance(line, str) for line in value):
         value = "\n".join(line.strip() for line in value)
     if isinstance(value, str) and language in (None, "python"):

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from halo_forge.data.builtin import load_families, variants
+from halo_forge.data.line_ends import has_returns, warning
 from halo_forge.errors import InputError
 from halo_forge.jsonl import read_records
 from halo_forge.records import Task
@@ -37,6 +38,9 @@ def prepare(settings: Prepare, root: Path) -> tuple[list[Task], dict]:
             "prepare: no tasks; set prepare.builtin: true or name some in prepare.files or prepare.sources"
         )
     report = {"tasks": len(tasks), "by_source": counts, "left_out": dict(left_out)}
+    if returns := [task.task_id for task in tasks if has_returns(task)]:
+        report["carriage_returns"] = len(returns)
+        print(warning(len(returns), returns[0]))
     return tasks, report | ({"revisions": revisions} if revisions else {})
 
 

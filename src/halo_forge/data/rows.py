@@ -198,7 +198,10 @@ def _task(fields: dict[str, Any], path: str | Path, line: int, where: str) -> Ta
     language = fields.get("language")
     known = {name: fields[name] for name in Task.model_fields if fields.get(name) is not None}
     known["solution"] = _solution(fields)
-    known["tests"] = tests_of(fields["tests"], where, language=language, entry_point=fields.get("entry_point"))
+    statement = "\n\n".join(text for name in ("prompt", "input") if isinstance(text := fields.get(name), str))
+    known["tests"] = tests_of(
+        fields["tests"], where, language=language, entry_point=fields.get("entry_point"), statement=statement
+    )
     known.setdefault("task_id", f"{Path(path).stem}/{line}")
     known["task_id"] = str(known["task_id"])  # numbers in many data sets
     if known["tests"].kind in ("calls", "python", "pytest"):

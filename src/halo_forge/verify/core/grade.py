@@ -116,7 +116,7 @@ def judge_printed(task: Task, number: int, run: Run) -> tuple[Status, str]:
         return ended
     case = task.tests.cases[number]
     printed = run.stdout.decode("utf-8", "replace")
-    if outputs_match(printed, case.stdout, task.tests.compare):
+    if outputs_match(printed, case.stdout, task.tests):
         return "pass", ""
     return "wrong_answer", f"expected {short(case.stdout)}, printed {short(printed)}"
 
