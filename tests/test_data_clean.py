@@ -80,6 +80,7 @@ def test_each_length_limit_has_its_reason(make_task, tmp_path) -> None:
         make_task("good", "Print the sum of everything.", solution="z"),
     ]
     settings = Clean(min_prompt_chars=10, max_prompt_chars=200, max_solution_chars=100, require_solution=True)
+    settings = settings.model_copy(update={"gold_runs": 0})
     kept, report = clean(tasks, settings, Verify(), tmp_path)
     assert [task.task_id for task in kept] == ["good"]
     assert [(row["task_id"], row["reason"]) for row in report["tasks"]] == [
@@ -240,16 +241,16 @@ def test_the_stage_sets_aside_what_params_ask_for_and_changes_nothing_else(make_
     )
 
     def prepared(gold_runs: int) -> tuple[list[str], dict]:
-        assert "gold_runs: 0" in text
-        (tmp_path / "params.yaml").write_text(text.replace("gold_runs: 0", f"gold_runs: {gold_runs}"))
+        assert "gold_runs: 1" in text
+        (tmp_path / "params.yaml").write_text(text.replace("gold_runs: 1", f"gold_runs: {gold_runs}"))
         command = [sys.executable, str(REPOSITORY / "stages/prepare.py")]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
         kept = read_records(tmp_path / "data/prepared/tasks.jsonl", Task)
         return [task.task_id for task in kept], read_json(tmp_path / "data/prepared/report.json")
 
     kept, report = prepared(0)
-    assert kept == ["right", "wrong"] and "clean" not in report
-    kept, report = prepared(2)
+    assert kept == ["right", "wrong"] and report["clean"]["set_aside"] == {}
+    kept, report = prepared(1)
     assert kept == ["right"] and report["clean"]["set_aside"] == {"reference: wrong_answer": 1}
     assert not list(tmp_path.glob(".state/*"))
 

@@ -322,8 +322,9 @@ def test_inputs_are_read_as_text_lines_or_values(inputs, stdin):
 
 
 @pytest.mark.parametrize("empty", ["", "[]", " {} ", [], {}, None])
-def test_a_row_whose_column_of_tests_is_empty_has_no_tests(empty):
-    assert parse_row("f.jsonl", 1, {"prompt": "p", "tests": empty}).task is None
+def test_a_row_of_another_set_whose_column_of_tests_is_empty_has_no_tests(empty):
+    mapping = {"prompt": "question", "tests": "io"}
+    assert parse_row("f.jsonl", 1, {"question": "p", "io": empty}, mapping=mapping).task is None
 
 
 @pytest.mark.parametrize("solutions", ['["print(1)", "print(2)"]', ["", "print(1)"], "print(1)"])

@@ -130,7 +130,9 @@ def parse_row(
         if not isinstance(fields.get(name), str | None):
             raise InputError(f"{where}: {name}: expected text, got {shorten(fields[name])}")
     task = None
-    if not _is_empty(fields.get("tests")):
+    if mapping is not None and _is_empty(fields.get("tests")):
+        fields["tests"] = None
+    if fields.get("tests") is not None:
         task = _task(fields, path, line, where)
         kind, messages = "task", _messages(fields.get("messages"), where)
         messages = messages or list(of_task(task, str(path), line, fields.get("system")).messages)
@@ -240,8 +242,8 @@ def _pair(fields: dict[str, Any], where: str) -> tuple[Kind, list[Message]]:
 
 
 def _is_empty(tests: Any) -> bool:
-    """Whether a column of tests holds none, as many sets have it for some of their rows."""
-    return tests is None or tests in ([], {}) or (isinstance(tests, str) and tests.strip() in ("", "[]", "{}", "null"))
+    """Whether a column of tests holds none, as other sets have it for some of their rows."""
+    return tests in ([], {}) or (isinstance(tests, str) and tests.strip() in ("", "[]", "{}", "null"))
 
 
 def _solution(fields: dict[str, Any]) -> Any:
