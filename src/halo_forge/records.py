@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Status = Literal[
     "pass",
@@ -32,6 +32,28 @@ class StdioTests(_Record):
     kind: Literal["stdio"] = "stdio"
     cases: list[StdioCase] = Field(min_length=1)
     compare: Literal["tokens", "exact", "float"] = "tokens"
+
+
+class CheckerTests(_Record):
+    """Input and output where more than one output is right: a program of the task's decides, in a box of its own.
+
+    `protocol` says how it is asked and what it answers (docs: verify/checkers/protocol.py): `score`, the way of CMS and
+    of open-r1/codeforces, or `testlib`, the way of Codeforces and Polygon. Left out, a checker in C++ is taken for one
+    that uses testlib, and one in Python for one that prints a score.
+    """
+
+    kind: Literal["checker"] = "checker"
+    cases: list[StdioCase] = Field(min_length=1)
+    language: Literal["python", "cpp"]
+    protocol: Literal["score", "testlib"]
+    code: str = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_protocol(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and fields.get("protocol") is None:
+            return fields | {"protocol": "testlib" if fields.get("language") == "cpp" else "score"}
+        return fields
 
 
 class CallCase(_Record):
@@ -68,7 +90,7 @@ class CompileTests(_Record):
 
 
 Tests = Annotated[
-    StdioTests | CallTests | PythonTests | PytestTests | HarnessTests | CompileTests,
+    StdioTests | CheckerTests | CallTests | PythonTests | PytestTests | HarnessTests | CompileTests,
     Field(discriminator="kind"),
 ]
 

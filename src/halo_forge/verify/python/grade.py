@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import reprlib
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -23,7 +24,13 @@ def cases_of(task: Task) -> list[dict]:
     return grade.cases_of(task)
 
 
-def grade_python(task: Task, code: str, report: Report, ladder: Ladder) -> Judgement:
+def grade_python(
+    task: Task,
+    code: str,
+    report: Report,
+    ladder: Ladder,
+    judge_run: Callable[[Task, int, Run], tuple[Status, str]] | None = None,
+) -> Judgement:
     """The judgement of one program: as `grade.grade`, for all kinds of tests that Python has."""
     refereed = report.referee is not None or isinstance(task.tests, (PythonTests, PytestTests))
     return grade.grade(
@@ -31,7 +38,7 @@ def grade_python(task: Task, code: str, report: Report, ladder: Ladder) -> Judge
         code,
         report,
         ladder,
-        judge_run=_judge_call if isinstance(task.tests, CallTests) else grade.judge_printed,
+        judge_run=_judge_call if isinstance(task.tests, CallTests) else judge_run,
         judge_all=_judge_referee if refereed else None,
     )
 
