@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from halo_forge.cli.options import say
+from halo_forge.data.any_answer import warning
 from halo_forge.data.public.load import BUILTIN, Loaded, load
 from halo_forge.data.public.registry import registry
 from halo_forge.data.rows import Row
@@ -81,6 +83,8 @@ def prepare(
     loaded = load(wanted, training=form != "task")
     written = write_rows(loaded, output, _objects(loaded, form, template, chat, system_prompt), limit)
     _print_counts(loaded, written, output)
+    if loaded.doubtful:
+        say(f"warning: {warning(loaded.doubtful)}")
 
 
 def write_rows(loaded: Loaded, output: Path, objects: Iterator[dict[str, Any]], limit: int | None = None) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from halo_forge.errors import InputError
-from halo_forge.records import PythonTests, StdioCase, StdioTests, Tests, first_problem
+from halo_forge.records import CheckerTests, PythonTests, StdioCase, StdioTests, Tests, first_problem
+from halo_forge.verify.checkers import form
 
 
 class Rejected(Exception):
@@ -18,6 +20,7 @@ class Rejected(Exception):
 
 
 _TESTS: TypeAdapter[Tests] = TypeAdapter(Tests)
+_INCLUDE = re.compile(r"^[ \t]*#[ \t]*include\b", re.M)
 _INPUT, _OUTPUT = ("input", "stdin", "inputs"), ("output", "stdout", "outputs", "expected")
 
 
@@ -47,6 +50,23 @@ def tests_of(value: Any, where: str, *, language: str | None = None, entry_point
     )
 
 
+def with_checker(tests: Tests, code: Any, where: str) -> Tests:
+    """Input and output judged by a checker, whose program another column holds. Raises InputError."""
+    if not isinstance(tests, StdioTests) or not isinstance(code, str):
+        raise InputError(
+            f"{where}: checker: expected a program beside tests that are input and output, got {shorten(code)} beside "
+            f"tests of kind {tests.kind!r}"
+        )
+    language = "cpp" if _INCLUDE.search(code) else "python"
+    return _readable(CheckerTests(cases=tests.cases, language=language, code=code), where)
+
+
+def _readable(tests: CheckerTests, where: str) -> CheckerTests:
+    if fault := form.fault(tests):
+        raise InputError(f"{where}: tests: {fault}, got {shorten(tests.code)}")
+    return tests
+
+
 def python_tests(code: str, where: str, entry_point: str | None = None, prefix: str = "") -> PythonTests:
     """Python asserts as tests. Raises InputError if they are not Python or assert nothing."""
     try:
@@ -74,10 +94,11 @@ def called(tree: ast.AST) -> str | None:
 
 def _own(value: Mapping[str, Any], where: str) -> Tests:
     try:
-        return _TESTS.validate_python(value)
+        tests = _TESTS.validate_python(value)
     except ValidationError as error:
         field, words, found = first_problem(error)
         raise InputError(f"{where}: tests.{field}: {words}, got {shorten(found)}") from error
+    return _readable(tests, where) if isinstance(tests, CheckerTests) else tests
 
 
 def _decoded(text: str) -> Any:

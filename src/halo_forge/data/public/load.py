@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from halo_forge.data.any_answer import REASON, lacks_checker
 from halo_forge.data.builtin import LANGUAGES, load_families, variants
 from halo_forge.data.columns import Rejected
 from halo_forge.data.public import contests, python_sets
@@ -45,6 +46,8 @@ class Loaded:
     source: Source = dataclasses.field(default_factory=lambda: Source(dataset=""))
     read: int = 0
     rejected: Counter[str] = dataclasses.field(default_factory=Counter)
+    doubtful: list[str] = dataclasses.field(default_factory=list)
+    """Places of a user's own rows that ask for any of several answers and have no checker."""
 
     def __iter__(self) -> Iterator[Row]:
         return self.rows
@@ -125,6 +128,8 @@ def _file(wanted: DataSource, root: Path, loaded: Loaded) -> Iterator[Row]:
         loaded.read += 1
         if row.task is not None and row.task.source == Source(dataset=loaded.source.dataset):
             row = dataclasses.replace(row, task=row.task.model_copy(update={"source": loaded.source}))
+        if row.task is not None and lacks_checker(row.task):
+            loaded.doubtful.append(row.place)
         yield row
 
 
@@ -156,6 +161,8 @@ def _public_rows(entry: PublicSet, wanted: DataSource, root: Path, loaded: Loade
             if evaluation:
                 fields["tags"] = [*(fields.get("tags") or []), EVALUATION_TAG]
             row = _parsed(entry.name, number, fields, language)
+            if row.task is not None and lacks_checker(row.task):
+                raise Rejected(REASON)
         except Rejected as error:
             loaded.rejected[str(error)] += 1
             continue

@@ -75,7 +75,11 @@ class Checkers:
         if not isinstance(tests, CheckerTests):
             return None
         # Windows programs end their lines in two characters; a checker that reads lines expects one.
-        ended = [(number, run.stdout.replace(b"\r\n", b"\n")) for number, run in enumerate(report.tests) if not grade.stopped(run)]
+        ended = [
+            (number, run.stdout.replace(b"\r\n", b"\n"))
+            for number, run in enumerate(report.tests)
+            if not grade.stopped(run)
+        ]
         full = self._full_marks(task) if ended else []
         # The expected output itself has been tried; most right answers to most cases are that.
         asked = [(number, printed) for number, printed in ended if printed != tests.cases[number].stdout.encode()]
@@ -94,8 +98,7 @@ class Checkers:
             if mark is not None and mark.reaches(full[number]):
                 return "pass", ""
             printed = grade.short(run.stdout.decode("utf-8", "replace"))
-            why = words_of(tests, checked) or "no reason given"
-            return "wrong_answer", f"the checker does not accept {printed}: {why}"
+            return "wrong_answer", f"the checker does not accept {printed}: {words_of(tests, checked)}"
 
         return opinion
 
@@ -118,6 +121,7 @@ class Checkers:
         path = cache_folder("checkers") / f"{key}.json"
         if path.exists():
             return [Mark(*mark) for mark in read_json(path)]
+        self._sandbox.probe()
         try:
             marks = self._try(tests)
         except UnusableTests as error:
@@ -132,7 +136,7 @@ class Checkers:
         for number, run in enumerate(runs, 1):
             mark = mark_of(tests, run)
             if mark is None:
-                why = words_of(tests, run) or "no reason given"
+                why = words_of(tests, run)
                 raise UnusableTests(f"its checker does not accept the expected output of test {number}: {why}")
             marks.append(mark)
         if len(runs) < len(known):

@@ -1,4 +1,4 @@
-"""What can be said of a checker by reading it: whether it is a program at all, and whether it would run what it reads."""
+"""What reading a checker tells: whether it is a program at all, and whether it would run what it is given."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def fault(tests: CheckerTests) -> str | None:
         tree = ast.parse(tests.code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return "its checker is not Python"
-    names = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    called = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    if not called:
+        return "its checker calls nothing, so it says nothing"
+    names = {function.id for function in called if isinstance(function, ast.Name)}
     if found := names & RUNS_TEXT:
         return f"its checker calls {min(found)}, which would run what an answer prints"
     return None

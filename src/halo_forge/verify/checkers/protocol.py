@@ -55,11 +55,14 @@ def mark_of(tests: CheckerTests, run: Run) -> Mark | None:
 
 def words_of(tests: CheckerTests, run: Run) -> str:
     """What a checker that gave no full mark has to say."""
-    said = grade.words(run.stderr) or grade.words(run.stdout)
+    said = grade.words(run.stderr)
     if run.limit != "-":
         return grade.describe(run, "it")
     if run.exit_code < 0 or (tests.protocol == "score" and run.exit_code):
-        return f"{grade.describe(run, 'it')}: {said[-300:]}"
+        last = said.rpartition("\n")[2]  # where a traceback says it
+        return f"{grade.describe(run, 'it')}: {last[-300:]}"
     if tests.protocol == "testlib" and run.exit_code == FAIL:
         return f"it failed: {said[:300]}"
-    return said[:300]
+    if tests.protocol == "score":
+        return f"it printed {grade.short(run.stdout.decode('utf-8', 'replace'))} {said[:300]}".strip()
+    return said[:300] or f"its exit code is {run.exit_code}"

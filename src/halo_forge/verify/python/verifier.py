@@ -29,7 +29,8 @@ _KINDS = (StdioTests, CheckerTests, CallTests, PythonTests, PytestTests, Compile
 
 
 class PythonVerifier:
-    """All kinds of tests: stdio, with a checker or without, calls of one function, HumanEval- and MBPP-style asserts, pytest files, parsing alone.
+    """All kinds of tests: stdio, with a checker or without, calls of one function, HumanEval- and MBPP-style asserts,
+    pytest files, parsing alone.
 
     Parsing stands in the place of compiling: a SyntaxError is what the reward ladder calls "does not compile".
     """
