@@ -55,7 +55,7 @@ _PHRASES = (
     r"\b(?:answer|solution|output|result)s? (?:is|are|may be|might be|need) not (?:be )?(?:necessarily )?unique\b"
     r"[^!?]{0,80}?\b<any>\b",
     # Any valid answer will be accepted; all correct answers are fine; the checker accepts any of them.
-    r"\b(?:any|all|every|each)(?: one)?(?: other)?(?: (?:\w+ )?<valid>)* <answer>"
+    r"\b(?:any|all|every|each)(?: one)?(?: other)?(?: (?:\w+ )?<valid>){0,3} <answer>"
     r"(?: (?:that|which|satisfying|meeting) [^.,]{1,60}?)?"
     r" (?:is|are|will be|would be|shall be|may be|can be)(?: also)? <accepted>\b",
     r"\b(?:any|all|each|either)(?: one)? of (?:them|these|those) (?:is|are|will be|would be)(?: also)? <accepted>\b",
@@ -84,7 +84,6 @@ def _compiled() -> re.Pattern[str]:
 
 _ASKED = _compiled()
 _LAYOUT = re.compile(r"[*_`]+|\\(?:textit|textbf|text|emph)\b|[{}]|</?[A-Za-z][^<>]{0,120}>")
-_PARAGRAPH = re.compile(r"(?<![.!?:,;])[ \t]*\n[ \t]*\n\s*")
 
 
 def asks_for_any(statement: str) -> str | None:
@@ -108,5 +107,7 @@ def warning(places: Sequence[str]) -> str:
 
 
 def _plain(statement: str) -> str:
-    text = statement.replace("\u2019", "'").replace("\xa0", " ").replace("\r\n", "\n")
-    return " ".join(_PARAGRAPH.sub(". ", _LAYOUT.sub("", text)).split())
+    """In one line, without marks of layout; a paragraph ends a sentence."""
+    lines = [" ".join(line.split()) for line in _LAYOUT.sub("", statement.replace("\u2019", "'")).splitlines()]
+    ended = [line if line else "." for line in lines]
+    return " ".join(ended).replace(" .", ".")

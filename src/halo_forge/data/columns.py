@@ -54,8 +54,8 @@ def with_checker(tests: Tests, code: Any, where: str) -> Tests:
     """Input and output judged by a checker, whose program another column holds. Raises InputError."""
     if not isinstance(tests, StdioTests) or not isinstance(code, str):
         raise InputError(
-            f"{where}: checker: expected a program beside tests that are input and output, got {shorten(code)} beside "
-            f"tests of kind {tests.kind!r}"
+            f"{where}: checker: expected a program beside tests that are input and output, got "
+            f"{shorten(repr(code))} beside tests of kind {tests.kind!r}"
         )
     language = "cpp" if _INCLUDE.search(code) else "python"
     return _readable(CheckerTests(cases=tests.cases, language=language, code=code), where)
@@ -63,7 +63,7 @@ def with_checker(tests: Tests, code: Any, where: str) -> Tests:
 
 def _readable(tests: CheckerTests, where: str) -> CheckerTests:
     if fault := form.fault(tests):
-        raise InputError(f"{where}: tests: {fault}, got {shorten(tests.code)}")
+        raise InputError(f"{where}: tests: {fault}, got {shorten(repr(tests.code))}")
     return tests
 
 

@@ -12,7 +12,6 @@ as good as one from 0 to 100, and an answer that it finds better than the expect
 
 from __future__ import annotations
 
-import math
 import re
 from typing import NamedTuple
 
@@ -23,7 +22,8 @@ from halo_forge.verify.sandbox.job import Run
 INPUT, EXPECTED, PRINTED = "input.txt", "correct_output.txt", "solution_output.txt"
 ARGUMENTS = {"score": (INPUT, EXPECTED, PRINTED), "testlib": (INPUT, PRINTED, EXPECTED)}
 POINTS, FAIL = 7, 3
-_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+# Of few digits, each read in one way: what a checker prints may be what the answer printed.
+_NUMBER = re.compile(r"[-+]?[0-9]{1,20}(?:\.[0-9]{0,20})?(?![0-9])|[-+]?\.[0-9]{1,20}(?![0-9])")
 
 
 class Mark(NamedTuple):
@@ -43,14 +43,14 @@ def mark_of(tests: CheckerTests, run: Run) -> Mark | None:
     if tests.protocol == "testlib":
         if run.exit_code == 0:
             return Mark(0, 1.0)
-        number = _NUMBER.search(run.stderr.decode("utf-8", "replace")) if run.exit_code == POINTS else None
+        number = _NUMBER.search(run.stderr[:1000].decode("utf-8", "replace")) if run.exit_code == POINTS else None
     elif run.exit_code == 0:
         # All of what it printed: a score is not looked for among other words, which may be the answer's.
         number = _NUMBER.fullmatch(run.stdout.decode("utf-8", "replace").strip())
     else:
         number = None
     points = float(number[0]) if number else 0.0
-    return Mark(run.exit_code, points) if 0 < points < math.inf else None
+    return Mark(run.exit_code, points) if points > 0 else None
 
 
 def words_of(tests: CheckerTests, run: Run) -> str:
