@@ -37,7 +37,7 @@ class StdioTests(_Record):
 class CheckerTests(_Record):
     """Input and output where more than one output is right: a program of the task's decides, in a box of its own.
 
-    `protocol` says how it is asked and what it answers (docs: verify/checkers/protocol.py): `score`, the way of CMS and
+    `protocol` says how it is asked and what it answers (see verify/checkers/protocol.py): `score`, the way of CMS and
     of open-r1/codeforces, or `testlib`, the way of Codeforces and Polygon. Left out, a checker in C++ is taken for one
     that uses testlib, and one in Python for one that prints a score.
     """
