@@ -5,7 +5,8 @@ Reads  data/builtin/*.yaml, the files of data/own and data/generated that prepar
 Writes data/prepared/tasks.jsonl, data/prepared/report.json
 Params prepare, clean, verify
 
-Tasks that the section `clean` asks more of than they have are set aside, with the reason in report.json.
+Tasks that the section `clean` asks more of than they have, or whose checker is broken, are set aside, with the reason
+in report.json.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ GENERATED = Path("data/generated")
 def main(params: Params) -> None:
     check_places(params.prepare)
     tasks, report = prepare(params.prepare, Path())
+    for warning in report.get("warnings", ()):
+        print(f"warning: {warning}")
     state = state_dir("prepare", {"tasks": tasks, "clean": params.clean, "verify": params.verify})
     tasks, report["clean"] = clean(tasks, params.clean, params.verify, state)
     print(f"kept {len(tasks)} tasks, set aside {report['clean']['set_aside'] or 'none'}")

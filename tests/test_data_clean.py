@@ -19,7 +19,7 @@ from halo_forge.data.clean.tasks import clean
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.files import read_json
 from halo_forge.jsonl import read_records, write_records
-from halo_forge.records import PythonTests, StdioCase, StdioTests, Task
+from halo_forge.records import CheckerTests, PythonTests, StdioCase, StdioTests, Task
 from halo_forge.settings.clean import Clean
 from halo_forge.settings.verify import Verify
 
@@ -69,6 +69,19 @@ def test_a_threshold_that_means_nothing_is_refused() -> None:
 def test_the_defaults_keep_every_task(make_task, tmp_path) -> None:
     tasks = [make_task("a", SENTENCE), make_task("b", SENTENCE), make_task("c", "x" * 100_000)]
     assert clean(tasks, Clean(), Verify(), tmp_path)[0] == tasks
+
+
+@pytest.mark.needs("python")
+def test_a_task_whose_checker_is_broken_is_set_aside_whatever_the_settings(make_task, tmp_path, no_cache) -> None:
+    cases = [StdioCase(stdin="3", stdout="6")]
+    good, bad = (
+        CheckerTests(cases=cases, language="python", code=f"import sys\nprint(int({said}))")
+        for said in ("open(sys.argv[3]).read() > ''", "sys.argv[1:] == []")
+    )
+    tasks = [python_task(make_task, "good", None, tests=good), python_task(make_task, "bad", None, tests=bad)]
+    kept, report = clean(tasks, Clean(), Verify(), tmp_path)
+    assert [task.task_id for task in kept] == ["good"] and report["set_aside"] == {"checker is broken": 1}
+    assert "does not accept the expected output of test 1: it printed '0'" in report["tasks"][0]["detail"]
 
 
 def test_each_length_limit_has_its_reason(make_task, tmp_path) -> None:

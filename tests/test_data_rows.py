@@ -10,7 +10,7 @@ from halo_forge.data.rows import as_task, family_of, parse_row, read_file
 from halo_forge.data.tables import read_table
 from halo_forge.errors import InputError
 from halo_forge.jsonl import MAX_LINE_BYTES
-from halo_forge.records import CompileTests, PythonTests, StdioTests
+from halo_forge.records import CheckerTests, CompileTests, PythonTests, StdioTests
 
 TEXT = (
     "<|im_start|>system\nYou are an expert programmer.<|im_end|>\n<|im_start|>user\nAdd two numbers.<|im_end|>\n"
@@ -335,3 +335,47 @@ def test_of_several_solutions_the_first_is_the_reference(solutions):
         {"prompt": "p", "tests": [{"input": "", "output": "1"}], "language": "python", "solution": solutions},
     )
     assert row.task.solution == "print(1)"
+
+
+CHECKER = "import sys\nprint(int(open(sys.argv[3]).read() > '0'))\n"
+IO = {"prompt": "Print any of them.", "language": "cpp", "io": [{"input": "6", "output": "2"}], "judge": CHECKER}
+OWN = {"kind": "checker", "cases": TASK["tests"]["cases"], "language": "python", "code": CHECKER}
+
+
+def test_a_checker_stands_in_a_column_of_its_own_or_in_the_tests(tmp_path):
+    (row,) = rows_of(
+        tmp_path, IO, mapping={"prompt": "prompt", "language": "language", "tests": "io", "checker": "judge"}
+    )
+    cpp = IO | {"judge": "#include <fstream>\nint main() { return 1; }"}
+    (other,) = rows_of(
+        tmp_path, cpp, mapping={"prompt": "prompt", "language": "language", "tests": "io", "checker": "judge"}
+    )
+    (own,) = rows_of(tmp_path, TASK | {"tests": OWN})
+    assert all(isinstance(each.task.tests, CheckerTests) for each in (row, other, own))
+    assert [each.task.tests.protocol for each in (row, other, own)] == ["score", "testlib", "score"]
+    assert row.task.tests.code == own.task.tests.code == CHECKER and len(row.task.tests.cases) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"tests": OWN | {"code": "print(1"}}, "tests: its checker is not Python, got 'print(1'"),
+        (
+            {"tests": OWN | {"code": "exec(input())"}},
+            "tests: its checker calls exec, which would run what an answer prints",
+        ),
+        ({"tests": OWN | {"language": "rust"}}, "tests.checker.language"),
+        ({"tests": OWN | {"cases": []}}, "tests.checker.cases"),
+        ({"checker": "tokens"}, "tests: its checker calls nothing"),
+        (
+            {"checker": {"kind": "tokens"}},
+            "checker: expected a program beside tests that are input and output, got {'kind'",
+        ),
+        ({"checker": CHECKER, "tests": {"kind": "compile"}}, "beside tests of kind 'compile'"),
+    ],
+)
+def test_a_checker_that_cannot_be_used_is_an_error_with_its_line(tmp_path, change, words):
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(value) + "\n" for value in (TASK, TASK | {"task_id": "t2"} | change)))
+    error = error_of(path)
+    assert error.startswith(f"{path}:2: ") and words in error

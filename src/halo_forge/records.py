@@ -71,6 +71,28 @@ class StdioTests(_Compared):
         return self
 
 
+class CheckerTests(_Record):
+    """Input and output where more than one output is right: a program of the task's decides, in a box of its own.
+
+    `protocol` says how it is asked and what it answers (see verify/checkers/protocol.py): `score`, the way of CMS and
+    of open-r1/codeforces, or `testlib`, the way of Codeforces and Polygon. Left out, a checker in C++ is taken for one
+    that uses testlib, and one in Python for one that prints a score.
+    """
+
+    kind: Literal["checker"] = "checker"
+    cases: list[StdioCase] = Field(min_length=1)
+    language: Literal["python", "cpp"]
+    protocol: Literal["score", "testlib"]
+    code: str = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_protocol(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and fields.get("protocol") is None:
+            return fields | {"protocol": "testlib" if fields.get("language") == "cpp" else "score"}
+        return fields
+
+
 class CallCase(_Record):
     args: list[Any]
     expected: Any
@@ -107,7 +129,7 @@ class CompileTests(_Record):
 
 
 Tests = Annotated[
-    StdioTests | CallTests | PythonTests | PytestTests | HarnessTests | CompileTests,
+    StdioTests | CheckerTests | CallTests | PythonTests | PytestTests | HarnessTests | CompileTests,
     Field(discriminator="kind"),
 ]
 

@@ -15,6 +15,7 @@ from halo_forge.cli.data_control import names_in
 from halo_forge.cli.data_references import with_right_references
 from halo_forge.cli.options import Strict, say, say_left_out
 from halo_forge.data import line_ends
+from halo_forge.data.any_answer import warning
 from halo_forge.data.builtin import BUILTIN
 from halo_forge.data.public.load import Loaded, load
 from halo_forge.data.public.registry import registry
@@ -99,6 +100,8 @@ def prepare(
     written = write_rows(loaded, output, _objects(rows, loaded, form, template, chat, system_prompt), limit)
     say_left_out(loaded.unreadable)
     _print_counts(loaded, written, output)
+    if loaded.doubtful:
+        say(f"warning: {warning(loaded.doubtful)}")
     if returns:
         typer.echo(line_ends.warning(len(returns), returns[0]), err=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from halo_forge.data.asked import as_asked
 from halo_forge.errors import InputError
-from halo_forge.records import CallCase, CallTests, PythonTests, StdioCase, StdioTests, Tests, first_problem
+from halo_forge.records import (
+    CallCase,
+    CallTests,
+    CheckerTests,
+    PythonTests,
+    StdioCase,
+    StdioTests,
+    Tests,
+    first_problem,
+)
+from halo_forge.verify.checkers import form
 
 
 class Rejected(Exception):
@@ -19,6 +30,7 @@ class Rejected(Exception):
 
 
 _TESTS: TypeAdapter[Tests] = TypeAdapter(Tests)
+_INCLUDE = re.compile(r"^[ \t]*#[ \t]*include\b", re.M)
 _INPUT, _OUTPUT = ("input", "stdin", "inputs"), ("output", "stdout", "outputs", "expected")
 
 
@@ -55,6 +67,23 @@ def tests_of(
     )
 
 
+def with_checker(tests: Tests, code: Any, where: str) -> Tests:
+    """Input and output judged by a checker, whose program another column holds. Raises InputError."""
+    if not isinstance(tests, StdioTests) or not isinstance(code, str):
+        raise InputError(
+            f"{where}: checker: expected a program beside tests that are input and output, got "
+            f"{shorten(repr(code))} beside tests of kind {tests.kind!r}"
+        )
+    language = "cpp" if _INCLUDE.search(code) else "python"
+    return _readable(CheckerTests(cases=tests.cases, language=language, code=code), where)
+
+
+def _readable(tests: CheckerTests, where: str) -> CheckerTests:
+    if fault := form.fault(tests):
+        raise InputError(f"{where}: tests: {fault}, got {shorten(repr(tests.code))}")
+    return tests
+
+
 def python_tests(code: str, where: str, entry_point: str | None = None, prefix: str = "") -> PythonTests:
     """Python asserts as tests. Raises InputError if they are not Python or assert nothing."""
     try:
@@ -82,10 +111,11 @@ def called(tree: ast.AST) -> str | None:
 
 def _own(value: Mapping[str, Any], where: str) -> Tests:
     try:
-        return _TESTS.validate_python(value)
+        tests = _TESTS.validate_python(value)
     except ValidationError as error:
         field, words, found = first_problem(error)
         raise InputError(f"{where}: tests.{field}: {words}, got {shorten(found)}") from error
+    return _readable(tests, where) if isinstance(tests, CheckerTests) else tests
 
 
 def decoded(text: str) -> Any:

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypedDict
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from halo_forge.data.columns import decoded, shorten, tests_of
+from halo_forge.data.columns import decoded, shorten, tests_of, with_checker
 from halo_forge.data.left_out import LeftOut
 from halo_forge.data.tables import place, read_table
 from halo_forge.errors import InputError
@@ -30,9 +30,10 @@ from halo_forge.records import CompileTests, Source, Task, Tests, first_problem
 from halo_forge.settings.checking import one_of
 
 Kind = Literal["task", "text", "messages", "completion", "prompt"]
-FIELDS = ("prompt", "input", "completion", "solution", "system", "messages", "text", "tests", "task_id", "language")
-FIELDS += ("entry_point", "tags", "family", "difficulty")
-"""What a mapping may name. `input` is put below the prompt; `completion` is an answer as it stands, `solution` code."""
+FIELDS = ("prompt", "input", "completion", "solution", "system", "messages", "text", "tests", "checker", "task_id")
+FIELDS += ("language", "entry_point", "tags", "family", "difficulty")
+"""What a mapping may name. `input` is put below the prompt; `completion` is an answer as it stands, `solution` code;
+`checker` is the program that judges outputs, where tests are input and output (see `records.CheckerTests`)."""
 
 _CHATML = re.compile(r"<\|im_start\|>(\w+)\n(.*?)(?:<\|im_end\|>|(?=<\|im_start\|>)|\Z)", re.S)
 _LLAMA = re.compile(
@@ -204,6 +205,8 @@ def _task(fields: dict[str, Any], path: str | Path, line: int, where: str) -> Ta
     known["tests"] = tests_of(
         fields["tests"], where, language=language, entry_point=fields.get("entry_point"), statement=statement
     )
+    if fields.get("checker"):
+        known["tests"] = with_checker(known["tests"], fields["checker"], where)
     known.setdefault("task_id", f"{Path(path).stem}/{line}")
     known["task_id"] = str(known["task_id"])  # numbers in many data sets
     if known["tests"].kind in ("calls", "python", "pytest"):

@@ -10,7 +10,7 @@ from halo_forge.data.builtin import BUILTIN
 from halo_forge.data.clean.near import near_duplicates
 from halo_forge.data.clean.normal import words
 from halo_forge.errors import InputError
-from halo_forge.records import CallTests, StdioTests, Task
+from halo_forge.records import CallTests, CheckerTests, StdioTests, Task
 from halo_forge.settings.clean import Clean
 from halo_forge.settings.verify import Verify
 
@@ -18,7 +18,8 @@ from halo_forge.settings.verify import Verify
 def clean(tasks: Sequence[Task], settings: Clean, verify: Verify, wip: Path) -> tuple[list[Task], dict]:
     """The tasks that pass, in order, and a report: counts by reason, and every task set aside with its reason.
 
-    Lengths come first, since they are free; then the gold gate, so that of two equal problems the one with a right
+    Lengths come first, since they are free; then checkers, which no setting spares: one that is broken can judge
+    nothing; then the gold gate, so that of two equal problems the one with a right
     solution stays; then duplicates. `wip` is a folder for unfinished work, new when tasks or settings change. Raises
     what `gold_failures` raises, and InputError if nothing is left.
     """
@@ -30,6 +31,10 @@ def clean(tasks: Sequence[Task], settings: Clean, verify: Verify, wip: Path) -> 
         kept = [task for task in kept if task.task_id not in failures]
 
     drop(_wrong_lengths(kept, settings))
+    if any(isinstance(task.tests, CheckerTests) for task in kept):
+        from halo_forge.data.clean.checkers import broken_checkers  # and with it the sandbox
+
+        drop(broken_checkers(kept, verify))
     imported = [task for task in kept if task.source.dataset != BUILTIN]  # the project's own tests show the others
     if settings.gold_runs and imported:
         from halo_forge.data.clean.gold import gold_failures  # and with it the verifiers, which nothing else here needs

@@ -21,12 +21,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from halo_forge.data.any_answer import REASON, asks_for_any
 from halo_forge.data.asked import as_asked, stated_error
 from halo_forge.data.columns import Rejected
 from halo_forge.data.public.python_sets import NEAR, USUAL_ERROR, Fields, floats_in, scaled
 from halo_forge.errors import InputError
 from halo_forge.model.chat import fenced
-from halo_forge.records import PythonTests, StdioCase, StdioTests
+from halo_forge.records import CheckerTests, PythonTests, StdioCase, StdioTests
 from halo_forge.verify.core.extract import extract_code
 
 MAX_CASES = 20
@@ -75,8 +76,6 @@ def codeforces(row: Mapping[str, Any], language: str, known: Mapping[str, str] |
         raise Rejected("reads and writes files")
     if row.get("interaction_format"):
         raise Rejected("interactive")
-    if row.get("generated_checker"):
-        raise Rejected("more than one answer is right, and only a checker knows them")
     if row.get("executable") is False:
         raise Rejected("no known program passes its tests")
     if not row.get("description"):
@@ -84,7 +83,10 @@ def codeforces(row: Mapping[str, Any], language: str, known: Mapping[str, str] |
     examples = _cases(row.get("examples") or [])
     cases = _capped([*examples, *_cases(row["official_tests"] or [])])
     says = "\n\n".join(row[name] for name in ("description", "input_format", "output_format", "note") if row.get(name))
-    tests = as_asked(StdioTests(cases=cases), says)
+    # A Python program that prints 1 or 0, run as the protocol `score` has it.
+    checker = row.get("generated_checker")
+    tests = CheckerTests(cases=cases, language="python", code=checker) if checker else StdioTests(cases=cases)
+    tests = as_asked(tests, says)
     return {
         "task_id": f"codeforces/{language}/{row['id']}",
         "language": language,
@@ -108,6 +110,8 @@ def livecodebench(row: Mapping[str, Any], language: str = "python") -> Fields:
         name = _json(row.get("metadata") or "{}").get("func_name")
         if not name or not row.get("starter_code"):
             raise Rejected("no name of the function to call")
+        if asks_for_any(row["question_content"]):
+            raise Rejected(REASON)
         parts.append(f"Start from this and answer with the whole class:\n\n{fenced(row['starter_code'], language)}")
         tests: StdioTests | PythonTests = _calls(cases, name, stated_error(row["question_content"]))
     elif kinds == {"stdin"}:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from halo_forge.data.any_answer import REASON, lacks_checker
 from halo_forge.data.builtin import BUILTIN, LANGUAGES, load_families, variants
 from halo_forge.data.columns import Rejected
 from halo_forge.data.left_out import LeftOut
@@ -48,6 +49,8 @@ class Loaded:
     rejected: Counter[str] = dataclasses.field(default_factory=Counter)
     unreadable: LeftOut = dataclasses.field(default_factory=LeftOut)
     """Rows of a file, with their places."""
+    doubtful: list[str] = dataclasses.field(default_factory=list)
+    """Places of a user's own rows that ask for any of several answers and have no checker."""
 
     @property
     def reasons(self) -> Counter[str]:
@@ -142,6 +145,8 @@ def _file(wanted: DataSource, root: Path, loaded: Loaded) -> Iterator[Row]:
         loaded.read += 1
         if row.task is not None and row.task.source == Source(dataset=loaded.source.dataset):
             row = dataclasses.replace(row, task=row.task.model_copy(update={"source": loaded.source}))
+        if row.task is not None and lacks_checker(row.task):
+            loaded.doubtful.append(row.place)
         yield row
 
 
@@ -173,6 +178,8 @@ def _public_rows(entry: PublicSet, wanted: DataSource, root: Path, loaded: Loade
             if evaluation:
                 fields["tags"] = [*(fields.get("tags") or []), EVALUATION_TAG]
             row = _parsed(entry.name, number, fields, language)
+            if row.task is not None and lacks_checker(row.task):
+                raise Rejected(REASON)
         except Rejected as error:
             loaded.rejected[str(error)] += 1
             continue

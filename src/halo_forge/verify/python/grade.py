@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import reprlib
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -25,7 +26,13 @@ def cases_of(task: Task) -> list[dict]:
     return grade.cases_of(task)
 
 
-def grade_python(task: Task, code: str, report: Report, ladder: Ladder) -> Judgement:
+def grade_python(
+    task: Task,
+    code: str,
+    report: Report,
+    ladder: Ladder,
+    judge_run: Callable[[Task, int, Run], tuple[Status, str]] | None = None,
+) -> Judgement:
     """The judgement of one program: as `grade.grade`, for all kinds of tests that Python has."""
     by_calls = isinstance(task.tests, CallTests)
     refereed = report.referee is not None or isinstance(task.tests, (PythonTests, PytestTests))
@@ -34,7 +41,7 @@ def grade_python(task: Task, code: str, report: Report, ladder: Ladder) -> Judge
         code,
         report,
         ladder,
-        judge_run=functools.partial(_judge_call, tolerance_of(task.tests)) if by_calls else grade.judge_printed,
+        judge_run=functools.partial(_judge_call, tolerance_of(task.tests)) if by_calls else judge_run,
         judge_all=_judge_referee if refereed else None,
     )
 
