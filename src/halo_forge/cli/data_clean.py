@@ -12,12 +12,12 @@ import typer
 from halo_forge.cli.data_control import print_control_tokens
 from halo_forge.cli.data_prepare import column_mapping
 from halo_forge.cli.options import say
+from halo_forge.data import line_ends
 from halo_forge.data.any_answer import lacks_checker, warning
 from halo_forge.data.clean.families import joined_families
 from halo_forge.data.clean.fingerprint import Fingerprint, of_file, of_row
 from halo_forge.data.clean.near import near_duplicates
 from halo_forge.data.clean.reading import Reading, read_all
-from halo_forge.data.line_ends import has_returns, warning
 from halo_forge.data.overlap import CHANNELS, Copy, copies
 from halo_forge.data.rows import Row
 from halo_forge.data.split import split_problems
@@ -76,8 +76,8 @@ def validate(
         problems = [of_row(row, row.place) for row in rows]
         _print_repetitions(rows, problems, near, max_copy)
         overlapping = _print_overlaps(problems, benchmark or [], max_copy)
-    if returns := [row.place for row in rows if has_returns(row.task)]:
-        typer.echo(warning(len(returns), returns[0]), err=True)
+    if returns := [row.place for row in rows if line_ends.has_returns(row.task)]:
+        typer.echo(line_ends.warning(len(returns), returns[0]), err=True)
     _print_errors(reading, max_errors)
     if reading.errors or misread:
         raise typer.Exit(InputError.exit_code)

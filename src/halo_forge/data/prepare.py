@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from halo_forge.data import line_ends
 from halo_forge.data.any_answer import lacks_checker, warning
 from halo_forge.data.builtin import load_families, variants
-from halo_forge.data import line_ends
 from halo_forge.errors import InputError
 from halo_forge.jsonl import read_records
 from halo_forge.records import Task
