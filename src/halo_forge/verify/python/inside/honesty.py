@@ -66,7 +66,7 @@ def _fields(kind, one):
             lambda thing, name=name: object.__getattribute__(thing, "__dict__")[name],
             lambda thing, value, name=name: object.__getattribute__(thing, "__dict__").__setitem__(name, value),
         )
-    for ancestor in kind.__mro__:
+    for ancestor in (kind for kind in kind.__mro__ if kind.__flags__ & _OF_PYTHON):
         for name, slot in list(vars(ancestor).items()):
             if type(slot) is _SLOT:
                 try:
@@ -99,6 +99,8 @@ class _Slotted:
 
 
 _SLOT = type(_Slotted.one)
+_OF_PYTHON = 1 << 9
+"""The flag of classes that a `class` statement made (Py_TPFLAGS_HEAPTYPE): what others hold cannot be set."""
 _NOTHING = _Nothing()
 _MORE = {str: "~", bytes: b"~", list: [_NOTHING], tuple: (_NOTHING,), bytearray: b"~"}
 _BASES = (str, int, float, tuple, list, dict, set, frozenset, bytes, bytearray, complex)

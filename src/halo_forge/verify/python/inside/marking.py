@@ -154,7 +154,10 @@ class FileMarker(Marker):
 
     def visit_ExceptHandler(self, node):  # noqa: N802 - the visitor's protocol
         forgives = forgiving(node, self.own)
+        named = _all_of_python(node, self.own)
         self.generic_visit(node)
+        if named:
+            node.body.insert(0, mark("caught"))
         if forgives:
             node.body.insert(0, mark("forgive"))
         return node
@@ -235,9 +238,18 @@ def forgiving(handler, own):
     return bool(broad) and any(map(judges, near(handler.body)))
 
 
+def _all_of_python(handler, own):
+    """Whether a handler names nothing but Python's own classes."""
+    named = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return all(isinstance(node, ast.Name) and node.id in _ERRORS - own for node in named if node is not None)
+
+
 def judges(node):
-    return checks(node) or is_trap(node) or isinstance(node, ast.Raise) or (
-        isinstance(node, ast.Call) and _last(node) == "fail"
+    return (
+        checks(node)
+        or is_trap(node)
+        or isinstance(node, ast.Raise)
+        or (isinstance(node, ast.Call) and _last(node) == "fail")
     )
 
 
@@ -318,5 +330,7 @@ def _parts(node):
 
 
 _ERRORS = frozenset(
-    name for name, kind in vars(__import__("builtins")).items() if isinstance(kind, type) and issubclass(kind, Exception)
+    name
+    for name, kind in vars(__import__("builtins")).items()
+    if isinstance(kind, type) and issubclass(kind, BaseException)
 )

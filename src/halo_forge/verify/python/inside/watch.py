@@ -59,6 +59,10 @@ class Watch:
                 return True
         return False
 
+    def caught(self):
+        """An error that the tests wait for, or allow."""
+        self.wanted = False
+
     def failing(self, error, free=False, trap=False):
         """The error that is about to be raised, remembered if it is the failure of a test.
 
