@@ -17,10 +17,12 @@ from halo_forge.errors import InputError
 
 ANSWER = "solution"
 LIBRARIES = frozenset(
-    "aiohttp attr attrs bs4 cv2 dateutil django faker fastapi flask freezegun frozendict hypothesis httpx jax keras lxml "
-    "matplotlib mock more_itertools networkx nltk numpy pandas parameterized PIL polars psutil pydantic pyspark pytz "
-    "redis requests responses scipy seaborn setuptools sklearn sortedcontainers sqlalchemy sympy tabulate tensorflow "
-    "torch tornado tqdm typing_extensions urllib3 yaml".split()
+    """
+    aiohttp attr attrs bs4 cv2 dateutil django faker fastapi flask freezegun frozendict hypothesis httpx jax keras lxml
+    matplotlib mock more_itertools networkx nltk numpy pandas parameterized PIL polars psutil pydantic pyspark pytz
+    redis requests responses scipy seaborn setuptools sklearn sortedcontainers sqlalchemy sympy tabulate tensorflow
+    torch tornado tqdm typing_extensions urllib3 yaml
+    """.split()  # noqa: SIM905 - a list of them would be one name a line
 )
 """Modules that are never an answer's, though tests may import nothing else that is missing."""
 USUAL_NAMES = {"np": "numpy", "pd": "pandas", "plt": "matplotlib", "pytest": "pytest"}
@@ -84,18 +86,22 @@ def _imported(node: ast.AST, needed: bool) -> Iterator[tuple[str, bool, int]]:
     elif isinstance(node, ast.ImportFrom):
         if not node.level and node.module:
             yield node.module, needed, node.lineno
-    elif isinstance(node, ast.Call) and _name(node.func) in _DYNAMIC and node.args:
-        if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
-            yield node.args[0].value, needed, node.lineno
-    guarded: list[ast.AST] = []
-    if isinstance(node, ast.Try) and any(map(_catches_missing, node.handlers)):
-        guarded = [*node.body]
-    elif isinstance(node, ast.If) and _name(node.test) == "TYPE_CHECKING":
-        guarded = [*node.body]
-    elif isinstance(node, ast.With) and any(_name(item.context_expr) == "suppress" for item in node.items):
-        guarded = [*node.body]
+    elif isinstance(node, ast.Call) and _name(node.func) in _DYNAMIC:
+        module = getattr(node.args[0], "value", None) if node.args else None
+        if isinstance(module, str):
+            yield module, needed, node.lineno
+    guarded = node.body if _does_without(node) else ()
     for child in ast.iter_child_nodes(node):
         yield from _imported(child, needed and not any(child is other for other in guarded))
+
+
+def _does_without(node: ast.AST) -> bool:
+    """Whether what stands in this block may fail to be imported."""
+    if isinstance(node, ast.Try):
+        return any(map(_catches_missing, node.handlers))
+    if isinstance(node, ast.With):
+        return any(_name(item.context_expr) == "suppress" for item in node.items)
+    return isinstance(node, ast.If) and _name(node.test) == "TYPE_CHECKING"
 
 
 def _catches_missing(handler: ast.ExceptHandler) -> bool:

@@ -38,8 +38,12 @@ class _AnswerModule(types.ModuleType):
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
         referee = vars(self)["_referee"]
-        value = referee.get_tested(name)
-        referee.touched |= not isinstance(value, (RemoteFunction, RemoteType))
+        value = None
+        try:
+            value = referee.get_tested(name)
+        finally:
+            # A function or a class is used once it is called.
+            referee.touched |= not isinstance(value, (RemoteFunction, RemoteType))
         return value
 
     def __setattr__(self, name, value):

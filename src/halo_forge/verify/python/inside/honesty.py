@@ -16,7 +16,7 @@ def tells_apart(one, other):
         for changed in _changed(mine):
             tried = True
             try:
-                if not changed == theirs:
+                if not changed == theirs:  # noqa: SIM201 - != may be of another make
                     return True
             except Exception:  # noqa: BLE001 - it looked at what is not there any more
                 return True

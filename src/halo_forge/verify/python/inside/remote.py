@@ -246,9 +246,9 @@ class RemoteObject:
         if not isinstance(other, RemoteObject):
             raise wire.Crossing("an object of the answer's class %s is not compared with plain data" % self._kind)
         said = _truth(self._ask(name, other))
-        if said and self._number != other._number and self._referee.ask("reversed", name, self, other) is True:
-            if name in ("lt", "gt") or not self == other:
-                raise wire.Crossing("the answer's class %s orders two objects both ways" % self._kind)
+        both = said and self._number != other._number and self._referee.ask("reversed", name, self, other) is True
+        if both and (name in ("lt", "gt") or self != other):
+            raise wire.Crossing("the answer's class %s orders two objects both ways" % self._kind)
         return said
 
 
