@@ -165,6 +165,8 @@ class _Recorder(marking.Marker):
             setattr(node, part, self._visited(getattr(node, part)))
         return node
 
+    visit_TryStar = visit_Try  # noqa: N815
+
     def _visited(self, statements: list[ast.AST]) -> list[Any]:
         made = [self.visit(statement) for statement in statements]
         return [step for new in made for step in (new if isinstance(new, list) else [new])]

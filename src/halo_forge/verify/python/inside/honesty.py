@@ -1,6 +1,6 @@
 """Whether the answer's own comparisons say anything: asked by the referee before one of them decides a test."""
 
-import operator
+import _operator
 
 
 def tells_apart(one, other):
@@ -11,16 +11,17 @@ def tells_apart(one, other):
     kind = type(one)
     if kind.__eq__ is object.__eq__:
         return True
-    tried = False
-    for mine, theirs in ((one, other), (other, one)):
-        for changed in _changed(mine):
-            tried = True
-            try:
-                if not changed == theirs:  # noqa: SIM201 - != may be of another make
-                    return True
-            except Exception:  # noqa: BLE001 - it looked at what is not there any more
+    try:
+        pairs = [(changed, other) for changed in _changed(one)] + [(changed, one) for changed in _changed(other)]
+    except TypeError:  # of a class that is made in C, and in no other way
+        return True if isinstance(kind.__eq__, _OF_C) else None
+    for changed, left in pairs:
+        try:
+            if not changed == left:  # noqa: SIM201 - != may be of another make
                 return True
-    return False if tried else None
+        except Exception:  # noqa: BLE001 - it looked at what is not there any more
+            return True
+    return False if pairs else None
 
 
 def contains(container, value):
@@ -32,7 +33,7 @@ def contains(container, value):
 
 def holds_reversed(name, one, other):
     try:
-        return getattr(operator, name)(other, one)
+        return getattr(_operator, name)(other, one)
     except Exception:  # noqa: BLE001 - then it does not hold
         return False
 
@@ -99,6 +100,7 @@ class _Slotted:
 
 
 _SLOT = type(_Slotted.one)
+_OF_C = type(object.__eq__)
 _OF_PYTHON = 1 << 9
 """The flag of classes that a `class` statement made (Py_TPFLAGS_HEAPTYPE): what others hold cannot be set."""
 _NOTHING = _Nothing()

@@ -26,6 +26,7 @@ class Marker(ast.NodeTransformer):
         self.own = bound(tree)
         """Names that the tests bind themselves."""
         self._helpers = {node.name for node in ast.walk(tree) if isinstance(node, _DEFINITIONS) and _has_checks(node)}
+        self._given = _given(tree)
         self._pins = _pinned(tree)
         self._free = False
         self._conditional = False
@@ -48,6 +49,9 @@ class Marker(ast.NodeTransformer):
         return node
 
     def visit_For(self, node):  # noqa: N802 - the visitor's protocol
+        tested = [inner.test for inner in near(node.body) if isinstance(inner, ast.Assert)]
+        if any(_compares(test, node.target) for test in tested):
+            self._pair(node.iter)
         return self._loop(node, node.iter, "for %s in %s" % (ast.unparse(node.target), ast.unparse(node.iter)))
 
     visit_AsyncFor = visit_For  # noqa: N815
@@ -93,10 +97,24 @@ class Marker(ast.NodeTransformer):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == wanted and call.args:
             over = call.args[0]
             if isinstance(over, (ast.GeneratorExp, ast.ListComp)):
-                over = over.generators[0].iter
+                pair, over = over, over.generators[0].iter
+                if not negated and _compares(pair.elt, pair.generators[0].target):
+                    self._pair(over)
             if wanted not in self.own and not self._is_pinned(over):
                 call.func = ast.copy_location(_watch(wanted), call.func)
         return test
+
+    def _pair(self, over):
+        """zip(answer(), expected), where it is compared pair by pair, must not end before `expected` does."""
+        if not (isinstance(over, ast.Call) and isinstance(over.func, ast.Name) and over.func.id == "zip"):
+            return
+        own = [number for number, given in enumerate(over.args) if self._is_given(given)]
+        if own and len(own) < len(over.args) and not over.keywords and "zip" not in self.own:
+            over.func = ast.copy_location(_watch("zip"), over.func)
+            over.args.insert(0, ast.Tuple([ast.Constant(number) for number in own], ast.Load()))
+
+    def _is_given(self, node):
+        return isinstance(node, (ast.List, ast.Tuple)) or getattr(node, "id", None) in self._given
 
     def _is_pinned(self, over):
         return any(ast.dump(part) in self._pins for part in _parts(over))
@@ -266,6 +284,26 @@ def bound(tree):
         elif isinstance(node, ast.arg):
             names.add(node.arg)
     return names
+
+
+def _compares(test, target):
+    """Whether a condition has to do with two of the names of a loop at once."""
+    targets = {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
+    return len(targets & {node.id for node in ast.walk(test) if isinstance(node, ast.Name)}) > 1
+
+
+def _given(tree):
+    """Names that stand for lists of the tests' own: literal ones, parameters, and what loops over them take out."""
+    given, others = set(), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            given.add(node.arg)
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            given |= {inner.id for inner in ast.walk(node.target) if isinstance(inner, ast.Name)}
+        elif isinstance(node, ast.Assign):
+            found = given if isinstance(node.value, (ast.List, ast.Tuple)) else others
+            found |= {inner.id for target in node.targets for inner in ast.walk(target) if isinstance(inner, ast.Name)}
+    return given - others
 
 
 def _pinned(tree):

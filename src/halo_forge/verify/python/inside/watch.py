@@ -1,7 +1,6 @@
 """What the marks in the tests (`marking.py`) report to: which checks were made, and which failures were raised."""
 
 import builtins
-import re
 import sys
 
 
@@ -24,6 +23,8 @@ class Watch:
 
     def reads(self, texts):
         """The tests' source: names of the answer that are not in it are none that the tests ask for."""
+        import re
+
         text = "\n".join(texts)
         self.words = set(re.findall(r"\w+", text))
         taken_from = set(re.findall(r"(?<![\w.])(\w+)\.\w", text)) - set(re.findall(r"(?<![\w.])(\w+)\(", text))
@@ -62,6 +63,17 @@ class Watch:
     def caught(self):
         """An error that the tests wait for, or allow."""
         self.wanted = False
+
+    def zip(self, own, *iterables):
+        """As zip, for a loop that compares pairs: it fails if one of the tests' own lists (`own`) was not used up."""
+        count = 0
+        for items in zip(*iterables, strict=False):
+            count += 1
+            yield items
+        for number in own:
+            if isinstance(iterables[number], (list, tuple)) and len(iterables[number]) > count:
+                words = "compared with %d of %d expected items" % (count, len(iterables[number]))
+                raise self.failing(AssertionError(words))
 
     def failing(self, error, free=False, trap=False):
         """The error that is about to be raised, remembered if it is the failure of a test.
