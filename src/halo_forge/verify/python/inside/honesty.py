@@ -11,17 +11,18 @@ def tells_apart(one, other):
     kind = type(one)
     if kind.__eq__ is object.__eq__:
         return True
+    hidden = True if isinstance(kind.__eq__, _OF_C) and not issubclass(kind, _BASES) else None
     try:
         pairs = [(changed, other) for changed in _changed(one)] + [(changed, one) for changed in _changed(other)]
     except TypeError:  # of a class that is made in C, and in no other way
-        return True if isinstance(kind.__eq__, _OF_C) else None
+        return hidden
     for changed, left in pairs:
         try:
             if not changed == left:  # noqa: SIM201 - != may be of another make
                 return True
         except Exception:  # noqa: BLE001 - it looked at what is not there any more
             return True
-    return False if pairs else None
+    return False if pairs else hidden
 
 
 def contains(container, value):
