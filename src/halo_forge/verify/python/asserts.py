@@ -51,6 +51,7 @@ def prepared(tests: str, task_id: str) -> bytes:
         raise InputError(f"{task_id}: tests.code defines check(); give tests.entry_point")
     payload = {
         "kind": "asserts",
+        "text": parsed.code,
         "prefix": compile(prefix, "prefix.py", "exec") if prefix.body else None,
         "code": compile(tree, "tests.py", "exec"),
         "statements": asked.statements,

@@ -26,6 +26,7 @@ def run(referee, tests):
     modules = _Modules(referee, tests["files"])
     sys.meta_path.insert(0, modules)
     referee.own_modules = set(modules.files)
+    referee.watch("\n".join(tests["files"].values()))
     sys.meta_path.append(_Answer(referee, tests["files"]))
     plugin = _plugin(pytest, modules)
     null = os.open("/dev/null", os.O_WRONLY)
