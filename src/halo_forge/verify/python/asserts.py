@@ -52,8 +52,8 @@ def prepared(tests: str, task_id: str) -> bytes:
     payload = {
         "kind": "asserts",
         "text": parsed.code,
-        "prefix": compile(prefix, "prefix.py", "exec") if prefix.body else None,
-        "code": compile(tree, "tests.py", "exec"),
+        "prefix": compile(prefix, "prefix.py", "exec", dont_inherit=True) if prefix.body else None,
+        "code": compile(tree, "tests.py", "exec", dont_inherit=True),
         "statements": asked.statements,
         "only_traps": asked.traps == len(asked.statements),
         "modules": modules,

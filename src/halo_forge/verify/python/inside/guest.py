@@ -30,6 +30,7 @@ class _Guest:
         self.mine = describe.Describer()
         self.lent = {}  # (sort, number) -> stand-in for something of the tests'
         self.late = {}  # id of an iterator -> error to raise when more of it is asked for
+        self.originals = {}  # (class, name) -> what it had there before the tests replaced it
         self.patched = {}  # (module, name) -> what was there before the tests replaced it
         self.happened = []  # (kind, …) of what the tests must hear of with the next message
         self.hooked = set()
@@ -45,7 +46,7 @@ class _Guest:
                 "method": self._method,
                 "take": self._take,
                 "getattr": getattr,
-                "setattr": setattr,
+                "setattr": self._setattr,
                 "delattr": delattr,
                 "vars": vars,
                 "setglobal": lambda name, value: setattr(module, name, value),
@@ -111,6 +112,8 @@ class _Guest:
             return self.mine.objects[fields[0]]
         if kind == "bound":
             return getattr(*fields)
+        if kind == "member":  # as the class has it, or had it before the tests replaced it
+            return self.originals.get(fields) or vars(fields[0])[fields[1]]
         if kind == "made":  # by the tests, of contents
             return _made(*fields)
         if kind == "name":
@@ -160,6 +163,11 @@ class _Guest:
             return held[name](*arguments, **dict(keywords))
         function = vars(kind).get(name) or getattr(kind, name)
         return function.__get__(holder, kind)(*arguments, **dict(keywords))
+
+    def _setattr(self, holder, name, value):
+        if isinstance(holder, type) and name in vars(holder):
+            self.originals.setdefault((holder, name), vars(holder)[name])
+        setattr(holder, name, value)
 
     def _take(self, iterator, count):
         """The next few items of a builtin iterator; an error after some of them is raised when more are asked for."""

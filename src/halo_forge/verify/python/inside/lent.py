@@ -45,6 +45,7 @@ class Lent(metaclass=LentType):
 
     __slots__ = ("_halo_number", "_halo_waiting", "__weakref__")
     _halo_library = None
+    _halo_here = ()
 
     def __getattribute__(self, name):
         if name == "__class__":
@@ -52,7 +53,7 @@ class Lent(metaclass=LentType):
             return kind._halo_library or kind
         if name == "__dict__":
             return ask("vars", self)
-        if name[:2] == "__" or name[:6] == "_halo_":
+        if name[:2] == "__" or name[:6] == "_halo_" or name in type(self)._halo_here:
             return object.__getattribute__(self, name)
         return ask("getattr", self, name)
 
@@ -80,6 +81,7 @@ class Lent(metaclass=LentType):
 
 class LentAwaitable(Lent):
     __slots__ = ()
+    _halo_here = ("send", "throw", "close")
 
     def __await__(self):
         return own_module("steps").awaiting(ask, self)

@@ -38,6 +38,7 @@ class Referee:
         self.own_modules = {"tests"}
         """Where classes of the tests' own are defined."""
         self.surroundings = None
+        self.mentioned = set()  # modules of the standard library that the tests have the names of
         self.tasks = None
         self.calls = 0
         lent = self._lent
@@ -103,6 +104,7 @@ class Referee:
         """Let what the tests change around the answer be changed there too; `text` is theirs."""
         import surroundings
 
+        self.mentioned = surroundings.library_words(text)
         self.surroundings = surroundings.Surroundings(self.line.ask, text)
 
     def names(self):
@@ -139,7 +141,7 @@ class Referee:
         if kind is RemoteMethod:
             return wire.Reference("bound", value.__self__, value._halo_stub.name)
         if kind in (remote._Stub, remote._Property):
-            return wire.Reference("bound", value.kind, value.name)
+            return wire.Reference("member", value.kind, value.name)
         if isinstance(value, BaseException):
             return self._refer_error(value)
         if kind is types.ModuleType and value.__name__ in sys.stdlib_module_names:
@@ -205,7 +207,9 @@ class Referee:
     def _named(self, names):
         """The first of these in the standard library, of what is loaded here: a class, or what the answer was handed."""
         for name in names:
-            if ".".join(name) in wire.VALUES or ".".join(name) in heap.PLACES:
+            if name[0] not in sys.modules and (
+                name[0].partition(".")[0] in self.mentioned or ".".join(name) in wire.VALUES or ".".join(name) in heap.PLACES
+            ):
                 __import__(name[0])
             found = describe.named(*name)
             if isinstance(found, type) or name in self.named or found is not None and _is_enum(type(found)):

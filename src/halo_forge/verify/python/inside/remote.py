@@ -203,6 +203,8 @@ class RemoteType(type):
             return super().__setattr__(name, value)
         stub = vars(cls).get(name)
         cls._halo_side.ask("setattr", cls, name, value)
+        if isinstance(value, (_Stub, _Property)) and value.kind is cls:  # as it was
+            return super().__setattr__(name, value)
         if isinstance(stub, (_Stub, _Property)):
             super().__delattr__(name)
         return None

@@ -13,6 +13,14 @@ _KEPT |= {"last_value", "last_traceback", "last_exc", "__stdout__", "__stderr__"
 _KEPT |= {"excepthook", "unraisablehook", "tracebacklimit", "dont_write_bytecode", "_"}
 
 
+_CHANGES = re.compile(r"\bsetattr\b|\bpatch\b|\b[a-z_]+\.\w+ *=[^=]")
+
+
+def library_words(text):
+    """Names of modules of the standard library among the words of the tests."""
+    return set(re.findall(r"[A-Za-z_]\w*", text)) & sys.stdlib_module_names - {"this", "antigravity", "idlelib"}
+
+
 class Surroundings:
     """`ask` is the line's; `text` that of all the tests."""
 
@@ -21,12 +29,11 @@ class Surroundings:
         self.replaced = {}  # (module, name) -> what was there
         self.environ = None if "environ" not in text and "env" not in text else dict(os.environ)
         self.folder = os.getcwd() if "chdir" in text else None
-        words = set(re.findall(r"[A-Za-z_]\w*", text))
-        changes = {"setattr", "patch", "setitem"} & words or re.search(r"\b[a-z_]+\.\w+ *=[^=]", text)
-        if changes or "seed" in words:
-            for name in sorted(words & sys.stdlib_module_names - {"this", "antigravity"}):
+        words = library_words(text)
+        if _CHANGES.search(text):
+            for name in sorted(words):
                 self._watch(name)
-        if "seed" in words:
+        if "seed" in text:
             self._watch_seed()
 
     def before_call(self):
