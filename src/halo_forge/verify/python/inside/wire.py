@@ -36,55 +36,80 @@ def pack(value, refer, heap=None):
 
 
 def _pack(value, refer, put, depth, heap):
+    kind = type(value)
+    exact = _EXACT.get(kind)
+    if exact is not None:
+        return put(exact(value))
     if depth > DEPTH:
         raise Crossing("a value nested more than %d deep" % DEPTH)
-    kind = type(value)
-    if kind is bool or kind in _SINGLE:
-        return put(_NAMES[value])
-    exact = heap is not None
-    if kind is str or not exact and issubclass(kind, str):
-        data = str.__str__(value).encode("utf-8", "surrogatepass")
-        return put(b"u%d:%b" % (len(data), data))
-    if kind is int or not exact and issubclass(kind, int):
-        data = b"%x" % int.__index__(value)
-        return put(b"i%d:%b" % (len(data), data))
-    if kind is float or not exact and issubclass(kind, float):
-        return _pack_float(float.__float__(value), put)
-    if kind is complex:
-        put(b"c")
-        _pack_float(value.real, put)
-        return _pack_float(value.imag, put)
     if kind is Reference:
         return _pack_reference(value, refer, put, depth, heap)
-    if exact and kind not in (tuple, bytes, frozenset):
-        key = heap.key(value)
-        if key is not None:
-            return put(b"K%d:" % key)
-        return _pack_fields(value, kind, refer, put, depth, heap)
-    for tag, base in _BYTES.items():
-        if issubclass(kind, base):
-            data = bytes(base.__getitem__(value, slice(None)))
-            return put(b"%b%d:%b" % (tag, len(data), data))
-    for tag, base in _CONTAINERS.items():
-        if issubclass(kind, base):
-            items = list(base.__iter__(value))
-            put(b"%b%d:" % (tag, len(items)))
-            for item in items:
-                _pack(item, refer, put, depth + 1, heap)
-            return None
-    if issubclass(kind, dict):
-        items = list(dict.items(value))
-        put(b"D%d:" % len(items))
-        for pair in items:
-            for side in pair:
-                _pack(side, refer, put, depth + 1, heap)
-        return None
+    if kind is tuple:
+        return _pack_items(b"T", value, refer, put, depth, heap)
+    if heap is None:
+        return _pack_contents(value, kind, refer, put, depth)
+    if kind is frozenset:
+        return _pack_items(b"F", value, refer, put, depth, heap)
+    key = heap.key(value)
+    if key is not None:
+        return put(b"K%d:" % key)
     return _pack_fields(value, kind, refer, put, depth, heap)
 
 
-def _pack_float(number, put):
-    data = number.hex().encode("ascii")
-    put(b"d%d:%b" % (len(data), data))
+def _pack_items(tag, items, refer, put, depth, heap):
+    if tag == b"T" and len(items) > _FEW and set(map(type, items)) == _INTEGERS:
+        data = (b"%x," * len(items) % items)[:-1]
+        return put(b"Z%d:%b" % (len(data), data))
+    put(b"%b%d:" % (tag, len(items)))
+    for item in items:
+        exact = _EXACT.get(type(item))
+        if exact is not None:
+            put(exact(item))
+        else:
+            _pack(item, refer, put, depth + 1, heap)
+    return None
+
+
+def _pack_contents(value, kind, refer, put, depth):
+    """What a value is by its ancestors, read through their own methods."""
+    for base in (str, int, float):
+        if issubclass(kind, base):
+            return put(_EXACT[base](base.__getnewargs__(value)[0]))
+    for tag, base in _BYTES.items():
+        if issubclass(kind, base):
+            return put(_data(tag, bytes(base.__getitem__(value, slice(None)))))
+    for tag, base in _CONTAINERS.items():
+        if issubclass(kind, base):
+            return _pack_items(tag, list(base.__iter__(value)), refer, put, depth, None)
+    if issubclass(kind, dict):
+        sides = [side for pair in dict.items(value) for side in pair]
+        put(b"D%d:" % (len(sides) // 2))
+        for side in sides:
+            _pack(side, refer, put, depth + 1, None)
+        return None
+    return _pack_fields(value, kind, refer, put, depth, None)
+
+
+def _data(tag, data):
+    return b"%b%d:%b" % (tag, len(data), data)
+
+
+def _float(number):
+    return _data(b"d", number.hex().encode("ascii"))
+
+
+_FEW, _INTEGERS = 8, {int}
+_EXACT = {
+    str: lambda value: _data(b"u", value.encode("utf-8", "surrogatepass")),
+    int: lambda value: _data(b"i", b"%x" % value),
+    float: _float,
+    bool: lambda value: b"t" if value else b"f",
+    bytes: lambda value: _data(b"b", value),
+    complex: lambda value: b"c" + _float(value.real) + _float(value.imag),
+    type(None): lambda value: b"n",
+    type(...): lambda value: b"e",
+    type(NotImplemented): lambda value: b"N",
+}
 
 
 def _pack_fields(value, kind, refer, put, depth, heap):
@@ -126,8 +151,6 @@ def refuse(value):
     raise Crossing("a value of type %s" % type(value).__name__)
 
 
-_NAMES = {None: b"n", ...: b"e", True: b"t", False: b"f", NotImplemented: b"N"}
-_SINGLE = (type(None), type(...), type(NotImplemented))
 _BYTES = {b"b": bytes, b"B": bytearray}
 _CONTAINERS = {b"l": list, b"T": tuple, b"S": set, b"F": frozenset}
 
@@ -191,12 +214,12 @@ def unpack(data, resolve, heap=None):
 
 
 def _unpack(data, at, resolve, depth, heap):
-    if depth > DEPTH + 2:
-        raise Crossing("too deep")
     tag = data[at : at + 1]
     at += 1
     if tag in _CONSTANTS:
         return _CONSTANTS[tag], at
+    if depth > DEPTH + 2:
+        raise Crossing("too deep")
     if tag == b"c":
         real, at = _unpack(data, at, resolve, depth + 1, heap)
         imaginary, at = _unpack(data, at, resolve, depth + 1, heap)
@@ -215,20 +238,29 @@ def _unpack(data, at, resolve, depth, heap):
         return _SCALARS[tag](data[at : at + count]), at + count
     items = []
     for _ in range(2 * count if tag == b"D" else count):
-        item, at = _unpack(data, at, resolve, depth + 1, heap)
+        scalar = _SCALARS.get(data[at : at + 1])
+        if scalar is None:
+            item, at = _unpack(data, at, resolve, depth + 1, heap)
+        else:
+            colon = data.index(b":", at, at + _LONGEST_COUNT)
+            end = colon + 1 + int(data[at + 1 : colon])
+            if not colon < end <= len(data):
+                raise Crossing("garbled: too few bytes")
+            item, at = scalar(data[colon + 1 : end]), end
         items.append(item)
     if tag == b"D":
         return dict(zip(items[::2], items[1::2], strict=True)), at
     return _CONTAINERS[tag](items), at
 
 
-_CONSTANTS = {tag: value for value, tag in _NAMES.items()}
+_CONSTANTS = {b"n": None, b"e": ..., b"t": True, b"f": False, b"N": NotImplemented}
 _SCALARS = {
     b"u": lambda data: data.decode("utf-8", "surrogatepass"),
     b"i": lambda data: int(data, 16),
     b"d": lambda data: float.fromhex(data.decode("ascii")),
     b"b": bytes,
     b"B": bytearray,
+    b"Z": lambda data: tuple([int(number, 16) for number in data.split(b",")]),
 }
 
 
