@@ -19,7 +19,8 @@ from typing import Any
 from halo_forge.errors import InputError
 from halo_forge.records import PythonTests, Task
 
-_CHECK = "_halo_check"
+_CHECK, _RENAMED = "<check>", "<tests>"
+"""Names that no program can have."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -33,19 +34,22 @@ def prepared(tests: str, task_id: str) -> bytes:
     entry_point = parsed.entry_point
     prefix_source = _without(parsed.prefix, entry_point)
     prefix = _parse(prefix_source, f"{task_id}: tests.prefix")
+    checker = "check"
+    if entry_point and _renamed(tree, entry_point):
+        checker = _RENAMED if entry_point == "check" else checker
     asked = _Recorder()
     asked.visit(tree)
     ast.fix_missing_locations(tree)
     if not asked.statements:
         raise InputError(f"{task_id}: tests.code has no assert statement; there is nothing that an answer could fail")
     defined = _defined(prefix_source) | _defined(parsed.code)
-    calls_check = "check" in _defined(parsed.code) and not _calls(tree, "check")
+    calls_check = "check" in _defined(parsed.code) and not _calls(tree, checker)
     free = _free(parsed.code) - defined
     modules = sorted(name for name in free - {entry_point} if name in asked.modules)
     names = sorted(name for name in free.difference(modules) if name not in vars(builtins))
     if entry_point:
         names = sorted({*names, entry_point})
-    elif not names:
+    elif not names and not _imports(tree, "solution"):
         raise InputError(f"{task_id}: tests.code calls nothing that an answer could define; give tests.entry_point")
     if calls_check and not entry_point:
         raise InputError(f"{task_id}: tests.code defines check(); give tests.entry_point")
@@ -59,7 +63,7 @@ def prepared(tests: str, task_id: str) -> bytes:
         "modules": modules,
         "names": names,
         "entry_point": entry_point,
-        "calls_check": calls_check,
+        "checker": checker if calls_check else None,
     }
     return marshal.dumps(payload)
 
@@ -151,6 +155,29 @@ class _Recorder(ast.NodeTransformer):
 def _catches_failures(handler: ast.ExceptHandler) -> bool:
     names = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)} if handler.type else None
     return names is None or bool(names & {"AssertionError", "Exception", "BaseException"})
+
+
+def _renamed(tree: ast.Module, name: str) -> bool:
+    """Whether the tests define a function that is called like the one they test; it gets another name.
+
+    A statement that calls it at their top level means theirs, `check(check)`, all else the answer's.
+    """
+    own = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    for node in own:
+        node.name = _RENAMED
+    for node in tree.body:
+        call = node.value if own and isinstance(node, ast.Expr) else None
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == name:
+            call.func.id = _RENAMED
+    return bool(own)
+
+
+def _imports(tree: ast.Module, module: str) -> bool:
+    return any(
+        isinstance(node, ast.ImportFrom) and node.module == module
+        or isinstance(node, ast.Import) and any(alias.name == module for alias in node.names)
+        for node in ast.walk(tree)
+    )
 
 
 def _calls(tree: ast.Module, name: str) -> bool:

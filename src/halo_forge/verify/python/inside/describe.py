@@ -82,6 +82,7 @@ class Describer:
     def __init__(self):
         self.objects = {}  # number -> object, kept alive so that a number means one object
         self.numbers = {}  # id -> number
+        self.methods = {}  # (id of an object, name) -> method of it that was told of
         self.told = set()  # numbers of the classes and functions that the other end knows
         self.within = 0
         """How deep in errors that hold errors."""
@@ -122,10 +123,14 @@ class Describer:
         words = tuple(word if type(word) is str else None for word in words)
         fields = getattr(kind, "_fields", None) if issubclass(kind, tuple) else None
         fields = tuple(map(str, fields)) if isinstance(fields, tuple) else None
-        told = (words, bases, tuple(specials), tuple(own), members, library_name(kind), fields, kind in ITERATORS)
+        abstract = tuple(sorted(getattr(kind, "__abstractmethods__", ())))
+        told = (words, bases, tuple(specials), tuple(own), members, library_name(kind), fields, kind in ITERATORS, abstract)
         return wire.Reference("class", number, told)
 
     def function(self, value):
+        holder = getattr(value, "__self__", None)
+        if holder is not None and type(holder) is not types.ModuleType:  # each look at it makes another
+            value = self.methods.setdefault((id(holder), value.__name__), value)
         number = self.number_of(value)
         if number in self.told:
             return wire.Reference("function", number, None)

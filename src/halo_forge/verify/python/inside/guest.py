@@ -48,7 +48,7 @@ class _Guest:
                 "getattr": getattr,
                 "setattr": self._setattr,
                 "delattr": delattr,
-                "vars": vars,
+                "vars": lambda value: value.__dict__,
                 "setglobal": lambda name, value: setattr(module, name, value),
                 "isinstance": isinstance,
                 "issubclass": issubclass,
@@ -82,7 +82,11 @@ class _Guest:
         if issubclass(kind, lent.LentType) or kind is lent._ErrorType:
             return wire.Reference("yours", value._halo_class)
         if issubclass(kind, type):
+            if "_halo_class" in vars(value):  # a named tuple of the tests'
+                return wire.Reference("yours", value._halo_class)
             return self.mine.named_class(value)
+        if "_halo_class" in vars(kind):
+            return wire.Reference("made", kind, tuple(tuple.__iter__(value)))
         if issubclass(kind, BaseException):
             own = vars(value).get("_halo_number")
             return self.mine.error(value) if own is None else wire.Reference("yours", own)
@@ -120,17 +124,21 @@ class _Guest:
             return self._named(*fields[0])
         if kind == "module":
             return __import__(fields[0], fromlist=["_"])
+        if kind == "value":
+            return self._stand_in(kind, *fields)
         if (kind, fields[0]) not in self.lent:
             self.lent[kind, fields[0]] = self._stand_in(kind, *fields)
         return self.lent[kind, fields[0]]
 
-    def _stand_in(self, kind, number, told):
+    def _stand_in(self, kind, number, told, contents=None):
         if kind == "class":
             return lent.make_class(number, told)
         if kind == "function":
             return lent.make_function(number, told)
         if kind == "error":
             return lent.make_error(number, told)
+        if kind == "value":
+            return tuple.__new__(told, contents)
         made = object.__new__(told)
         lent.Lent._halo_number.__set__(made, number)
         return made

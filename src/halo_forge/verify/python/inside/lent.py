@@ -31,6 +31,9 @@ def number_of(lent):
 class LentType(type):
     """A class of the tests'."""
 
+    def __setattr__(cls, name, value):
+        ask("setattr", cls, name, value)
+
     def __call__(cls, *arguments, **keywords):
         return ask("call", cls, arguments, tuple(keywords.items()))
 
@@ -154,11 +157,13 @@ _KEPT = {"str", "repr", "hash", "eq", "copy", "deepcopy", "await", "send", "thro
 
 def make_class(number, told):
     """A class for the stand-ins of a class of the tests', with the special methods that it has."""
-    (name, qualname, module, doc), bases, specials, _, _, library, _, _ = told
+    (name, qualname, module, doc), bases, specials, _, _, library, fields, _, _ = told
     own = tuple(base for base in bases if isinstance(base, LentType))
     libraries = [base for base in bases if not isinstance(base, LentType)]
     if any(issubclass(base, BaseException) for base in bases):
         return _error_class(number, name, bases)
+    if fields:
+        return _named_tuple(number, name, fields, module)
     base = LentAwaitable if "await" in specials else Lent
     held = {"__%s__" % one: _SPECIALS[one] for one in specials if one in _SPECIALS and one not in _KEPT}
     held |= {"__slots__": (), "_halo_class": number, "__module__": module, "__doc__": doc}
@@ -174,6 +179,22 @@ def make_class(number, told):
         return LentType(name or "object", own or (base,), held)
     except TypeError:
         return LentType(name or "object", (base,), held)
+
+
+def _named_tuple(number, name, fields, module):
+    """A named tuple of the tests' is one here as well."""
+    import collections
+
+    made = collections.namedtuple(name, fields, rename=True, module=module)
+
+    def __getattr__(self, attribute):
+        if attribute[:2] == "__":
+            raise AttributeError(attribute)
+        found = ask("getattr", made, attribute)
+        return found.__get__(self) if isinstance(found, LentFunction) else found
+
+    made._halo_class, made.__getattr__ = number, __getattr__
+    return made
 
 
 class _ErrorType(type):

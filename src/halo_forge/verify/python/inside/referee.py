@@ -34,6 +34,7 @@ class Referee:
         self.stand_ins = {}  # number -> stand-in of a class, function or object of the answer's
         self.asked = set()  # numbers of the classes that the tests asked for by name
         self.tested = set()  # of those, the classes by that name: it begins with a capital letter
+        self.handed_classes = set()  # the tests' own that the answer was given as such, to decorate perhaps
         self.handed = []  # plain values that the answer was given of late
         self.own_modules = {"tests"}
         """Where classes of the tests' own are defined."""
@@ -48,7 +49,7 @@ class Referee:
             {
                 "call": lambda value, arguments, keywords: lent(value)(*arguments, **dict(keywords)),
                 "getattr": lambda value, name: getattr(lent(value), lending.public(name)),
-                "setattr": lambda value, name, new: lending.set_attribute(lent(value), name, new),
+                "setattr": self._setattr,
                 "delattr": lambda value, name: lending.delete_attribute(lent(value), name),
                 "vars": lambda value: lending.attributes(lent(value)),
                 "operate": self._operate,
@@ -151,11 +152,14 @@ class Referee:
             self.named.add(name)
             return wire.Reference("name", name)
         plain = remote._plain_base(kind)
+        if plain is tuple and kind.__module__ in self.own_modules and hasattr(kind, "_fields"):
+            return wire.Reference("value", None, self.mine.class_of(kind), _contents(value))
         if plain is not None and kind.__module__ in self.own_modules and not _is_enum(kind):
             return _contents(value)
         if not lending.lendable(value, self.own_modules) and not isinstance(value, describe.FUNCTIONS):
             raise wire.Crossing("a value of type %s cannot be handed to the answer" % kind.__name__)
         if isinstance(value, type):
+            self.handed_classes.add(value)
             return self.mine.class_of(value)
         if isinstance(value, describe.FUNCTIONS):
             return self.mine.function(value)
@@ -170,10 +174,16 @@ class Referee:
             raise wire.Crossing("the answer was not handed this")
         return value
 
+    def _setattr(self, value, name, new):
+        if isinstance(value, type) and value in self.handed_classes and value.__module__ in self.own_modules:
+            lending.set_member(value, name, new)
+        else:
+            lending.set_attribute(self._lent(value), name, new)
+
     def _operate(self, name, value, *others):
         if name not in describe.NAMES:
             raise wire.Crossing("garbled: %s" % name)
-        self._lent(others[0] if name in describe.REFLECTED and False else value)
+        self._lent(value)
         return describe.operate(name, (value, *others))
 
     def _tasks(self):
@@ -187,6 +197,8 @@ class Referee:
         kind, fields = reference.kind, reference.fields
         if kind == "yours":
             return self.mine.objects[fields[0]]
+        if kind == "made":
+            return self._made_again(*fields)
         if kind == "name":
             return self._named(fields)
         if kind == "module":
@@ -203,6 +215,13 @@ class Referee:
                 raise wire.Crossing("garbled: %s" % kind)
             self.stand_ins[place, number] = self._stand_in(kind, *fields)
         return self.stand_ins[place, number]
+
+    def _made_again(self, kind, contents):
+        """A named tuple of the tests' own class that the answer has made."""
+        own = isinstance(kind, type) and self.mine.objects.get(self.mine.numbers.get(id(kind))) is kind
+        if not own or not issubclass(kind, tuple) or type(contents) is not tuple or len(contents) != len(kind._fields):
+            raise wire.Crossing("garbled: made")
+        return tuple.__new__(kind, contents)
 
     def _named(self, names):
         """The first of these in the standard library, of what is loaded here: a class, or what the answer was handed."""
@@ -380,8 +399,12 @@ def run_asserts(referee, tests):
         else:
             failed.setdefault(number, failure)
 
-    namespace = {"__name__": "tests", "__builtins__": builtins, "_halo_check": check}
+    namespace = {"__name__": "tests", "__builtins__": builtins, "<check>": check}
     referee.watch(tests["text"])
+    if "solution" in tests["text"]:
+        import referee_pytest
+
+        sys.modules["solution"] = referee_pytest.answer_module(referee, "solution")
     ended = False
     try:
         if tests["prefix"] is not None:
@@ -395,9 +418,9 @@ def run_asserts(referee, tests):
                 continue  # the tests will raise NameError where they want it
         exec(tests["code"], namespace)
         entry_point = tests["entry_point"]
-        if tests["calls_check"]:
+        if tests["checker"]:
             candidate = referee.get_tested(entry_point)
-            namespace["check"](candidate)
+            namespace[tests["checker"]](candidate)
         ended = True
     except Exception as error:  # noqa: BLE001 - between two assert statements
         failed.setdefault(-1, ("error", _words(error)))

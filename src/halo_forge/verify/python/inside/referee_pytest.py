@@ -94,12 +94,16 @@ class _Answer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return None
 
     def create_module(self, spec):
-        module = _AnswerModule(spec.name)
-        vars(module)["_referee"] = self.referee
-        return module
+        return answer_module(self.referee, spec.name)
 
     def exec_module(self, module):
         vars(module)["__all__"] = [name for name in self.referee.names() if not name.startswith("_")]
+
+
+def answer_module(referee, name):
+    module = _AnswerModule(name)
+    vars(module)["_referee"] = referee
+    return module
 
 
 class _AnswerModule(types.ModuleType):

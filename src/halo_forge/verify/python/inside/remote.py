@@ -352,6 +352,8 @@ def _equals_plain(value, other):
 
     if other is None or "eq" not in type(value)._halo_specials or not _is_tested(value) or not decoys.plain(other):
         return False
+    if value._halo_shifted and not other:
+        raise wire.Crossing("that an object of the answer's less what is expected is nothing proves nothing")
     asked = decoys.among(other, value._halo_side.handed)
     said = [_truth(value._ask("eq", one)) for one in asked]
     if sum(said) > 1:
@@ -400,7 +402,7 @@ def _order(name):
         if _is_remote(other):
             return _truth(self._ask(name, other))
         self._tested()
-        if type(other) not in (int, float):
+        if type(other) not in (int, float) or self._halo_shifted:
             raise wire.Crossing("an object of the answer's class %s is compared with %r" % (type(self).__name__, other))
         far = 10 ** (len(str(int(abs(other)))) + 6)
         if _truth(self._ask(name, -far)) == _truth(self._ask(name, far)):
@@ -494,7 +496,7 @@ def make_class(side, number, told):
     An exception becomes a class that can be caught, one derived from a plain type becomes one derived from the same:
     its contents are compared and counted here, its own methods run over there. Others become a RemoteObject.
     """
-    (name, qualname, module, doc), bases, specials, own, members, library, fields, iterator = told
+    (name, qualname, module, doc), bases, specials, own, members, library, fields, iterator, abstract = told
     bases = tuple(base for base in bases if isinstance(base, type))
     held = {"_halo_class": number, "_halo_side": side, "_halo_specials": specials, "__doc__": doc}
     held |= {"__module__": module or "solution", "__qualname__": qualname or name or "object", "_halo_own": own}
@@ -526,7 +528,10 @@ def make_class(side, number, told):
     remote = tuple(one for one in bases if isinstance(one, RemoteType)) or (base,)
     if base is RemoteAwaitable and not any(issubclass(one, RemoteAwaitable) for one in remote):
         remote = (base,)
-    return _made_type(RemoteType, name, remote, (base,), held)
+    kind = _made_type(RemoteType, name, remote, (base,), held)
+    if abstract:
+        kind.__abstractmethods__ = frozenset(map(str, abstract))
+    return kind
 
 
 def _members(side, members, held):
@@ -606,9 +611,17 @@ def _override(name, native):
             return NotImplemented
         if name == "call":
             return self._halo_side.call(self, others, keywords)
-        return self._halo_side.ask("operate", name, (self, *others))
+        result = self._halo_side.ask("operate", name, (self, *others))
+        if name in _SHIFTING | set(describe.ALONE) and native is not None and _differs(result, native(self, *others)):
+            raise wire.Crossing("the answer's class %s makes another number of two than they make" % type(self).__name__)
+        return result
 
     return override
+
+
+def _differs(one, other):
+    """Whether two numbers are not the same: |answer - expected| is no proof, if the answer subtracts."""
+    return isinstance(other, (int, float, complex)) and not (isinstance(one, (int, float, complex)) and one == other)
 
 
 def _words(name, native):
