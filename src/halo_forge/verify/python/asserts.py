@@ -18,6 +18,7 @@ from typing import Any
 
 from halo_forge.errors import InputError
 from halo_forge.records import PythonTests, Task
+from halo_forge.verify.python.inside import oracles
 
 _CHECK, _RENAMED = "<check>", "<tests>"
 """Names that no program can have."""
@@ -37,6 +38,7 @@ def prepared(tests: str, task_id: str) -> bytes:
     checker = "check"
     if entry_point and _renamed(tree, entry_point):
         checker = _RENAMED if entry_point == "check" else checker
+    oracles.kept(tree)
     asked = _Recorder()
     asked.visit(tree)
     ast.fix_missing_locations(tree)
@@ -123,7 +125,7 @@ class _Recorder(ast.NodeTransformer):
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:  # noqa: N802 - the visitor's protocol
         number = len(self.statements)
-        self.statements.append(ast.unparse(node))
+        self.statements.append(oracles.shown(ast.unparse(node)))
         self.traps += isinstance(node.test, ast.Constant) and not node.test.value
         self.generic_visit(node)
         arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])

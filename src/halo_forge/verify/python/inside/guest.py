@@ -85,7 +85,7 @@ class _Guest:
             if "_halo_class" in vars(value):  # a named tuple of the tests'
                 return wire.Reference("yours", value._halo_class)
             return self.mine.named_class(value)
-        if "_halo_class" in vars(kind):
+        if issubclass(kind, tuple) and "_halo_class" in vars(kind):
             return wire.Reference("made", kind, tuple(tuple.__iter__(value)))
         if issubclass(kind, BaseException):
             own = vars(value).get("_halo_number")

@@ -14,6 +14,7 @@ import wire
 _ALONE = 3
 """sys.getrefcount of what nobody but the heap holds: its dictionary, the loop's variable, the argument."""
 _FILLING = object()
+_REMEMBERED = 64
 
 
 class Heap:
@@ -29,6 +30,7 @@ class Heap:
         self.fresh = []  # keys that the message at hand brings
         self.dead = []  # keys that the other end has forgotten
         self.reading = 0
+        self.before = {}  # id -> (container, contents before the other end changed it)
 
     def key(self, value):
         """The key of a value that is held by both; None if it is of no such kind."""
@@ -100,6 +102,7 @@ class Heap:
                 value, base = self.objects[key], self.bases[key]
                 if type(contents) is not tuple:
                     raise wire.Crossing("no contents")
+                self._remember(value, base)
                 _TYPES[base].fill(base, value, contents)
                 self.seen[key] = _TYPES[base].contents(base, value)
             payload = wire.unpack(body, resolve, self)
@@ -113,6 +116,29 @@ class Heap:
                 self._forget(key)
             self.dead = []
         return payload
+
+    def _remember(self, value, base):
+        """What a container of this end's held before the other end changed it."""
+        if self.step > 0 and self.keys[id(value)] > 0:
+            if len(self.before) >= _REMEMBERED:
+                self.before.pop(next(iter(self.before)))
+            self.before[id(value)] = value, _TYPES[base].contents(base, value)
+
+    def as_it_was(self, value):
+        """A container before the other end changed it last, and all in it; anything else as it is."""
+        if not self.before:
+            return value
+        if type(value) is tuple:
+            return tuple(map(self.as_it_was, value))
+        base = base_of(type(value))
+        if base is None or type(value) is not base or base not in (list, dict, set, bytearray):
+            return value
+        held, contents = self.before.get(id(value), (None, None))
+        if held is not value:
+            contents = _TYPES[base].contents(base, value)
+        made = base()
+        _TYPES[base].fill(base, made, contents if base is bytearray else tuple(map(self.as_it_was, contents)))
+        return made
 
     def _new(self, key, shape):
         base, kind, extra = shape

@@ -108,6 +108,10 @@ class Referee:
         self.mentioned = surroundings.library_words(text)
         self.surroundings = surroundings.Surroundings(self.line.ask, text)
 
+    def as_it_was(self, value):
+        """An argument before the answer changed it; see `oracles`."""
+        return self.line.heap.as_it_was(value)
+
     def names(self):
         names = self.line.ask("names")
         if type(names) is not list or any(type(name) is not str for name in names):
@@ -399,7 +403,7 @@ def run_asserts(referee, tests):
         else:
             failed.setdefault(number, failure)
 
-    namespace = {"__name__": "tests", "__builtins__": builtins, "<check>": check}
+    namespace = {"__name__": "tests", "__builtins__": builtins, "<check>": check, "<before>": referee.as_it_was}
     referee.watch(tests["text"])
     if "solution" in tests["text"]:
         import referee_pytest

@@ -11,6 +11,8 @@ import os
 import sys
 import types
 
+import oracles
+
 _FOLDER = "/tests"  # named in messages only; it does not exist
 
 
@@ -68,9 +70,10 @@ class _Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         from _pytest.assertion.rewrite import rewrite_asserts
 
         text = self.files[name][1]
-        tree = ast.parse(text, self.path_of(name))
+        tree = oracles.kept(ast.parse(text, self.path_of(name)))
         rewrite_asserts(tree, text.encode("utf-8", "surrogatepass"), self.path_of(name))
         module.__file__ = self.path_of(name)
+        vars(module)[oracles.BEFORE] = self.referee.as_it_was
         exec(compile(tree, self.path_of(name), "exec"), module.__dict__)
 
 

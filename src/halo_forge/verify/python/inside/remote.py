@@ -7,6 +7,7 @@ it tells the expected value from others. So an answer gains nothing by returning
 everything.
 """
 
+import builtins
 import types
 
 import describe
@@ -537,7 +538,12 @@ def make_class(side, number, told):
 def _members(side, members, held):
     """Stubs of the functions and properties of a class; they learn of it when it is made."""
     made = {one: (_Property if how == "property" else _Stub)(side, None, one) for one, how in members}
-    return {one: stub for one, stub in made.items() if one not in held and one[:6] != "_halo_"}
+    return {one: stub for one, stub in made.items() if one not in held and _is_member(one)}
+
+
+def _is_member(name):
+    """Special methods are none: of a class derived from int, __eq__ would decide."""
+    return name == "__init__" or name[:2] != "__" and name[:6] != "_halo_"
 
 
 def _made_type(meta, name, bases, otherwise, held):
@@ -552,11 +558,23 @@ def _made_type(meta, name, bases, otherwise, held):
 
 
 def _face(name, libraries):
-    """What isinstance() sees of an object whose class is derived from one of the library's."""
+    """What isinstance() and issubclass() see of a class that is derived from one of the library's."""
+    if builtins.issubclass is _issubclass:
+        builtins.issubclass = _issubclass_of_face
     try:
         return types.new_class(name or "object", tuple(libraries))
     except TypeError:
         return libraries[0]
+
+
+_issubclass = issubclass
+
+
+def _issubclass_of_face(kind, wanted):
+    if _issubclass(kind, wanted):
+        return True
+    face = kind._halo_face if isinstance(kind, RemoteType) and _issubclass(kind, RemoteObject) else None
+    return face is not None and _issubclass(face, wanted)
 
 
 def _plain_base(kind):
