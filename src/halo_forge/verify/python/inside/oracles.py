@@ -65,13 +65,11 @@ def _is_builtin(function):
 
 
 def _mark(comparison, results, own):
-    sides = [comparison.left, comparison.comparators[0]]
-    for side, other in (sides, sides[::-1]):
-        arguments = _handed(side)
-        if isinstance(side, ast.Name):
-            arguments |= results.get(side.id, set())
+    left, right = comparison.left, comparison.comparators[0]
+    handed = [_handed(side) | results.get(getattr(side, "id", None), set()) for side in (left, right)]
+    for arguments, other in zip(handed, (right, left), strict=True):
         if arguments and not _is_the_argument(other):
-            _Marker(arguments).visit(other)
+            _Marker(arguments, own).visit(other)
 
 
 def _is_the_argument(node):

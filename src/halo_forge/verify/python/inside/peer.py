@@ -163,7 +163,10 @@ class Peer:
             elif self.heap.step > 0:
                 self._answer_beside(whose, message)
             else:
-                _thread.start_new_thread(self._answer_beside, (whose, message))
+                try:
+                    _thread.start_new_thread(self._answer_beside, (whose, message))
+                except RuntimeError:  # no more of them are allowed
+                    self._answer_beside(whose, message)
 
     def _read(self):
         data = wire.receive(self.read, LIMIT)

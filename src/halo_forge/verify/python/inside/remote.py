@@ -356,10 +356,12 @@ def _equals_plain(value, other):
     if value._halo_shifted and not other:
         raise wire.Crossing("that an object of the answer's less what is expected is nothing proves nothing")
     asked = decoys.among(other, value._halo_side.handed)
-    said = [_truth(value._ask("eq", one)) for one in asked]
-    if sum(said) > 1:
+    equal = [one for one in asked if _truth(value._ask("eq", one))]
+    if not any(one is other for one in equal):
+        return False
+    if len(equal) > 1:
         raise wire.Crossing("an object of the answer's class %s equals everything" % type(value).__name__)
-    return any(fine and one is other for fine, one in zip(said, asked, strict=True))
+    return True
 
 
 def _special(name):
