@@ -124,7 +124,17 @@ class Describer:
         fields = getattr(kind, "_fields", None) if issubclass(kind, tuple) else None
         fields = tuple(map(str, fields)) if isinstance(fields, tuple) else None
         abstract = tuple(sorted(getattr(kind, "__abstractmethods__", ())))
-        told = (words, bases, tuple(specials), tuple(own), members, library_name(kind), fields, kind in ITERATORS, abstract)
+        told = (
+            words,
+            bases,
+            tuple(specials),
+            tuple(own),
+            members,
+            library_name(kind),
+            fields,
+            kind in ITERATORS,
+            abstract,
+        )
         return wire.Reference("class", number, told)
 
     def function(self, value):
@@ -139,7 +149,9 @@ class Describer:
         words = tuple(word if type(word) is str else None for word in words)
         code = getattr(value, "__code__", None)
         flags = code.co_flags if type(code) is types.CodeType else 0
-        kind = "plain" if type(value) is types.FunctionType else "method" if type(value) is types.MethodType else "other"
+        kind = (
+            "plain" if type(value) is types.FunctionType else "method" if type(value) is types.MethodType else "other"
+        )
         return wire.Reference("function", number, (words, flags, kind, library_name(value)))
 
     def error(self, error):
@@ -157,7 +169,13 @@ class Describer:
                 None if linked is None else self.error(linked) for linked in (error.__cause__, error.__context__)
             )
             kind = type(error)
-            told = (self.named_class(kind), tuple(arguments), tuple(held), (_text(str, error), _text(repr, error)), linked)
+            told = (
+                self.named_class(kind),
+                tuple(arguments),
+                tuple(held),
+                (_text(str, error), _text(repr, error)),
+                linked,
+            )
             return wire.Reference("error", number, told)
         finally:
             self.within -= 1

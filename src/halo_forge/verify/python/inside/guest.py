@@ -3,13 +3,13 @@
 All of this runs in the answer's own process and may be bent by it; it can only change what the answer itself says.
 """
 
-import builtins
 import os
 import sys
 import types
 
 import describe
 import heap
+import honesty
 import lent
 import peer
 import wire
@@ -65,6 +65,9 @@ class _Guest:
                 "environ": _environ,
                 "chdir": os.chdir,
                 "seed": lambda *seed: __import__("random").seed(*seed),
+                "apart": honesty.tells_apart,
+                "stranger": honesty.contains,
+                "reversed": honesty.holds_reversed,
             },
             self._refer,
             self._resolve,
@@ -99,10 +102,14 @@ class _Guest:
             return wire.Reference("name", member)
         for base in _IMMUTABLE:
             if issubclass(kind, base):
-                return wire.Reference("value", self.mine.number_of(value), self.mine.class_of(kind), _contents(base, value))
+                return wire.Reference(
+                    "value", self.mine.number_of(value), self.mine.class_of(kind), _contents(base, value)
+                )
         for base in kind.__mro__:
             if base is not kind and wire.value_type(base):
-                return wire.Reference("value", self.mine.number_of(value), self.mine.class_of(kind), wire.rebuilt(base, value))
+                return wire.Reference(
+                    "value", self.mine.number_of(value), self.mine.class_of(kind), wire.rebuilt(base, value)
+                )
         return wire.Reference("object", self.mine.number_of(value), self.mine.class_of(kind))
 
     def _kind_of(self, value):

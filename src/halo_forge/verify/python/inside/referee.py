@@ -16,7 +16,9 @@ import describe
 import heap
 import lending
 import peer
+import classes
 import remote
+import watch
 import wire
 from remote import RemoteFunction, RemoteMethod, RemoteObject, RemoteType
 
@@ -42,12 +44,22 @@ class Referee:
         self.mentioned = set()  # modules of the standard library that the tests have the names of
         self.tasks = None
         self.calls = 0
+        self.touched = False
+        """Whether the tests did anything with what the answer gave them."""
+        self.serving = 0
+        """How many functions of the tests' the answer is calling now."""
+        self.missing = set()
+        """Modules that were looked for and that nobody has."""
+        self.proven = set()
+        """Numbers of the classes whose == has been seen to depend on what it compares."""
+        self.given = set()
+        """Numbers of the classes that the tests made objects of with arguments."""
         lent = self._lent
         self.line = peer.Peer(
             self._read,
             lambda data: os.write(write_fd, data),
             {
-                "call": lambda value, arguments, keywords: lent(value)(*arguments, **dict(keywords)),
+                "call": self._serve,
                 "getattr": lambda value, name: getattr(lent(value), lending.public(name)),
                 "setattr": self._setattr,
                 "delattr": lambda value, name: lending.delete_attribute(lent(value), name),
@@ -79,12 +91,20 @@ class Referee:
 
     def ask(self, operation, *arguments):
         """As `line.ask`, but StopIteration comes from `next` alone: elsewhere it would end the tests' own loops."""
+        self.touched = True
         try:
             return self.line.ask(operation, *arguments)
         except StopIteration as error:
             if operation in ("take", "poll") or arguments[0] in ("next", "send", "throw"):
                 raise
             raise RemoteError("StopIteration: %s" % error) from None
+
+    def _serve(self, function, arguments, keywords):
+        self.serving += 1
+        try:
+            return self._lent(function)(*arguments, **dict(keywords))
+        finally:
+            self.serving -= 1
 
     def call(self, target, arguments, keywords):
         """The value that a function returns; what it prints, warns of and logs is printed, warned of and logged here."""
@@ -145,7 +165,7 @@ class Referee:
             return wire.Reference("yours", value._halo_number)
         if kind is RemoteMethod:
             return wire.Reference("bound", value.__self__, value._halo_stub.name)
-        if kind in (remote._Stub, remote._Property):
+        if kind in (remote.Stub, remote.Property):
             return wire.Reference("member", value.kind, value.name)
         if isinstance(value, BaseException):
             return self._refer_error(value)
@@ -155,7 +175,7 @@ class Referee:
         if name is not None:
             self.named.add(name)
             return wire.Reference("name", name)
-        plain = remote._plain_base(kind)
+        plain = remote.plain_base(kind)
         if plain is tuple and kind.__module__ in self.own_modules and hasattr(kind, "_fields"):
             return wire.Reference("value", None, self.mine.class_of(kind), _contents(value))
         if plain is not None and kind.__module__ in self.own_modules and not _is_enum(kind):
@@ -231,7 +251,9 @@ class Referee:
         """The first of these in the standard library, of what is loaded here: a class, or what the answer was handed."""
         for name in names:
             if name[0] not in sys.modules and (
-                name[0].partition(".")[0] in self.mentioned or ".".join(name) in wire.VALUES or ".".join(name) in heap.PLACES
+                name[0].partition(".")[0] in self.mentioned
+                or ".".join(name) in wire.VALUES
+                or ".".join(name) in heap.PLACES
             ):
                 __import__(name[0])
             found = describe.named(*name)
@@ -241,7 +263,7 @@ class Referee:
 
     def _stand_in(self, kind, number, told, contents=None):
         if kind == "class":
-            return remote.make_class(self, number, told)
+            return classes.make_class(self, number, told)
         if kind == "function":
             return RemoteFunction(self, number, told)
         if kind == "error":
@@ -325,7 +347,7 @@ def _number(value):
 
 def _contents(value):
     """An object of a class derived from a plain type, as one of that type."""
-    base = remote._plain_base(type(value))
+    base = remote.plain_base(type(value))
     if base in (int, float, complex, str, bytes):
         return base.__add__(base(0), value) if base in (int, float, complex) else base.__getitem__(value, slice(None))
     if base in (tuple, frozenset, list, set):
@@ -339,7 +361,7 @@ def _contents(value):
 
 def _made(kind, number, contents):
     """An object of a class derived from a plain type, of its contents."""
-    base = remote._plain_base(kind)
+    base = remote.plain_base(kind)
     if type(contents) is not base and not (base is int and type(contents) in (int, bool)):
         raise wire.Crossing("garbled: contents")
     if wire.value_type(base):
@@ -383,12 +405,14 @@ def run_asserts(referee, tests):
     Returns (assert statements that held, all of them, whether the tests ran to their end, first failure or None), a
     failure being ("wrong" or "error", text).
     """
-    failed, held = {}, set()
+    seen = watch.Watch(referee)
+    failed, held = {}, seen.solid
 
-    def check(number, condition, caught):
+    def check(number, condition, caught, free):
         """Stands in the place of the assert statement `number`; `condition` is evaluated here.
 
-        `caught`: the tests wait for its failure themselves.
+        `caught`: the tests wait for its failure themselves. `free`: it stands in a function that takes nothing; if the
+        answer calls that, the tests want to see what becomes of the failure.
         """
         try:
             fine, failure = bool(condition()), ("wrong", "")
@@ -397,29 +421,33 @@ def run_asserts(referee, tests):
                 raise
             fine, failure = False, ("error", _words(error))
         if fine:
-            held.add(number)
-        elif caught:
+            seen.held(number)
+        elif caught or (free and referee.serving):
             raise AssertionError
         else:
             failed.setdefault(number, failure)
 
     namespace = {"__name__": "tests", "__builtins__": builtins, "<check>": check, "<before>": referee.as_it_was}
+    namespace["_halo"] = seen
     referee.watch(tests["text"])
-    if "solution" in tests["text"]:
-        import referee_pytest
-
-        sys.modules["solution"] = referee_pytest.answer_module(referee, "solution")
     ended = False
     try:
         if tests["prefix"] is not None:
             exec(tests["prefix"], namespace)
         for name in tests["modules"]:
             namespace[name] = __import__(name)
+        for name, module in tests["borrowed"].items():
+            namespace[name] = getattr(__import__(module), name)
+        if tests["takes_answer"]:
+            import answer_module
+
+            answer_module.install(referee, ["solution"])
         for name in tests["names"]:
             try:
                 namespace[name] = referee.get_tested(name)
             except AttributeError:
                 continue  # the tests will raise NameError where they want it
+            referee.touched |= not isinstance(namespace[name], (RemoteFunction, RemoteType))
         exec(tests["code"], namespace)
         entry_point = tests["entry_point"]
         if tests["checker"]:
@@ -430,10 +458,18 @@ def run_asserts(referee, tests):
         failed.setdefault(-1, ("error", _words(error)))
     except peer.Ended:
         pass
+    if seen.failures:
+        failed[-1] = "wrong", _words(seen.failures[0][0])
     if referee.line.ended:
         failed.setdefault(-1, ("error", "the answer's process ended before its tests did"))
     elif ended and tests["only_traps"] and referee.calls and not failed:
         held.update(range(len(tests["statements"])))  # none was reached, and none should be
+    for number in seen.hollow - held if ended and not failed else ():
+        failed[number] = "wrong", "there was nothing to look at, so nothing was checked"
+    if ended and not failed and not referee.touched:
+        failed[-1] = "error", "they ended without having used the answer"
+    if ended and not failed and seen.unseen():
+        failed[-1] = "wrong", seen.unseen()
     failure = None
     if failed:
         number = min(failed, key=lambda number: (number < 0, number))
