@@ -167,9 +167,14 @@ def test_a_tuple_is_no_list(verifier):
     assert judge(verifier, "def f(x): return (1, 2)", task("assert f(1) == [1, 2]")).status == "wrong_answer"
 
 
-def test_a_list_that_the_answer_changes_does_not_change_the_test(verifier):
-    code = "given = [3, 1]\nresult = f(given)\nassert result == [1, 3]\nassert given == [3, 1]"
-    assert judge(verifier, "def f(x):\n    x.sort()\n    return x", task(code)).status == "pass"
+def test_a_list_that_the_answer_changes_is_changed_for_the_tests(verifier):
+    """Whatever it returns: tests of functions that work in place want the one, tests of those that must not the other."""
+    program = "def f(x):\n    x.sort()\n    return x"
+    same = "given = [3, 1]\nresult = f(given)\nassert result is given\nassert given == [1, 3]"
+    assert judge(verifier, program, task(same)).status == "pass"
+    kept = "given = [3, 1]\nresult = f(given)\nassert result == [1, 3]\nassert given == [3, 1]"
+    assert judge(verifier, program, task(kept)).status == "wrong_answer"
+    assert judge(verifier, "f = sorted", task(kept)).status == "pass"
 
 
 def test_expected_errors_can_be_caught(verifier):

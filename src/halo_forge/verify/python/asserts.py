@@ -19,9 +19,10 @@ from typing import Any
 from halo_forge.errors import InputError
 from halo_forge.records import PythonTests, Task
 from halo_forge.verify.python import imports
-from halo_forge.verify.python.inside import marking
+from halo_forge.verify.python.inside import marking, oracles
 
-_CHECK = "_halo_check"
+_CHECK, _RENAMED = "<check>", "<tests>"
+"""Names that no program can have."""
 _LENT = {"isclose": "math", "Counter": "collections", "defaultdict": "collections", "OrderedDict": "collections"}
 _LENT |= {"deque": "collections", "Fraction": "fractions", "Decimal": "decimal", "deepcopy": "copy"}
 """What tests take from Python's library without an import, and whose answer it could otherwise decide."""
@@ -41,13 +42,15 @@ def prepared(tests: str, task_id: str) -> bytes:
     for part, source in (("prefix", prefix), ("code", tree)):
         for module, line in imports.unknown_modules(source):
             raise imports.missing(task_id, f"tests.{part} line {line}", module)
+    checker = _RENAMED if entry_point and _renamed(tree, entry_point) and entry_point == "check" else "check"
+    oracles.kept(tree)
     asked = _Recorder(tree)
     asked.visit(tree)
     ast.fix_missing_locations(tree)
     if not asked.statements:
         raise InputError(f"{task_id}: tests.code has no assert statement; there is nothing that an answer could fail")
     defined = _defined(prefix_source) | _defined(parsed.code)
-    calls_check = "check" in _defined(parsed.code) and not _calls(tree, "check")
+    calls_check = "check" in _defined(parsed.code) and not _calls(tree, checker)
     free = _free(parsed.code) - defined
     modules = sorted(name for name in free - {entry_point} if name in asked.modules)
     names = {name for name in free.difference(modules) if name not in vars(builtins) and name[:2] != "__"}
@@ -65,8 +68,9 @@ def prepared(tests: str, task_id: str) -> bytes:
         raise InputError(f"{task_id}: tests.code defines check(); give tests.entry_point")
     payload = {
         "kind": "asserts",
-        "prefix": compile(prefix, "prefix.py", "exec") if prefix.body else None,
-        "code": compile(tree, "tests.py", "exec"),
+        "text": parsed.code,
+        "prefix": compile(prefix, "prefix.py", "exec", dont_inherit=True) if prefix.body else None,
+        "code": compile(tree, "tests.py", "exec", dont_inherit=True),
         "statements": asked.statements,
         "only_traps": asked.traps == len(asked.statements),
         "modules": modules,
@@ -74,7 +78,7 @@ def prepared(tests: str, task_id: str) -> bytes:
         "takes_answer": asked.takes_answer,
         "names": names,
         "entry_point": entry_point,
-        "calls_check": calls_check,
+        "checker": checker if calls_check else None,
     }
     return marshal.dumps(payload)
 
@@ -142,7 +146,7 @@ class _Recorder(marking.Marker):
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:  # noqa: N802 - the visitor's protocol
         number = len(self.statements)
-        self.statements.append(ast.unparse(node))
+        self.statements.append(oracles.shown(ast.unparse(node)))
         trap = marking.is_trap(node)
         self.traps += trap
         self.generic_visit(node)
@@ -192,6 +196,21 @@ class _Recorder(marking.Marker):
     def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802 - the visitor's protocol
         self._used.add(node.id)
         return node
+
+
+def _renamed(tree: ast.Module, name: str) -> bool:
+    """Whether the tests define a function that is called like the one they test; it gets another name.
+
+    A statement that calls it at their top level means theirs, `check(check)`, all else the answer's.
+    """
+    own = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    for node in own:
+        node.name = _RENAMED
+    for node in tree.body:
+        call = node.value if own and isinstance(node, ast.Expr) else None
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == name:
+            call.func.id = _RENAMED
+    return bool(own)
 
 
 def _calls(tree: ast.Module, name: str) -> bool:

@@ -56,5 +56,7 @@ class _AnswerModule(types.ModuleType):
             vars(self)["_referee"].line.ask("setglobal", name, value)
 
     def __delattr__(self, name):
-        """How monkeypatch undoes it: the answer's own is there again."""
-        vars(self)["_referee"].line.ask("setglobal", name, vars(self)["_before"].pop(name))
+        """How monkeypatch and mock undo it, once for each time: the answer's own is there again."""
+        before = vars(self).setdefault("_before", {})
+        if name in before:
+            vars(self)["_referee"].line.ask("setglobal", name, before.pop(name))

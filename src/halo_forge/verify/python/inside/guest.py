@@ -3,24 +3,22 @@
 All of this runs in the answer's own process and may be bent by it; it can only change what the answer itself says.
 """
 
-import builtins
 import os
 import sys
 import types
 
+import describe
+import heap
 import honesty
+import lent
 import peer
 import wire
-
-_ITERATORS = (types.GeneratorType, map, filter, zip, enumerate, reversed)
-_ITERATORS += tuple(type(iter(value)) for value in ([], (), {}, set(), "", b"", range(0), {}.values(), {}.items()))
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 
 
 def serve(module, read_fd, write_fd):
     """Serve until the referee hangs up."""
     guest = _Guest(module, read_fd, write_fd)
-    sys.stdout = _Printed(sys.stdout, guest.written)
+    lent.LINE[0] = guest.line
     guest.line.serve()
 
 
@@ -29,79 +27,162 @@ class _Guest:
 
     def __init__(self, module, read_fd, write_fd):
         self.module = module
-        self.lent = {}  # number -> stand-in for an object of the tests'
-        self.objects = {}  # number -> object, kept alive so that a number means one object
-        self.numbers = {}  # id -> number
-        self.written = []  # what has been printed since the last reply
+        self.mine = describe.Describer()
+        self.lent = {}  # (sort, number) -> stand-in for something of the tests'
         self.late = {}  # id of an iterator -> error to raise when more of it is asked for
-        asking = builtins.input
+        self.originals = {}  # (class, name) -> what it had there before the tests replaced it
+        self.patched = {}  # (module, name) -> what was there before the tests replaced it
+        self.happened = []  # (kind, …) of what the tests must hear of with the next message
+        self.hooked = set()
+        self.has_threads = False
+        self.tasks = None
         self.line = peer.Peer(
             lambda count: os.read(read_fd, count),
             lambda data: os.write(write_fd, data),
             {
-                "get": self._get,
+                "get": lambda name: getattr(module, name),
                 "names": lambda: [name for name in vars(module) if isinstance(name, str)],
                 "call": self._call,
+                "method": self._method,
                 "take": self._take,
-                "setinput": lambda function: setattr(builtins, "input", function or asking),
                 "getattr": getattr,
-                "setattr": setattr,
+                "setattr": self._setattr,
+                "delattr": delattr,
+                "vars": lambda value: value.__dict__,
                 "setglobal": lambda name, value: setattr(module, name, value),
                 "isinstance": isinstance,
-                "operate": _operate,
+                "issubclass": issubclass,
+                "operate": lambda name, arguments: describe.operate(name, arguments),
+                "plain": _plain,
+                "signature": describe.signature,
+                "dir": dir,
+                "fields": _fields,
+                "derive": self._derive,
+                "poll": lambda awaitable: self._tasks().poll(awaitable),
+                "cancel": lambda awaitable: self._tasks().cancel(awaitable),
+                "patch": self._patch,
+                "unpatch": self._unpatch,
+                "environ": _environ,
+                "chdir": os.chdir,
+                "seed": lambda *seed: __import__("random").seed(*seed),
                 "apart": honesty.tells_apart,
                 "stranger": honesty.contains,
                 "reversed": honesty.holds_reversed,
             },
             self._refer,
             self._resolve,
-            _describe,
-            _restore,
+            heap.Heap(-1, self._kind_of, heap.new),
+            self._outgoing,
+            lambda events: None,
         )
+        sys.stdout = _Printed(sys.stdout, "stdout", self.happened)
+        sys.stderr = _Printed(sys.stderr, "stderr", self.happened)
 
     def _refer(self, value):
-        if isinstance(value, _Callback):
-            return wire.Reference("test function", value.number)
-        if type(value) is _Lent:
-            return wire.Reference("test object", _Lent.number.__get__(value))
         kind = type(value)
-        if isinstance(value, type) and vars(builtins).get(value.__name__) is value:
-            return wire.Reference("builtin", value.__name__)
-        if isinstance(value, type):
-            return wire.Reference("class", self._number_of(value), value.__name__, _ancestors(value))
-        if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)):
-            return wire.Reference("function", self._number_of(value), getattr(value, "__name__", "function"))
-        plain_iterable = isinstance(value, _ITERATORS + _VIEWS)
-        return wire.Reference("object", self._number_of(value), kind.__name__, self._number_of(kind), plain_iterable)
+        if issubclass(kind, (lent.Lent, lent.LentFunction)):
+            return wire.Reference("yours", lent.number_of(value))
+        if issubclass(kind, lent.LentType) or kind is lent._ErrorType:
+            return wire.Reference("yours", value._halo_class)
+        if issubclass(kind, type):
+            if "_halo_class" in vars(value):  # a named tuple of the tests'
+                return wire.Reference("yours", value._halo_class)
+            return self.mine.named_class(value)
+        if issubclass(kind, tuple) and "_halo_class" in vars(kind):
+            return wire.Reference("made", kind, tuple(tuple.__iter__(value)))
+        if issubclass(kind, BaseException):
+            own = vars(value).get("_halo_number")
+            return self.mine.error(value) if own is None else wire.Reference("yours", own)
+        if kind in describe.FUNCTIONS or kind.__name__ == "_lru_cache_wrapper":
+            return self.mine.function(value)
+        if kind is types.ModuleType and value.__name__ in sys.stdlib_module_names:
+            return wire.Reference("module", value.__name__)
+        member = _library_member(value, kind)
+        if member is not None:
+            return wire.Reference("name", member)
+        for base in _IMMUTABLE:
+            if issubclass(kind, base):
+                return wire.Reference(
+                    "value", self.mine.number_of(value), self.mine.class_of(kind), _contents(base, value)
+                )
+        for base in kind.__mro__:
+            if base is not kind and wire.value_type(base):
+                return wire.Reference(
+                    "value", self.mine.number_of(value), self.mine.class_of(kind), wire.rebuilt(base, value)
+                )
+        return wire.Reference("object", self.mine.number_of(value), self.mine.class_of(kind))
 
-    def _number_of(self, value):
-        number = self.numbers.setdefault(id(value), len(self.numbers))
-        self.objects[number] = value
-        return number
+    def _kind_of(self, value):
+        """The class of a list, dictionary and so on, where it is one of the answer's."""
+        kind = type(value)
+        return None if heap.base_of(kind) is kind else self.mine.class_of(kind)
 
     def _resolve(self, reference):
-        if reference.kind == "test function":
-            return _Callback(self.line, *reference.fields)
-        if reference.kind == "test object":
-            (number,) = reference.fields
-            return self.lent.setdefault(number, _Lent(self.line, number))
-        if reference.kind == "builtin":
-            return getattr(builtins, reference.fields[0])
-        return self.objects[reference.fields[0]]
+        kind, fields = reference.kind, reference.fields
+        if kind == "yours":
+            return self.mine.objects[fields[0]]
+        if kind == "bound":
+            return getattr(*fields)
+        if kind == "member":  # as the class has it, or had it before the tests replaced it
+            return self.originals.get(fields) or vars(fields[0])[fields[1]]
+        if kind == "made":  # by the tests, of contents
+            return _made(*fields)
+        if kind == "name":
+            return self._named(*fields[0])
+        if kind == "module":
+            return __import__(fields[0], fromlist=["_"])
+        if kind == "value":
+            return self._stand_in(kind, *fields)
+        if (kind, fields[0]) not in self.lent:
+            self.lent[kind, fields[0]] = self._stand_in(kind, *fields)
+        return self.lent[kind, fields[0]]
 
-    def _get(self, name, tested):
-        value = getattr(self.module, name)
-        if tested and isinstance(value, type):
-            wire.OWN.add(value)
-        return value
+    def _stand_in(self, kind, number, told, contents=None):
+        if kind == "class":
+            return lent.make_class(number, told)
+        if kind == "function":
+            return lent.make_function(number, told)
+        if kind == "error":
+            return lent.make_error(number, told)
+        if kind == "value":
+            return tuple.__new__(told, contents)
+        made = object.__new__(told)
+        lent.Lent._halo_number.__set__(made, number)
+        return made
+
+    def _named(self, module, name):
+        if (module, name) in self.patched:
+            return self.patched[module, name]
+        found = __import__(module, fromlist=["_"])
+        for part in name.split("."):
+            found = getattr(found, part)
+        return found
+
+    def _outgoing(self):
+        if not self.has_threads and "threading" in sys.modules and sys.modules["threading"].active_count() > 1:
+            self.has_threads = True
+            self.happened.append(("threads",))
+        events = tuple(self.happened)
+        self.happened.clear()
+        return events
 
     def _call(self, target, arguments, keywords):
-        """(value, the arguments as they are now if the value is None, what was printed)."""
-        value = target(*arguments, **keywords)
-        changed = value is None and any(not isinstance(one, _SCALARS) for one in (*arguments, *keywords.values()))
-        printed = "".join(self.written)
-        self.written.clear()
-        return value, ((arguments, keywords) if changed else None), printed
+        self._hook()
+        return target(*arguments, **dict(keywords))
+
+    def _method(self, kind, name, holder, arguments, keywords):
+        """A method of the class `kind`, found by the tests in its stand-in there; the object may have another by now."""
+        self._hook()
+        held = getattr(holder, "__dict__", None)
+        if type(held) is dict and name in held:
+            return held[name](*arguments, **dict(keywords))
+        function = vars(kind).get(name) or getattr(kind, name)
+        return function.__get__(holder, kind)(*arguments, **dict(keywords))
+
+    def _setattr(self, holder, name, value):
+        if isinstance(holder, type) and name in vars(holder):
+            self.originals.setdefault((holder, name), vars(holder)[name])
+        setattr(holder, name, value)
 
     def _take(self, iterator, count):
         """The next few items of a builtin iterator; an error after some of them is raised when more are asked for."""
@@ -115,90 +196,117 @@ class _Guest:
             if not items:
                 raise
             self.late[id(iterator)] = error
-        return items
+        return tuple(items)
+
+    def _tasks(self):
+        if self.tasks is None:
+            self.tasks = lent.own_module("steps").Tasks()
+        return self.tasks
+
+    def _derive(self, name, bases, held, keywords):
+        """A class of the tests' that is derived from one of the answer's; its functions stay with the tests."""
+        namespace = {"__module__": "tests"}
+        for key, how, value in held:
+            namespace[key] = _WRAPPERS[how](value)
+        made = type(bases[0])(name, bases, namespace, **dict(keywords))
+        number = self.mine.number_of(made)
+        self.mine.told.add(number)
+        return number
+
+    def _patch(self, module, name, value):
+        found = __import__(module, fromlist=["_"])
+        self.patched.setdefault((module, name), getattr(found, name, None))
+        setattr(found, name, value)
+
+    def _unpatch(self, module, name):
+        if (module, name) in self.patched:
+            setattr(__import__(module, fromlist=["_"]), name, self.patched.pop((module, name)))
+
+    def _hook(self):
+        """Let warnings and log records be heard of by the tests, once the answer has the modules for them."""
+        for name, hook in (("warnings", self._hook_warnings), ("logging", self._hook_logging)):
+            if name not in self.hooked and name in sys.modules:
+                self.hooked.add(name)
+                hook(sys.modules[name])
+
+    def _hook_warnings(self, warnings):
+        def tell(message):
+            self.happened.append(("warning", message.message, message.category, message.filename, message.lineno))
+
+        warnings._showwarnmsg_impl = tell
+        warnings.simplefilter("always", append=True)
+        for entry in list(warnings.filters):
+            if entry[1] is None and entry[2] in _QUIET and entry[3] in (None, "__main__"):
+                warnings.filters.remove(entry)
+        warnings._filters_mutated()
+
+    def _hook_logging(self, logging):
+        enabled, handle = logging.Logger.isEnabledFor, logging.Logger.handle
+
+        def is_enabled(logger, level):
+            """As the answer has set it; where it has set nothing, the tests decide."""
+            at = logger
+            while at is not None and at is not logging.root:
+                if at.level:
+                    return level >= at.level and level > logging.root.manager.disable
+                at = at.parent
+            return logging.root.level == logging.WARNING or enabled(logger, level)
+
+        def handled(logger, record):
+            told = (record.name, record.levelno, record.getMessage(), record.pathname, record.lineno, record.funcName)
+            failure = record.exc_info and record.exc_info[1]
+            self.happened.append(("log", *told, failure or None, logging.root.level != logging.WARNING))
+            if enabled(logger, record.levelno) and (logger.hasHandlers()):
+                handle(logger, record)
+
+        logging.Logger.isEnabledFor, logging.Logger.handle = is_enabled, handled
 
 
-def _describe(error):
-    kind = type(error)
-    own = None if kind.__module__ == "builtins" else kind
-    arguments = [value if _is_plain(value) else str(value) for value in error.args]
-    attributes = {name: value for name, value in vars(error).items() if name[:1] != "_" and _is_plain(value)}
-    return own, _ancestors(kind), kind.__name__, arguments, attributes
+_QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
+"""What Python does not show unless it is asked to: whether it is shown is the tests' to say."""
 
 
-def _restore(name, arguments):
-    return getattr(builtins, name, RuntimeError)(*arguments)
+def _environ(held):
+    os.environ.clear()
+    os.environ.update(held)
 
 
-_BASES = (bool, int, float, str, bytes, bytearray, list, tuple, set, frozenset, dict)
-_SCALARS = (str, int, float, complex, bytes, type(None), types.FunctionType)
+def _wrapped(function):
+    """A function of the tests' as a method of a class over here."""
+
+    def method(*arguments, **keywords):
+        return function(*arguments, **keywords)
+
+    method.__name__ = getattr(function, "__name__", None) or "method"
+    return method
 
 
-class _Printed:
-    """stdout that remembers what is printed, for tests that look at it."""
-
-    def __init__(self, stdout, written):
-        self._stdout, self._written = stdout, written
-
-    def write(self, text):
-        self._written.append(text)
-        return self._stdout.write(text)
-
-    def __getattr__(self, name):
-        return getattr(self._stdout, name)
+_WRAPPERS = {
+    "function": _wrapped,
+    "classmethod": lambda function: classmethod(_wrapped(function)),
+    "staticmethod": lambda function: staticmethod(_wrapped(function)),
+    "property": lambda parts: property(*(part and _wrapped(part) for part in parts)),
+    "value": lambda value: value,
+}
+_IMMUTABLE = (bool, int, float, complex, str, bytes, tuple, frozenset)
 
 
-class _Callback:
-    """A function of the test's, handed to the answer."""
-
-    def __init__(self, line, number):
-        self.line, self.number = line, number
-
-    def __call__(self, *arguments, **keywords):
-        return self.line.ask("call", self.number, list(arguments), keywords)
-
-
-class _Lent:
-    """An object of the tests' own, handed to the answer: what is done with it is done over there."""
-
-    __slots__ = ("line", "number")
-
-    def __init__(self, line, number):
-        _Lent.line.__set__(self, line)
-        _Lent.number.__set__(self, number)
-
-    def __getattribute__(self, name):
-        if name[:2] == "__":
-            return object.__getattribute__(self, name)
-        return _ask_for(self, "getattr", name)
-
-    def __setattr__(self, name, value):
-        _ask_for(self, "setattr", name, value)
+def _contents(base, value):
+    """What an object of a class derived from int, str, … is, whatever its class says."""
+    if base in (tuple, frozenset):
+        return base(list(base.__iter__(value)))
+    if base is str:
+        return str.__str__(value)
+    if base is bytes:
+        return bytes.__getitem__(value, slice(None))
+    if base is complex:
+        return complex(value.real, value.imag)
+    return int.__index__(value) if base in (bool, int) else float.__float__(value)
 
 
-def _ask_for(lent, operation, *arguments):
-    return _Lent.line.__get__(lent).ask(operation, _Lent.number.__get__(lent), *arguments)
-
-
-def _operator(name):
-    return lambda self, *others: _ask_for(self, "operate", name, *others)
-
-
-for _name in (
-    *("bool", "len", "str", "repr", "hash", "contains", "getitem", "setitem", "eq", "ne", "lt", "le", "gt", "ge"),
-    *("add", "sub", "mul", "truediv", "mod", "neg", "call"),
-):
-    setattr(_Lent, "__%s__" % _name, _operator(_name))
-_Lent.__iter__ = lambda self: iter(_ask_for(self, "operate", "iter"))
-
-
-def _await(coroutine):
-    import asyncio
-
-    async def wait():
-        return await coroutine
-
-    return asyncio.run(wait())
+def _made(kind, contents):
+    base = next((base for base in _IMMUTABLE if issubclass(kind, base)), None)
+    return base.__new__(kind, contents) if base is not None else kind(contents)
 
 
 def _plain(value):
@@ -206,29 +314,49 @@ def _plain(value):
     return next((base(value) for base in _BASES if isinstance(value, base)), None)
 
 
-def _operate(name, arguments):
-    """An operator or protocol function applied here, where the object lives."""
-    import operator
-
-    if name[:1] == "r" and name not in ("repr", "round", "reversed"):
-        name, arguments = name[1:], arguments[::-1]
-
-    functions = {"iter": iter, "next": next, "len": len, "str": str, "repr": repr, "hash": hash, "bool": bool}
-    functions |= {"enter": lambda value: type(value).__enter__(value), "plain": _plain}
-    functions |= {"exit": lambda value: type(value).__exit__(value, None, None, None)}
-    functions |= {"await": _await, "abs": abs, "int": int, "float": float, "round": round}
-    functions |= {"reversed": reversed, "dir": dir}
-    return (functions.get(name) or getattr(operator, name))(*arguments)
+_BASES = (bool, int, float, str, bytes, bytearray, list, tuple, set, frozenset, dict)
 
 
-def _ancestors(kind):
-    """Names of a class's builtin ancestors, nearest first."""
-    return [ancestor.__name__ for ancestor in kind.__mro__ if ancestor.__module__ == "builtins"]
+def _fields(kind):
+    """The fields of a dataclass: (name, type, default or nothing, whether __init__, __repr__, == and hash() mind it)."""
+    import dataclasses
+
+    return tuple(
+        (
+            one.name,
+            one.type if isinstance(one.type, (type, str)) else str(one.type),
+            () if one.default is dataclasses.MISSING else (one.default,),
+            (one.init, one.repr, one.compare, one.kw_only is True),
+        )
+        for one in dataclasses.fields(kind)
+    )
 
 
-def _is_plain(value):
-    try:
-        wire.pack(value, wire.refuse)
-    except wire.Crossing:
-        return False
-    return True
+def _library_member(value, kind):
+    """(module, name) of a member of an enumeration of the standard library."""
+    enum = sys.modules.get("enum")
+    if enum is None or not issubclass(kind, enum.Enum) or not isinstance(getattr(value, "_name_", None), str):
+        return None
+    name = describe.library_name(kind)
+    return name and (name[0], "%s.%s" % (name[1], value._name_))
+
+
+class _Printed:
+    """stdout or stderr that remembers what is printed, for tests that look at it."""
+
+    def __init__(self, stream, name, happened):
+        self._stream, self._name, self._happened = stream, name, happened
+
+    def write(self, text):
+        self._happened.append((self._name, str(text)))
+        return self._stream.write(text)
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
+
+    def __iter__(self):
+        return iter(self._stream)
+
+    def __getattr__(self, name):
+        return getattr(self._stream, name)

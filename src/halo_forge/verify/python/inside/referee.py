@@ -2,22 +2,28 @@
 
 Started by the runner before the answer exists; the tests come through a descriptor that is closed before the answer's
 process is forked, and the referee is not dumpable, so nothing of the tests can be read from the answer's side. What the
-answer returns arrives as plain data, or as a `RemoteObject` that never equals plain data and is never true or false.
+answer returns arrives as plain data, or as a stand-in (`remote`) that decides nothing by the answer's word alone.
 """
 
-import _operator
 import builtins
 import marshal
 import os
 import select
 import sys
+import types
 
+import describe
+import heap
+import lending
 import peer
+import classes
+import remote
 import watch
 import wire
-from remote import RemoteCoroutine, RemoteFunction, RemoteObject, RemoteType, update
+from remote import RemoteFunction, RemoteMethod, RemoteObject, RemoteType
 
-_INPUT = builtins.input
+_HANDED = 64
+"""How many of the values that the answer was handed are remembered."""
 
 
 class Referee:
@@ -25,14 +31,18 @@ class Referee:
 
     def __init__(self, read_fd, write_fd, over_fd):
         self.fds = read_fd, over_fd
-        self.functions = {}  # number -> function of the test's that the answer was given
-        self.classes = {}  # number -> stand-in
-        self.tested = set()  # numbers of the classes that the tests asked for by name
-        self.objects = {}  # number -> stand-in
-        self.lent = {}  # number -> object of a class of the tests' own that the answer was given
+        self.mine = describe.Describer()
+        self.named = set()  # (module, name) of what the answer was handed by its name
+        self.stand_ins = {}  # number -> stand-in of a class, function or object of the answer's
+        self.asked = set()  # numbers of the classes that the tests asked for by name
+        self.tested = set()  # of those, the classes by that name: it begins with a capital letter
+        self.handed_classes = set()  # the tests' own that the answer was given as such, to decorate perhaps
+        self.handed = []  # plain values that the answer was given of late
         self.own_modules = {"tests"}
-        """Where such classes are defined. Objects of others, such as pytest's, are not lent: they lead everywhere."""
-        self.input = _INPUT
+        """Where classes of the tests' own are defined."""
+        self.surroundings = None
+        self.mentioned = set()  # modules of the standard library that the tests have the names of
+        self.tasks = None
         self.calls = 0
         self.touched = False
         """Whether the tests did anything with what the answer gave them."""
@@ -44,30 +54,39 @@ class Referee:
         """Numbers of the classes whose == has been seen to depend on what it compares."""
         self.given = set()
         """Numbers of the classes that the tests made objects of with arguments."""
+        lent = self._lent
         self.line = peer.Peer(
             self._read,
             lambda data: os.write(write_fd, data),
             {
                 "call": self._serve,
-                "getattr": lambda number, name: getattr(self.lent[number], _public(name)),
-                "setattr": self._set_lent,
-                "operate": lambda number, name, *others: _OPERATORS[name](self.lent[number], *others),
+                "getattr": lambda value, name: getattr(lent(value), lending.public(name)),
+                "setattr": self._setattr,
+                "delattr": lambda value, name: lending.delete_attribute(lent(value), name),
+                "vars": lambda value: lending.attributes(lent(value)),
+                "operate": self._operate,
+                "signature": lambda value: describe.signature(lent(value)),
+                "poll": lambda value: self._tasks().poll(lent(value)),
+                "cancel": lambda value: self._tasks().cancel(lent(value)),
             },
             self._refer,
             self._resolve,
-            _describe,
-            self._restore,
+            heap.Heap(1, lambda value: None, self._new),
+            lambda: (),
+            self._happened,
         )
 
     def get(self, name):
         """A global of the answer's: a value or a stand-in. Raises AttributeError if it has none of this name."""
-        return self.line.ask("get", name, False)
+        return self.line.ask("get", name)
 
     def get_tested(self, name):
         """As `get`, for tests that are about the answer's classes: objects of this class may decide them."""
-        value = self.line.ask("get", name, True)
+        value = self.line.ask("get", name)
         if isinstance(value, RemoteType):
-            self.tested.add(value._number)
+            self.asked.add(value._halo_class)
+            if name.lstrip("_")[:1].isupper():
+                self.tested.add(value._halo_class)
         return value
 
     def ask(self, operation, *arguments):
@@ -76,42 +95,53 @@ class Referee:
         try:
             return self.line.ask(operation, *arguments)
         except StopIteration as error:
-            if operation == "take" or arguments[0] == "next":
+            if operation in ("take", "poll") or arguments[0] in ("next", "send", "throw"):
                 raise
             raise RemoteError("StopIteration: %s" % error) from None
 
-    def _serve(self, number, arguments, keywords):
+    def _serve(self, function, arguments, keywords):
         self.serving += 1
         try:
-            return self.functions[number](*arguments, **keywords)
+            return self._lent(function)(*arguments, **dict(keywords))
         finally:
             self.serving -= 1
 
     def call(self, target, arguments, keywords):
-        """The value that a function returns. If that is None, the arguments become what it has made of them.
+        """The value that a function returns; what it prints, warns of and logs is printed, warned of and logged here."""
+        self._before_call(arguments, keywords)
+        return self.ask("call", target, arguments, tuple(keywords.items()))
 
-        What it prints is printed here too, and where the tests have replaced `input` it asks theirs.
-        """
+    def call_method(self, kind, name, holder, arguments, keywords):
+        self._before_call(arguments, keywords)
+        return self.ask("method", kind, name, holder, arguments, tuple(keywords.items()))
+
+    def _before_call(self, arguments, keywords):
         self.calls += 1
-        if builtins.input is not self.input:
-            self.input = builtins.input
-            self.line.ask("setinput", None if self.input is _INPUT else self.input)
-        arguments = list(arguments)
-        reply = self.ask("call", target, arguments, keywords)
-        if type(reply) is not tuple or len(reply) != 3 or type(reply[2]) is not str:
-            raise wire.Crossing("garbled: no reply to a call")
-        value, changed, printed = reply
-        if printed:
-            sys.stdout.write(printed)
-        if value is None:
-            update((arguments, keywords), changed)
-        return value
+        self.handed = [*self.handed, *arguments, *keywords.values()][-_HANDED:]
+        if self.surroundings is not None:
+            self.surroundings.before_call()
+
+    def watch(self, text):
+        """Let what the tests change around the answer be changed there too; `text` is theirs."""
+        import surroundings
+
+        self.mentioned = surroundings.library_words(text)
+        self.surroundings = surroundings.Surroundings(self.line.ask, text)
+
+    def as_it_was(self, value):
+        """An argument before the answer changed it; see `oracles`."""
+        return self.line.heap.as_it_was(value)
 
     def names(self):
         names = self.line.ask("names")
         if type(names) is not list or any(type(name) is not str for name in names):
             raise wire.Crossing("garbled: no names")
         return names
+
+    def take_class(self, number, kind):
+        """A class of the tests' that is derived from one of the answer's."""
+        self.stand_ins["class", number] = kind
+        self.asked.add(number)
 
     def _read(self, count):
         """Bytes from the answer; none once it has ended, whatever it left holding the pipe."""
@@ -122,110 +152,251 @@ class Referee:
         return b""
 
     def _refer(self, value):
-        own = vars(value).get("_number") if isinstance(value, (RemoteObject, RemoteFunction, type)) else None
-        if own is not None:
-            return wire.Reference("object", own)
-        name = getattr(value, "__name__", None)
-        if isinstance(name, str) and vars(builtins).get(name) is value:
-            return wire.Reference("builtin", name)
-        if type(value).__module__ in self.own_modules and not isinstance(value, type(_public)):
-            number = next((number for number, other in self.lent.items() if other is value), len(self.lent))
-            self.lent[number] = value
-            return wire.Reference("test object", number)
-        if callable(value):
-            number = len(self.functions)
-            self.functions[number] = value
-            return wire.Reference("test function", number)
-        raise wire.Crossing("a value of type %s cannot be handed to the answer" % type(value).__name__)
+        kind = type(value)
+        if isinstance(kind, RemoteType) and (number := _number(value)) is not None:
+            return wire.Reference("yours", number)
+        if isinstance(kind, RemoteType) and kind._halo_class is not None and not issubclass(kind, BaseException):
+            return wire.Reference("made", kind, _contents(value))
+        if isinstance(value, RemoteType):
+            if value._halo_class is None:
+                raise wire.Crossing("the class %s of the tests' cannot be handed to the answer" % value.__name__)
+            return wire.Reference("yours", value._halo_class)
+        if kind is RemoteFunction:
+            return wire.Reference("yours", value._halo_number)
+        if kind is RemoteMethod:
+            return wire.Reference("bound", value.__self__, value._halo_stub.name)
+        if kind in (remote.Stub, remote.Property):
+            return wire.Reference("member", value.kind, value.name)
+        if isinstance(value, BaseException):
+            return self._refer_error(value)
+        if kind is types.ModuleType and value.__name__ in sys.stdlib_module_names:
+            return wire.Reference("module", value.__name__)
+        name = describe.library_name(value) if isinstance(value, (type, *describe.FUNCTIONS)) else None
+        if name is not None:
+            self.named.add(name)
+            return wire.Reference("name", name)
+        plain = remote.plain_base(kind)
+        if plain is tuple and kind.__module__ in self.own_modules and hasattr(kind, "_fields"):
+            return wire.Reference("value", None, self.mine.class_of(kind), _contents(value))
+        if plain is not None and kind.__module__ in self.own_modules and not _is_enum(kind):
+            return _contents(value)
+        if not lending.lendable(value, self.own_modules) and not isinstance(value, describe.FUNCTIONS):
+            raise wire.Crossing("a value of type %s cannot be handed to the answer" % kind.__name__)
+        if isinstance(value, type):
+            self.handed_classes.add(value)
+            return self.mine.class_of(value)
+        if isinstance(value, describe.FUNCTIONS):
+            return self.mine.function(value)
+        return wire.Reference("object", self.mine.number_of(value), self.mine.class_of(kind))
+
+    def _refer_error(self, error):
+        return self.mine.error(error)
+
+    def _lent(self, value):
+        """The object, if the answer was handed it; anything else it may not touch."""
+        if self.mine.objects.get(self.mine.numbers.get(id(value))) is not value or id(value) not in self.mine.numbers:
+            raise wire.Crossing("the answer was not handed this")
+        return value
+
+    def _setattr(self, value, name, new):
+        if isinstance(value, type) and value in self.handed_classes and value.__module__ in self.own_modules:
+            lending.set_member(value, name, new)
+        else:
+            lending.set_attribute(self._lent(value), name, new)
+
+    def _operate(self, name, value, *others):
+        if name not in describe.NAMES:
+            raise wire.Crossing("garbled: %s" % name)
+        self._lent(value)
+        return describe.operate(name, (value, *others))
+
+    def _tasks(self):
+        if self.tasks is None:
+            import steps
+
+            self.tasks = steps.Tasks()
+        return self.tasks
 
     def _resolve(self, reference):
         kind, fields = reference.kind, reference.fields
-        if kind == "test function":
-            return self.functions[fields[0]]
-        if kind == "test object":
-            return self.lent[fields[0]]
-        if kind == "builtin" and isinstance(vars(builtins).get(fields[0]), type):
-            return vars(builtins)[fields[0]]  # a type, never a function: `eval` would act here
+        if kind == "yours":
+            return self.mine.objects[fields[0]]
+        if kind == "made":
+            return self._made_again(*fields)
+        if kind == "name":
+            return self._named(fields)
+        if kind == "module":
+            found = sys.modules.get(fields[0]) if fields[0] in sys.stdlib_module_names else None
+            if found is None:
+                raise wire.Crossing("the answer returned a module")
+            return found
+        if kind == "function" and fields[1] is not None and fields[1][3] in self.named:
+            return self._named((fields[1][3],))
+        place = "class" if kind == "class" else "object"
+        number = fields[0]
+        if (place, number) not in self.stand_ins:
+            if type(number) is not int or type(fields[1]) is type(None):
+                raise wire.Crossing("garbled: %s" % kind)
+            self.stand_ins[place, number] = self._stand_in(kind, *fields)
+        return self.stand_ins[place, number]
+
+    def _made_again(self, kind, contents):
+        """A named tuple of the tests' own class that the answer has made."""
+        own = isinstance(kind, type) and self.mine.objects.get(self.mine.numbers.get(id(kind))) is kind
+        if not own or not issubclass(kind, tuple) or type(contents) is not tuple or len(contents) != len(kind._fields):
+            raise wire.Crossing("garbled: made")
+        return tuple.__new__(kind, contents)
+
+    def _named(self, names):
+        """The first of these in the standard library, of what is loaded here: a class, or what the answer was handed."""
+        for name in names:
+            if name[0] not in sys.modules and (
+                name[0].partition(".")[0] in self.mentioned
+                or ".".join(name) in wire.VALUES
+                or ".".join(name) in heap.PLACES
+            ):
+                __import__(name[0])
+            found = describe.named(*name)
+            if isinstance(found, type) or name in self.named or found is not None and _is_enum(type(found)):
+                return found
+        return object
+
+    def _stand_in(self, kind, number, told, contents=None):
         if kind == "class":
-            return self._class(*fields)
+            return classes.make_class(self, number, told)
         if kind == "function":
-            return RemoteFunction(self, fields[0], str(fields[1]))
-        if kind == "object":
-            number, name, class_number, iterable = fields
-            if number not in self.objects:
-                kind = RemoteCoroutine if name == "coroutine" else RemoteObject
-                self.objects[number] = kind(self, number, str(name), class_number, iterable is True)
-            return self.objects[number]
-        raise wire.Crossing("garbled: %s" % kind)
+            return RemoteFunction(self, number, told)
+        if kind == "error":
+            return self._error(number, *told)
+        if not isinstance(told, RemoteType):
+            raise wire.Crossing("garbled: %s" % kind)
+        if kind == "value":
+            return _made(told, number, contents)
+        if kind != "object" or not issubclass(told, RemoteObject):
+            raise wire.Crossing("garbled: %s" % kind)
+        made = object.__new__(told)
+        for name, value in (("number", number), ("shifted", False), ("ahead", ()), ("taken", 0)):
+            object.__setattr__(made, "_halo_" + name, value)
+        return made
 
-    def _set_lent(self, number, name, value):
-        """An attribute that the object has for itself: no method of its class can be replaced."""
-        lent = self.lent[number]
-        if _public(name) not in vars(lent):
-            raise AttributeError(name)
-        setattr(lent, name, value)
+    def _new(self, base, kind, extra):
+        if kind is not None and not (isinstance(kind, RemoteType) and issubclass(kind, base)):
+            raise wire.Crossing("garbled: no class")
+        return heap.new(base, kind, extra)
 
-    def _class(self, number, name, ancestors):
-        """A class of the answer's: an exception becomes a class that can be caught, others can be called."""
-        if number not in self.classes:
-            nearest = _builtin_exception(ancestors)
-            if nearest is not None:
-                self.classes[number] = type(str(name), (nearest,), {"_number": number})
-            else:
-                self.classes[number] = RemoteType(str(name), (), {"_number": number, "_referee": self})
-        return self.classes[number]
-
-    def _restore(self, own, ancestors, name, arguments, attributes):
-        error = self._made(own, ancestors, name, arguments)
-        for attribute, value in attributes.items() if type(attributes) is dict else ():
-            if isinstance(attribute, str) and not hasattr(error, attribute):
-                setattr(error, attribute, value)
+    def _error(self, number, kind, arguments, held, words, linked):
+        if not isinstance(kind, type) or not issubclass(kind, BaseException):
+            kind = RemoteError
+        nearest = next((base for base in kind.__mro__ if not isinstance(base, RemoteType)), None)
+        if not lending.raisable(nearest):
+            shown = "%s: %s" % (kind.__name__, ", ".join(map(str, arguments)))
+            base = next((base for base in nearest.__mro__ if lending.raisable(base)), None)
+            return base(shown) if base not in (None, Exception) else RemoteError(shown)
+        error = _new_error(kind, nearest, arguments)
+        for name, value in held:
+            if type(name) is str and name not in ("args", "with_traceback", "add_note"):
+                try:
+                    object.__setattr__(error, name, value)
+                except (AttributeError, TypeError):
+                    continue  # it has one of its own
+        if isinstance(kind, RemoteType):
+            vars(error)["_halo_number"], vars(error)["_halo_words"] = number, words
+        cause, context = linked
+        error.__cause__ = cause if isinstance(cause, BaseException) else None
+        error.__context__ = context if isinstance(context, BaseException) else None
         return error
 
-    def _made(self, own, ancestors, name, arguments):
-        kind = own if isinstance(own, type) and issubclass(own, BaseException) else _builtin_exception(ancestors)
-        if kind is None:
-            return RemoteError("%s: %s" % (name, ", ".join(map(str, arguments))))
+    def _happened(self, events):
+        """What was printed, warned of and logged in the answer is so here."""
+        for kind, *told in events:
+            if kind in ("stdout", "stderr"):
+                getattr(sys, kind).write(str(*told))
+            elif kind == "warning":
+                _warn(*told)
+            elif kind == "log":
+                _log(*told)
+            elif kind == "threads":
+                self.line.listen()
+
+
+def _warn(message, category, filename, line):
+    import warnings
+
+    if isinstance(category, type) and issubclass(category, Warning):
+        message = str(message) if not isinstance(message, Warning) else message
+        warnings.warn_explicit(message, category, str(filename), int(line), registry={})
+
+
+def _log(name, level, text, path, line, function, failure, forced):
+    import logging
+
+    logger = logging.getLogger(name)
+    if forced or logger.isEnabledFor(level):
+        trace = (type(failure), failure, None) if isinstance(failure, BaseException) else None
+        logger.handle(logger.makeRecord(name, level, path, line, text, (), trace, function))
+
+
+def _number(value):
+    """The answer's number for a stand-in; None for what the tests have made of its class."""
+    kind = type(value)
+    if issubclass(kind, RemoteObject):
+        return value._halo_number
+    held = getattr(value, "__dict__", None)
+    return held.get("_halo_number") if type(held) is dict else None
+
+
+def _contents(value):
+    """An object of a class derived from a plain type, as one of that type."""
+    base = remote.plain_base(type(value))
+    if base in (int, float, complex, str, bytes):
+        return base.__add__(base(0), value) if base in (int, float, complex) else base.__getitem__(value, slice(None))
+    if base in (tuple, frozenset, list, set):
+        return base(base.__iter__(value))
+    if wire.value_type(base):
+        return wire.rebuilt(base, value)
+    made = heap.new(base, None, heap.extra_of(base, value))
+    heap.copy(base, value, made)
+    return made
+
+
+def _made(kind, number, contents):
+    """An object of a class derived from a plain type, of its contents."""
+    base = remote.plain_base(kind)
+    if type(contents) is not base and not (base is int and type(contents) in (int, bool)):
+        raise wire.Crossing("garbled: contents")
+    if wire.value_type(base):
+        made = wire.rebuilt(base, contents, lambda *fields, **keywords: base.__new__(kind, *fields, **keywords))
+    else:
+        made = base.__new__(kind, contents)
+    held = getattr(made, "__dict__", None)
+    if type(held) is dict:
+        held["_halo_number"] = number
+    return made
+
+
+def _new_error(kind, nearest, arguments):
+    if kind is nearest:
         try:
             return kind(*arguments)
         except TypeError:  # a class that wants other arguments
-            return RemoteError("%s: %s" % (name, ", ".join(map(str, arguments))))
+            pass
+    error = nearest.__new__(kind, *arguments)
+    error.args = arguments
+    if nearest.__module__ == "builtins":
+        try:
+            nearest.__init__(error, *arguments)
+        except TypeError:
+            pass
+    return error
 
 
-def _public(name):
-    """Names with an underscore lead from an object to its class, to functions, and to all that they know."""
-    if type(name) is not str or name[:1] == "_":
-        raise AttributeError(name)
-    return name
-
-
-_OPERATORS = {"bool": bool, "len": len, "str": str, "repr": repr, "hash": hash, "iter": list}
-_OPERATORS["call"] = lambda value, *arguments: value(*arguments)
-for _name in (
-    *("contains", "getitem", "setitem", "eq", "ne", "lt", "le", "gt", "ge"),
-    *("add", "sub", "mul", "truediv", "mod", "neg"),
-):
-    _OPERATORS[_name] = getattr(_operator, _name)
+def _is_enum(kind):
+    enum = sys.modules.get("enum")
+    return enum is not None and issubclass(kind, enum.Enum)
 
 
 class RemoteError(Exception):
     """An error of the answer's that has no like here."""
-
-
-def _describe(error):
-    kind = type(error)
-    while kind.__module__ != "builtins":
-        kind = kind.__base__
-    return kind.__name__, [str(value) for value in error.args]
-
-
-def _builtin_exception(ancestors):
-    """The nearest builtin exception class; None for what is none, or would end the referee itself."""
-    for name in ancestors if isinstance(ancestors, list) else ():
-        kind = vars(builtins).get(name) if isinstance(name, str) else None
-        if isinstance(kind, type) and issubclass(kind, BaseException):
-            return kind if issubclass(kind, (Exception, SystemExit)) else None
-    return None
 
 
 def run_asserts(referee, tests):
@@ -256,7 +427,9 @@ def run_asserts(referee, tests):
         else:
             failed.setdefault(number, failure)
 
-    namespace = {"__name__": "tests", "__builtins__": builtins, "_halo_check": check, "_halo": seen}
+    namespace = {"__name__": "tests", "__builtins__": builtins, "<check>": check, "<before>": referee.as_it_was}
+    namespace["_halo"] = seen
+    referee.watch(tests["text"])
     ended = False
     try:
         if tests["prefix"] is not None:
@@ -271,15 +444,15 @@ def run_asserts(referee, tests):
             answer_module.install(referee, ["solution"])
         for name in tests["names"]:
             try:
-                namespace[name] = referee.get(name)
+                namespace[name] = referee.get_tested(name)
             except AttributeError:
                 continue  # the tests will raise NameError where they want it
             referee.touched |= not isinstance(namespace[name], (RemoteFunction, RemoteType))
         exec(tests["code"], namespace)
         entry_point = tests["entry_point"]
-        if tests["calls_check"]:
-            candidate = referee.get(entry_point)
-            namespace["check"](candidate)
+        if tests["checker"]:
+            candidate = referee.get_tested(entry_point)
+            namespace[tests["checker"]](candidate)
         ended = True
     except Exception as error:  # noqa: BLE001 - between two assert statements
         failed.setdefault(-1, ("error", _words(error)))

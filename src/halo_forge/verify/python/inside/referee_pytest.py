@@ -14,6 +14,8 @@ import answer_module
 import marking
 import watch
 
+import oracles
+
 _FOLDER = "/tests"  # named in messages only; it does not exist
 
 
@@ -32,6 +34,7 @@ def run(referee, tests):
     modules = _Modules(seen, tests["files"], tests["answers"])
     sys.meta_path.insert(0, modules)
     referee.own_modules = set(modules.files)
+    referee.watch("\n".join(tests["files"].values()))
     answer_module.install(referee, tests["answers"])
     plugin = _plugin(pytest, modules, seen)
     null = os.open("/dev/null", os.O_WRONLY)
@@ -127,7 +130,7 @@ class _Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         from _pytest.assertion.rewrite import rewrite_asserts
 
         text = self.files[name][1]
-        tree = ast.parse(text, self.path_of(name))
+        tree = oracles.kept(ast.parse(text, self.path_of(name)))
         self.seen.traps |= any(marking.judges(node) and not marking.checks(node) for node in ast.walk(tree))
         marker = marking.FileMarker(tree, self.files[name][0], self.answers)
         marker.visit(tree)
@@ -136,6 +139,7 @@ class _Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         marking.RaiseMarker(marker.free_lines).visit(tree)
         vars(module)[marking.WATCH] = self.seen
         module.__file__ = self.path_of(name)
+        vars(module)[oracles.BEFORE] = self.seen.referee.as_it_was
         exec(compile(tree, self.path_of(name), "exec"), module.__dict__)
 
 
@@ -242,7 +246,7 @@ def _plugin(pytest, modules, seen):
 
         def _fail(self, nodeid, kind, text):
             self.failed.add(nodeid)
-            text = text.replace("_halo.", "")
+            text = oracles.shown(text.replace("_halo.", ""))
             if self.failure is None:
                 self.failure = kind, ("%s: %s" % (nodeid, text))[:1500]
 
