@@ -54,6 +54,7 @@ template <class R, class... A> void answer(In &in, Out &out, R (*function)(A...)
         Wire<unsigned char>::put(out, static_cast<unsigned char>(Ending::number));
         Wire<int>::put(out, error);
     }
+    catch (...) { put_error(out, Ending::foreign, ""); }
 }
 
 }  // namespace halo_wire
