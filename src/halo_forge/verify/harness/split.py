@@ -398,7 +398,7 @@ class Splitter:
         enter = f"{heads}static void halo_enter(int halo_k) {{\nswitch (halo_k) {{\n{cases}default: _exit(1); }}\n}}\n"
         main = next((twin for name, twin in self._twins if name == "main"), "")
         twins = "".join(twin for name, twin in self._twins if name != "main")
-        kinds = ""
+        kinds = "unsigned long long halo_kinds(void) { return 0; }\n"
         if self._language == "cpp":
             kinds = f'extern "C" unsigned long long halo_kinds(void) {{\nunsigned long long kinds = 0;\n{catching}return kinds;\n}}\n'
         return f"{copied}{enter}{twins}{main}{kinds}"
