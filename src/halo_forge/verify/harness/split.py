@@ -109,8 +109,9 @@ class Split:
 class _Step:
     """One step in the making: its arguments and its text."""
 
-    def __init__(self, number: int, *, discarded: bool, kept: bool, hidden: frozenset[str] = frozenset()):
-        self.number, self.discarded, self.kept, self.hidden = number, discarded, kept, hidden
+    def __init__(self, number: int, *, discarded: bool, kept: bool, gives_back: bool = True):
+        self.number, self.discarded, self.kept, self.gives_back = number, discarded, kept, gives_back
+        self.hidden: frozenset[str] = frozenset()
         self.captures: list[tuple[str, str]] = []
         self.named: list[str] = []
         self.declared: list[str] = []
@@ -118,6 +119,7 @@ class _Step:
 
     def unit(self, text: str, way: str) -> str:
         """What stands in the step's text for an argument."""
+        way = way if self.gives_back else "in"
         entry = next((at for at, (_, known) in enumerate(self.captures) if known == text), None)
         if entry is not None:
             if way != "in":
@@ -244,7 +246,7 @@ class Splitter:
                     continue
                 self._function = next(iter(names)) if inner.type == syntax.FUNCTION else ""
                 marked = any(("", name) in self._remote for name in names)
-                if not (marked or self._tainted(inner)):
+                if not (marked or names == {"main"} or self._tainted(inner)):
                     continue
                 if inner.type == syntax.FUNCTION and (names == {"main"} or self._runs_here(node, inner)):
                     self._stepping |= names
@@ -627,7 +629,7 @@ class Splitter:
             return f"{head}{syntax.text(right)}) {self._block_of(body)}"
         self._remote |= names
         number = self._number(syntax.text(right))
-        step = _Step(number, discarded=False, kept=True)
+        step = _Step(number, discarded=False, kept=True, gives_back=False)
         changes = "&" in head and "const" not in head
         if changes and (variables := self._variables(right)):
             raise Again(variables)
@@ -764,14 +766,14 @@ class Splitter:
         text = self._answer(node, step, direct=self._holds_addresses(node))
         self._note(step)
         done = "halo_steps::done();" if self._language == "cpp" else "halo_done();"
-        above = "".join(step.declared)
+        above, made = "".join(step.declared), f"halo_begin(); halo_insert(1); {''.join(step.backs)}halo_reply();"
 
         def case(level: Level) -> str:
             inside = level.source(self._language)
             if self._language == "c":
-                return f"case {number}: {{ {{ {above}{text}\n{done}\n{inside}}} {done} }} break;\n"
+                return f"case {number}: {{ {{ {above}{text}\n{made}\n{inside}}} {done} }} break;\n"
             return (
-                f"case {number}: try {{ {{ {above}{text}\n{done}\n{inside}}} {done} }} "
+                f"case {number}: try {{ {{ {above}{text}\n{made}\n{inside}}} {done} }} "
                 "catch (...) { halo_caught(); } break;\n"
             )
 
@@ -961,7 +963,7 @@ class Splitter:
         self._function = outer
         here, there = [], []
         number = self._number(syntax.text(node)) if any(remote) else 0
-        step = _Step(number, discarded=True, kept=True)
+        step = _Step(number, discarded=True, kept=True, gives_back=False)
         for at, argument in enumerate(arguments):
             if at < len(remote) and remote[at]:
                 there.append(self._answer(argument, step))

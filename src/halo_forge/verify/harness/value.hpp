@@ -245,6 +245,7 @@ template <class T> void read_into(In &in, T &value) {
 template <class T> struct Comparable : Plain<T> {};
 template <class T> struct Comparable<const T> : Comparable<T> {};
 template <> struct Comparable<std::nullptr_t> : std::true_type {};
+template <> struct Comparable<std::nullopt_t> : std::true_type {};
 template <> struct Comparable<char *> : std::true_type {};
 template <class T> struct Comparable<std::initializer_list<T>> : Plain<T> {};
 
@@ -255,7 +256,9 @@ template <class T> bool equal_parts(In &in, const std::optional<T> &wanted);
 template <class T> bool equal_parts(In &in, const std::complex<T> &wanted);
 template <class T> bool equal_parts(In &in, const T &wanted);
 template <class T> bool equal(In &in, const T &wanted) {
-    if constexpr (std::is_same_v<T, std::nullptr_t>) {
+    if constexpr (std::is_same_v<T, std::nullopt_t>) {
+        return equal_parts(in, std::optional<int>());
+    } else if constexpr (std::is_same_v<T, std::nullptr_t>) {
         const char kind = tag(in);
         if (kind == 's') return false;
         if (kind != 'p' && kind != 'n') throw Lost();
