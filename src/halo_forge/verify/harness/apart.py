@@ -61,7 +61,7 @@ class Built:
 
 
 def functions(prefix: Prefix, language: str) -> list[Function]:
-    """What the tests call: the function whose head ends the prefix. An empty list says that this does not tell its type.
+    """What the tests call: the function whose head ends the prefix; nothing if that does not tell its type.
 
     An answer has no say in it.
     """
@@ -175,8 +175,13 @@ def _bridges(asked: list[Function]) -> str:
 def _c_bridge(prefix: Prefix, asked: Function) -> str:
     """For the one function, on numbers, that the prefix opens."""
     names = ", ".join(parameter[-1].text for parameter in parameters(prefix.open))
+    kind = asked.declaration.split("{}")[0]
+    call = f"return {asked.name}({names});"
+    if not re.search(r"\b(void|float|double|bool|_Bool)\b", kind):
+        call = f"__auto_type halo_r = {asked.name}({names}); __typeof__({kind}) halo_fit = halo_r; "
+        call += "if (halo_fit != halo_r || (halo_fit < 0) != (halo_r < 0)) halo_lost(); return halo_fit;"
     return (
-        f"static {asked.declaration.format('halo_bridge')} {{ return {asked.name}({names}); }}\n"
+        f"extern void halo_lost(void);\nstatic {asked.declaration.format('halo_bridge')} {{ {call} }}\n"
         f"extern {asked.declaration.format('(*halo_entry_0)')};\n"
         f"{asked.declaration.format('(*halo_entry_0)')} = halo_bridge;\n"
     )
@@ -184,13 +189,26 @@ def _c_bridge(prefix: Prefix, asked: Function) -> str:
 
 # The answer's function may take and return what converts to the types that were asked for.
 _PASS = """
+#include <type_traits>
+extern "C" [[noreturn]] void halo_lost(void);
+// A number must survive the way into the type that was asked for: nothing is cut off or wrapped round.
+template <class R, class X> R halo_fit(X &&value) {
+    using From = std::remove_cv_t<std::remove_reference_t<X>>;
+    if constexpr (std::is_integral_v<R> && !std::is_same_v<R, bool> && std::is_arithmetic_v<From>) {
+        const R fitted = static_cast<R>(value);
+        if (static_cast<From>(fitted) != value || (fitted < R()) != (value < From())) halo_lost();
+        return fitted;
+    } else {
+        return static_cast<X &&>(value);
+    }
+}
 template <class T> struct halo_pass { using type = T &; };
 template <class T> struct halo_pass<T &&> { using type = T &&; };
 """
 _BRIDGE = """
 template <class F> struct halo_bridge_NUMBER;
 template <class R, class... A> struct halo_bridge_NUMBER<R(A...)> {
-    static R call(A... a) { return ::NAME(static_cast<typename halo_pass<A>::type>(a)...); }
+    static R call(A... a) { return halo_fit<R>(::NAME(static_cast<typename halo_pass<A>::type>(a)...)); }
 };
 template <class... A> struct halo_bridge_NUMBER<void(A...)> {
     static void call(A... a) { ::NAME(static_cast<typename halo_pass<A>::type>(a)...); }

@@ -118,7 +118,11 @@ class Harness:
             trial, mark = self._beside(prefix, joined, tests.code, language)
             return self._graded(task, code, trial, IN_PROCESS, self._foreign_symbol(task, mark))
         if isinstance(way, Apart):
-            source, loop, program = apart.answer_source(prefix, joined, way.asked, language), way.built.loop, way.built.tests
+            source, loop, program = (
+                apart.answer_source(prefix, joined, way.asked, language),
+                way.built.loop,
+                way.built.tests,
+            )
         else:
             source, loop, program = recipe.answer_source(way, prefix, joined, language), way.loop, way.tests
         return self._graded(task, code, self._apart(source, loop, program, joined.includes + prefix.head, language), "")

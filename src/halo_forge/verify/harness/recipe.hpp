@@ -394,6 +394,30 @@ template <class Compare> bool both(const Value &value, Compare compare) {
     }
 }
 
+// A value that is another than this one, at random; `way` says which.
+template <class T> T another(const T &value, int way) {
+    if constexpr (std::is_same_v<T, bool>) return !value;
+    else if constexpr (std::is_arithmetic_v<T>) return static_cast<T>(value + static_cast<T>(way % 2 ? way + 1 : -way - 1));
+    else if constexpr (std::is_same_v<T, std::string>) return way % 2 ? value + static_cast<char>('a' + way) : "!" + value;
+    else return value;
+}
+// Whether the answer's operator says of `wanted`, and of no other value, that it is equal.
+template <int N, class T, class Ask> bool told_apart(const T &wanted, bool when_equal, Ask ask) {
+    using Type = Kept<const T &>;
+    (void)&Compared<N, Type>::done;
+    const Type genuine(wanted);
+    std::random_device random;
+    const int others = std::is_same_v<Type, bool> ? 1 : std::is_arithmetic_v<Type> || is_text<Type> ? 3 : 0;
+    const int place = static_cast<int>(random() % static_cast<unsigned>(others + 1));
+    bool told = true, answer = false;
+    for (int at = 0; at <= others; at++) {
+        const bool equal = static_cast<bool>(ask(at == place ? genuine : another(genuine, static_cast<int>(random() % 7)))) == when_equal;
+        if (at == place) answer = equal;
+        else told = told && !equal;
+    }
+    return (answer && told) == when_equal;
+}
+
 // ---- assertions
 inline bool reached[ASSERTIONS + 1];  // no object: it is looked at when these are gone
 inline bool asserted = false;

@@ -1,7 +1,7 @@
 """Tests that use what only the answer defines, cut in two (split.py): built once a task, judged in two processes.
 
-Which variables cannot be sent from one to the other is for the compiler to say. So the tests' half is compiled and asked
-(`HALO_TYPES`), what it cannot send goes to the answer's side, and the code is cut again, until all of it fits.
+Which variables cannot be sent from one to the other is for the compiler to say. So the tests' half is compiled and
+asked (`HALO_TYPES`), what it cannot send goes to the answer's side, and the code is cut again, until all of it fits.
 """
 
 from __future__ import annotations
@@ -64,9 +64,7 @@ class _Given:
     type: str
 
 
-def build(
-    toolchain: Gcc, sandbox, prefix: Prefix, tests: str, language: str, names: set[str]
-) -> Recipe | str:
+def build(toolchain: Gcc, sandbox, prefix: Prefix, tests: str, language: str, names: set[str]) -> Recipe | str:
     """The halves of a task, from the cache or from the compiler; or why its tests cannot be cut. `names` are what the
     task says that it asks for."""
     options = [*toolchain.options("cpp"), "-w"]
@@ -74,7 +72,10 @@ def build(
     own = "".join(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in ("recipe", "split"))
     parts = [*options, headers.version(options[0]), language, tests, prefix.head, prefix.open_text, *sorted(names), own]
     parts += [part(name) for name in ("wire.hpp", "tests.hpp", "value.hpp", "recipe.hpp", "steps_loop.hpp")]
-    path = cache_folder("harness") / f"recipe-{hashlib.sha256(chr(0).join(parts).encode('utf-8', 'replace')).hexdigest()[:32]}"
+    path = (
+        cache_folder("harness")
+        / f"recipe-{hashlib.sha256(chr(0).join(parts).encode('utf-8', 'replace')).hexdigest()[:32]}"
+    )
     if not path.exists():
         with building:
             if not path.exists():
@@ -188,7 +189,9 @@ class _Builder:
             f"{command} {precompiled} -s tests.cpp {linker} -o tests && {command} -c loop.cpp -o loop.o && "
             "HALO_TYPES=1 ./tests > types && stat -c %s types tests && cat types tests loop.o"
         )
-        run = run_alone(self._sandbox, script, {name: text.encode("utf-8", "replace") for name, text in sources.items()})
+        run = run_alone(
+            self._sandbox, script, {name: text.encode("utf-8", "replace") for name, text in sources.items()}
+        )
         said = run.stderr.decode("utf-8", "replace")
         if run.limit != "-" or (run.exit_code != 0 and "error" not in said):
             raise InfrastructureError(f"the tests of a task cannot be compiled: {run.limit} {said.strip()[-300:]}")
@@ -205,7 +208,7 @@ class _Builder:
         must = "".join(f"{number}, " for number in split.must)
         runtime = part("recipe.hpp").replace("ASSERTIONS", str(split.assertions)).replace("MUST", must)
         return (
-            f'{above}{part("wire.hpp")}namespace halo_wire {{ inline const char *const names[] = {{{names}}}; }}\n'
+            f"{above}{part('wire.hpp')}namespace halo_wire {{ inline const char *const names[] = {{{names}}}; }}\n"
             f'{part("tests.hpp")}{part("value.hpp")}{runtime}{self._included}# 1 "prompt"\n{self._prefix.head}\n'
             f'# 1 "tests"\n{split.tests}\n'
         )

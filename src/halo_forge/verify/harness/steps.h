@@ -47,6 +47,17 @@ static inline void halo_done(void) {
     halo_insert(1);
     halo_reply();
 }
+#define halo_both(a, b) \
+    do { \
+        unsigned long halo_at; \
+        halo_letter('P'); \
+        halo_at = halo_mark(); \
+        halo_value(a); \
+        halo_insert(halo_at); \
+        halo_at = halo_mark(); \
+        halo_value(b); \
+        halo_insert(halo_at); \
+    } while (0)
 #define halo_value(...) \
     _Generic((__VA_ARGS__), _Bool: halo_u, char: halo_i, signed char: halo_i, short: halo_i, int: halo_i, long: halo_i, \
         long long: halo_i, unsigned char: halo_u, unsigned short: halo_u, unsigned: halo_u, unsigned long: halo_u, \

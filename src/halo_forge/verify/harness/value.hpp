@@ -10,6 +10,7 @@
 #include <cxxabi.h>
 #include <iostream>
 #include <memory>
+#include <random>
 #include <sstream>
 #include <string_view>
 #include <typeinfo>
