@@ -13,6 +13,7 @@ C goes this way too where the function takes and returns numbers: the tests are 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import secrets
@@ -113,6 +114,7 @@ def _takes_numbers(item: Item) -> bool:
     )
 
 
+@functools.cache
 def part(name: str) -> str:
     """A header of this folder as source text."""
     return f'# 1 "{name}" 3\n{Path(__file__).with_name(name).read_text(encoding="utf-8")}\n'

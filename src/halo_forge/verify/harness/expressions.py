@@ -125,10 +125,10 @@ class Expressions(Steps):
         if want == "void" and operator == "<<" and _leftmost(node) in _STREAMS:
             return self._discarded(node)
         both = self._tainted(left) and self._tainted(right)
-        if operator in ("==", "!=") and not both and self._language == "cpp" and node.start_byte not in self._whole:
-            if self._is_object(left) or self._is_object(right):
-                return self._told_apart(node, left, operator, right)
-        if self._is_object(left) or self._is_object(right) or node.start_byte in self._whole:
+        objects, whole = self._is_object(left) or self._is_object(right), node.start_byte in self._whole
+        if objects and operator in ("==", "!=") and not both and self._language == "cpp" and not whole:
+            return self._told_apart(node, left, operator, right)
+        if objects or whole:
             return self._leaf(node, "bool" if operator in COMPARING else want)
         if operator in COMPARING and both:
             return self._compared_pair(left, operator, right)

@@ -76,7 +76,7 @@ class Owners:
 
     def _top_level(self, node: Node) -> Iterable[Node]:
         for child in node.children:
-            if child.type == "linkage_specification" or child.type == "declaration_list":
+            if is_wrapper(child):
                 yield from self._top_level(child)
             elif child.is_named and child.type not in ("comment", "string_literal"):
                 yield child
@@ -234,6 +234,12 @@ class Owners:
 
     def _is_asked(self, node: Node) -> bool:
         return syntax.text(node) in self._asked | self._remote_names
+
+
+def is_wrapper(node: Node) -> bool:
+    """Whether what it holds is the outer level too: `extern "C" { … }` and a namespace without a name."""
+    nameless = node.type == "namespace_definition" and node.child_by_field_name("name") is None
+    return nameless or node.type in ("linkage_specification", "declaration_list")
 
 
 def inner_of(node: Node) -> Node:

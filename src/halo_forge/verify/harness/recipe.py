@@ -6,12 +6,14 @@ asked (`HALO_TYPES`), what it cannot send goes to the answer's side, and the cod
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from halo_forge.cache import cache_folder
@@ -38,6 +40,12 @@ _HEADERS = {
 _NEEDED = ("exception", "iterator", "string", "string_view", "tuple", "type_traits", "utility")
 _MARK = re.compile(r"⟦(\d+):(\d+):(\w+):(\w+)⟧")
 _C_TYPE = re.compile(r"(?:(?:unsigned|signed|long|short|int|char|bool|float|double|__int128)\b ?)+(?: ?(?:\[\d+\])+)?")
+_WORD_OF_C = "halo_word_"
+_KEYWORDS = {
+    *("class", "new", "delete", "this", "template", "typename", "namespace", "operator", "private", "public", "try"),
+    *("protected", "virtual", "friend", "explicit", "export", "mutable", "catch", "throw", "using", "and", "or", "not"),
+    *("xor", "concept", "requires", "decltype", "constexpr"),
+}
 _FREE = "#include <bits/stdc++.h>\nusing namespace std;\n"
 """What tests lean on that leave their headers to the answer."""
 
@@ -69,8 +77,8 @@ def build(toolchain: Gcc, sandbox, prefix: Prefix, tests: str, language: str, na
     task says that it asks for."""
     options = [*toolchain.options("cpp"), "-w"]
     options += ["-fpermissive"] if language == "c" and not toolchain.clang else []
-    own = "".join(Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8") for name in ("recipe", "split"))
-    parts = [*options, headers.version(options[0]), language, tests, prefix.head, prefix.open_text, *sorted(names), own]
+    parts = [*options, headers.version(options[0]), language, tests, prefix.head, prefix.open_text, *sorted(names)]
+    parts += [_own_code(), version("tree-sitter"), version("tree-sitter-cpp")]
     parts += [part(name) for name in ("wire.hpp", "tests.hpp", "value.hpp", "recipe.hpp", "steps_loop.hpp")]
     path = (
         cache_folder("harness")
@@ -83,6 +91,11 @@ def build(toolchain: Gcc, sandbox, prefix: Prefix, tests: str, language: str, na
                 with whole_file(path, "wb") as file:
                     file.write(_packed(made))
     return _unpacked(path.read_bytes())
+
+
+@functools.cache
+def _own_code() -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
 
 
 def answer_source(recipe: Recipe, prefix: Prefix, joined: Joined, language: str) -> str:
@@ -105,7 +118,8 @@ class _Builder:
     ):
         self._toolchain, self._sandbox, self._options = toolchain, sandbox, options
         self._prefix, self._language, self._names = prefix, language, names
-        self._code, self._included = separate(tests, language)
+        code, self._included = separate(tests, language)
+        self._code = _with_words_of_c(code) if language == "c" else code
 
     def build(self) -> Recipe | str:
         try:
@@ -226,9 +240,19 @@ class _Builder:
 
         steps = _MARK.sub(filled, split.steps)
         if self._language == "c":
-            return steps, ""
+            return steps.replace(_WORD_OF_C, ""), ""
         used = {_HEADERS[word] for one in given for word in re.findall(r"\w+", one.type) if word in _HEADERS}
         return steps, "".join(f"#include <{name}>\n" for name in sorted(used | set(_NEEDED)))
+
+
+def _with_words_of_c(code: str) -> str:
+    """Names that are keywords of C++, such as `new`, spelled in another way: the tests' half is compiled as C++."""
+    parts, at = [], 0
+    for token in scan(code, "c"):
+        if token.kind == "word" and token.text in _KEYWORDS:
+            parts += [code[at : token.start], _WORD_OF_C]
+            at = token.start
+    return "".join(parts) + code[at:]
 
 
 def _variables(split: Split, one: _Given) -> set[tuple[str, str]]:

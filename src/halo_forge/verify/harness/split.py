@@ -21,9 +21,12 @@ from collections.abc import Callable
 
 from halo_forge.verify.harness import syntax
 from halo_forge.verify.harness.level import Again, Split, Unsplittable, Variable
-from halo_forge.verify.harness.owners import inner_of, references
+from halo_forge.verify.harness.owners import inner_of, is_wrapper, references
 from halo_forge.verify.harness.statements import Statements, blank
 from halo_forge.verify.harness.syntax import Node, declared, walk
+
+_SHARED = {"using_declaration", "namespace_alias_definition", "static_assert_declaration"}
+"""What is said on the answer's side too."""
 
 
 class Splitter(Statements):
@@ -107,7 +110,7 @@ class Splitter(Statements):
             names = {syntax.text(one) for one in declared(inner)}
             names |= {syntax.text(one) for one in declared(inner.child_by_field_name("type") or inner)}
             names |= {syntax.text(one.child_by_field_name("name")) for one in walk(inner) if one.type == "enumerator"}
-            is_using = inner.type in ("using_declaration", "namespace_alias_definition")
+            is_using = inner.type in _SHARED and (inner.type != "static_assert_declaration" or self._tainted(inner))
             if node in self._prototypes:
                 own = {syntax.text(one) for one in declared(inner)}
                 is_using = bool(own & wanted)
@@ -126,7 +129,7 @@ class Splitter(Statements):
         return {("", syntax.text(one)) for one in declared(inner)}
 
     def _top_text(self, node: Node) -> str:
-        if node.type in ("linkage_specification", "declaration_list"):
+        if is_wrapper(node):
             return self._splice(node, self._top_text)
         if node not in self._top:
             return syntax.text(node)
@@ -138,7 +141,7 @@ class Splitter(Statements):
         remote = names & self._remote_names or any(("", name) in self._remote for name in names)
         if remote or (node in self._prototypes and names & (self._asked | self._stepping)):
             return blank(node)
-        if inner.type in syntax.TYPES | {"declaration", "static_assert_declaration"} and self._tainted(inner):
+        if inner.type in _SHARED | syntax.TYPES | {"declaration"} and self._tainted(inner):
             return blank(node)
         return syntax.text(node)
 

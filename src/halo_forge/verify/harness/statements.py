@@ -34,6 +34,10 @@ class Statements(Expressions):
             return _as_long(special(node), node)
         if node.type in syntax.TYPES | {"type_definition", "alias_declaration", "using_declaration"}:
             return self._local_type(node)
+        if node.type == "static_assert_declaration" and self._tainted(node):
+            self._level.preamble.append(f"{syntax.text(node)}\n")
+            self._mention(node)
+            return blank(node)
         if self._tainted(node):
             raise Unsplittable(f"{node.type} in line {node.start_point[0] + 1} of the tests")
         return syntax.text(node)
@@ -42,7 +46,8 @@ class Statements(Expressions):
         return self._block(node)
 
     def _labeled_statement(self, node: Node) -> str:
-        raise Unsplittable("a label")
+        label, inner = node.child_by_field_name("label"), node.named_children[-1]
+        return f"{syntax.text(label)}: {self._statement(inner)}"
 
     def _local_type(self, node: Node) -> str:
         end = "" if syntax.text(node).endswith(";") else ";"
@@ -212,7 +217,7 @@ class Statements(Expressions):
                 if all(part == syntax.text(one) for part, one in zip(parts, syntax.declarators(node), strict=True)):
                     return syntax.text(node)
                 first = syntax.declarators(node)[0]
-                head = self._code[node.start_byte : first.start_byte].decode()
+                head = self._code[node.start_byte : first.start_byte].decode().replace("constexpr", "const")
                 return f"{head}{', '.join(parts)};"
         self._remote |= names
         return self._declared_there(node)
