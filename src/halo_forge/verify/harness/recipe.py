@@ -148,14 +148,11 @@ class _Builder:
             if isinstance(built, str):
                 return None, built
             given, tests, loop = built
-            more = {variable for one in given if not one.crosses for variable in _variables(split, one)}
-            more_whole = {
-                split.compares[one.number]
-                for one in given
-                if not one.crosses and one.at < 0 and one.number in split.compares
-            }
+            lost = [one for one in given if not self._crosses(one)]
+            more = {variable for one in lost for variable in _variables(split, one)}
+            more_whole = {split.compares[one.number] for one in lost if _is_compared(split, one)}
             if not (more - remote or more_whole - whole):
-                if any(not one.crosses and one.at >= 0 for one in given):
+                if any(one.at >= 0 for one in lost):
                     return None, "a value that cannot be sent to the answer"
                 steps, includes = self._filled(split, given)
                 included = f"{self._included}{above if above else ''}{includes}"
@@ -163,6 +160,10 @@ class _Builder:
             remote |= more
             whole |= more_whole
         return None, "its parts cannot be told apart"
+
+    def _crosses(self, one: _Given) -> bool:
+        is_array_of_texts = self._language == "c" and "*" in one.type and "[" in one.type
+        return one.crosses and not (is_array_of_texts and one.at >= 0)
 
     def _asked(self, code: str) -> Callable[[set[str]], set[str]]:
         prefix = self._prefix.head
@@ -253,6 +254,11 @@ def _with_words_of_c(code: str) -> str:
             parts += [code[at : token.start], _WORD_OF_C]
             at = token.start
     return "".join(parts) + code[at:]
+
+
+def _is_compared(split: Split, one: _Given) -> bool:
+    """Whether it is the tests' side of a comparison with what the answer gives."""
+    return one.number in split.compares and (one.at < 0 or not split.captured.get((one.number, one.at)))
 
 
 def _variables(split: Split, one: _Given) -> set[tuple[str, str]]:

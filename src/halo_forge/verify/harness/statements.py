@@ -12,6 +12,9 @@ from halo_forge.verify.harness.syntax import Node, called, declared, walk
 class Statements(Expressions):
     """Cuts statements."""
 
+    _numbered: dict[int, int] = {}
+    """Labels of switches that the answer defines, by their nodes."""
+
     def _block(self, node: Node) -> str:
         self._opened.append([])
         text = self._splice(node, self._statement)
@@ -69,14 +72,31 @@ class Statements(Expressions):
 
     def _if_statement(self, node: Node) -> str:
         condition = node.child_by_field_name("condition")
-        first = condition.child_by_field_name("initializer")
-        text = f"if ({self._condition(condition)}) {self._block_of(node.child_by_field_name('consequence'))}"
+        first, value = condition.child_by_field_name("initializer"), condition.child_by_field_name("value")
+        self._opened.append([])
+        above = ""
+        if first is not None:
+            inner = first.named_children[0] if first.type == "init_statement" else first
+            above = self._statement(inner)
+        if value is not None and value.type in ("declaration", "condition_declaration"):
+            above += self._declaration_before(value)
+            check = self._expression(syntax.core_of(syntax.declarators(value)[0]), "bool")
+        else:
+            check = self._condition(condition)
+        text = f"if ({check}) {self._block_of(node.child_by_field_name('consequence'))}"
         if (other := node.child_by_field_name("alternative")) is not None:
             branch = next(one for one in other.named_children if one.type != "comment")
             text += f" else {self._block_of(branch)}"
-        if first is not None:
-            raise Unsplittable("an if with a declaration") if self._tainted(node) else None
-        return text if first is None else syntax.text(node)
+        self._close()
+        return f"{{ {above} {text} }}" if above else text
+
+    def _declaration_before(self, node: Node) -> str:
+        """The declaration in a condition, as a statement in front of it."""
+        names = {(self._function, syntax.text(one)) for one in declared(node)}
+        if not (self._tainted(node) or names & self._remote):
+            return f"{syntax.text(node)};"
+        self._remote |= names
+        return self._declared_there(node)
 
     def _condition(self, node: Node) -> str:
         value = node.child_by_field_name("value") if node.type == "condition_clause" else node
@@ -84,7 +104,7 @@ class Statements(Expressions):
             value = node.named_children[0]
         if value.type in ("declaration", "condition_declaration"):
             if self._tainted(value):
-                raise Unsplittable("a condition that declares")
+                raise Unsplittable("a loop's condition that declares")
             return syntax.text(value)
         return self._expression(value, "bool")
 
@@ -155,13 +175,35 @@ class Statements(Expressions):
     def _switch_statement(self, node: Node) -> str:
         condition, body = node.child_by_field_name("condition"), node.child_by_field_name("body")
         value = condition.child_by_field_name("value")
+        labels = [one.child_by_field_name("value") for one in body.named_children if one.type == "case_statement"]
+        if any(map(self._tainted, labels)):
+            return f"switch ({self._which_label(value, labels)}) {self._block(body)}"
         text = self._expression(value, "value")
         if self._tainted(value):
             text = f"halo_wire::as<0, long long>({text})"
         return f"switch ({text}) {self._block(body)}"
 
+    def _which_label(self, value: Node, labels: list[Node | None]) -> str:
+        """Which of the answer's constants it is: they are numbered in the order of the switch."""
+        number = self._number(syntax.text(value))
+        step = Step(number, discarded=False, kept=False)
+        cases = "".join(
+            f"case {self._answer(label, step)}: halo_c = {at}; break; " for at, label in enumerate(labels) if label
+        )
+        asked = f"({{ int halo_c = -1; switch ({self._answer(value, step)}) {{ {cases}default:; }} halo_c; }})"
+        self._case(step, f"{self._put}({asked});")
+        self._numbered = self._numbered | {label.id: at for at, label in enumerate(labels) if label}
+        return f"halo_wire::as<0, long long>(halo_wire::step<{number}>({step.arguments}))"
+
     def _case_statement(self, node: Node) -> str:
-        return self._splice(node, lambda child: self._statement(child) if _is_statement(child) else syntax.text(child))
+        label = node.child_by_field_name("value")
+
+        def part(child: Node) -> str:
+            if label is not None and child == label and label.id in self._numbered:
+                return str(self._numbered[label.id])
+            return self._statement(child) if _is_statement(child) else syntax.text(child)
+
+        return self._splice(node, part)
 
     def _try_statement(self, node: Node) -> str:
         clauses = [child for child in node.named_children if child.type == "catch_clause"]
@@ -266,6 +308,7 @@ class Statements(Expressions):
         number = self._number(syntax.text(node))
         step = Step(number, discarded=False, kept=True)
         text = self._answer(node, step, direct=self._holds_addresses(node))
+        text += "" if text.endswith(";") else ";"
         self._note(step)
         done = "halo_steps::done();" if self._language == "cpp" else "halo_done();"
         above, made = "".join(step.declared), f"halo_begin(); halo_insert(1); {''.join(step.backs)}halo_reply();"
