@@ -73,11 +73,14 @@ def functions(prefix: Prefix, language: str) -> list[Function]:
     return [_from_prefix(prefix.open)] if prefix.open.says_its_type else []
 
 
-def surely(asked: list[Function]) -> bool:
-    """Whether nothing but the language's and the library's own types is in their declarations, so that they cross."""
-    known = _STANDARD | FUNDAMENTAL | {"std"}
-    words = [re.findall(r"[^\W\d]\w*", function.declaration.split("{}")[0]) for function in asked]
-    return all(set(found) <= known for found in words) and not any("*" in function.declaration for function in asked)
+def surely(prefix: Prefix, language: str) -> bool:
+    """Whether the prefix says the function's type with the language's and the library's own types: these cross."""
+    if not functions(prefix, language):
+        return False
+    known, item = _STANDARD | FUNDAMENTAL | {"std"}, prefix.open
+    types = [item.tokens[: item.name_at], *(one[:-1] if len(one) > 1 else one for one in parameters(item))]
+    words = {token.text for tokens in types for token in tokens if token.kind == "word"}
+    return words <= known and not any(token.text == "*" for tokens in types for token in tokens)
 
 
 def build(toolchain: Gcc, sandbox: Sandbox, prefix: Prefix, asked: list[Function], tests: str) -> Built | None:

@@ -86,8 +86,9 @@ class Harness:
             raise InputError(f"{task.task_id}: the tests hold {error}; mend or leave out the task") from None
         if not any(item.name == "main" and item.kind == "function" and item.closed for item in found):
             raise InputError(f"{task.task_id}: the tests' code has no main; add one, or leave out the task")
-        asked = apart.functions(read_prefix(task.tests.prefix, task.language), task.language)
-        if not (asked and apart.surely(asked)) and isinstance(way := self.way(task), Beside):
+        if apart.surely(read_prefix(task.tests.prefix, task.language), task.language):
+            return
+        if isinstance(way := self.way(task), Beside):
             self._only_if_allowed(task, way)
 
     def way(self, task: Task) -> Way:

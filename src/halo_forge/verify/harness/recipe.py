@@ -46,6 +46,7 @@ _KEYWORDS = {
     *("protected", "virtual", "friend", "explicit", "export", "mutable", "catch", "throw", "using", "and", "or", "not"),
     *("xor", "concept", "requires", "decltype", "constexpr"),
 }
+_ERROR = re.compile(r"\berror\b|\bsorry, unimplemented\b")
 _FREE = "#include <bits/stdc++.h>\nusing namespace std;\n"
 """What tests lean on that leave their headers to the answer."""
 
@@ -208,10 +209,10 @@ class _Builder:
             self._sandbox, script, {name: text.encode("utf-8", "replace") for name, text in sources.items()}
         )
         said = run.stderr.decode("utf-8", "replace")
-        if run.limit != "-" or (run.exit_code != 0 and "error" not in said):
+        if run.limit != "-" or (run.exit_code != 0 and not _ERROR.search(said)):
             raise InfrastructureError(f"the tests of a task cannot be compiled: {run.limit} {said.strip()[-300:]}")
         if run.exit_code != 0:
-            error = next((line for line in said.splitlines() if "error:" in line), said.strip()[-200:])
+            error = next((line for line in said.splitlines() if _ERROR.search(line)), "")
             return f"without the answer they do not compile: {error[:300]}"
         first, second, data = run.stdout.split(b"\n", 2)
         rows = data[: int(first)].decode().splitlines()
