@@ -70,6 +70,8 @@ class Owners:
         for node in self._prototypes:
             foreign |= {syntax.text(name) for name in declared(inner_of(node))}
         self._asked = asked(foreign - self._globals.keys())
+        self._remote_names: set[str] = set()
+        self._hand_objects()
         self._find_remote_definitions()
         for name, node in self._functions.items():
             self._find_evidence(name, node)
@@ -89,9 +91,30 @@ class Owners:
                 found.add(name)
         return found
 
+    def _hand_objects(self) -> None:
+        """Parameters of the tests' own templates that take the answer's objects live with the answer."""
+        for caller, node in self._functions.items():
+            self._function = caller
+            objects = {
+                syntax.text(name)
+                for one in walk(node)
+                if one.type == "declaration" and self._tainted(one.child_by_field_name("type"))
+                for name in declared(one)
+            }
+            for call in walk(node):
+                holder = self._functions.get(called(call)) if call.type == "call_expression" else None
+                if holder is None or holder.type != "template_declaration":
+                    continue
+                kinds = {syntax.text(one) for one in template_names(holder)}
+                given = call.child_by_field_name("arguments").named_children
+                declarator = syntax.function_of(inner_of(holder).child_by_field_name("declarator"))
+                for parameter, argument in zip(self._parameters(declarator), given, strict=False):
+                    if syntax.text(argument) in objects and syntax.text(parameter.child_by_field_name("type")) in kinds:
+                        self._remote |= {(called(call), syntax.text(one)) for one in declared(parameter)}
+        self._function = ""
+
     def _find_remote_definitions(self) -> None:
         """Which of the tests' own types, variables and functions belong to the answer's side."""
-        self._remote_names: set[str] = set()
         self._stepping: set[str] = set()
         changed = True
         while changed:
@@ -124,7 +147,7 @@ class Owners:
             parameters is not None and self._tainted(parameters)
         )
         returned = function.child_by_field_name("declarator")
-        odd = node.type == "template_declaration" or syntax.text(function.child_by_field_name("type")) == "auto"
+        odd = bool(self._open_kinds(node, declarator)) or syntax.text(function.child_by_field_name("type")) == "auto"
         odd |= returned is not None and returned.type != "function_declarator"
         if parameters is not None:
             odd |= any(one.type == "placeholder_type_specifier" for one in walk(parameters))
@@ -135,6 +158,14 @@ class Owners:
         if odd:
             return False
         return ends or not (of_answer or self._returned_remote(function))
+
+    def _open_kinds(self, node: Node, declarator: Node | None) -> set[str]:
+        """The parameters of a template that are more than the types of the answer's objects it is given."""
+        here = [one for one in self._parameters(declarator) if not self._is_remote_parameter(one)]
+        used = {syntax.text(name) for parameter in here for name in walk(parameter) if name.type in NAMES}
+        names = {syntax.text(one) for one in template_names(node)}
+        there = {syntax.text(one) for parameter in self._parameters(declarator) for one in walk(parameter)} - used
+        return names - there
 
     def _compares_outside(self, node: Node) -> bool:
         """Whether something of the answer's is compared here with what is not: a value that the answer may not see."""

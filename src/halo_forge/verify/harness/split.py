@@ -25,6 +25,7 @@ from halo_forge.verify.harness.owners import inner_of, is_wrapper, references
 from halo_forge.verify.harness.statements import Statements, blank
 from halo_forge.verify.harness.syntax import Node, declared, walk
 
+_TEMPLATE = "template_declaration"
 _SHARED = {"using_declaration", "namespace_alias_definition", "static_assert_declaration"}
 """What is said on the answer's side too."""
 
@@ -168,7 +169,11 @@ class Splitter(Statements):
             text = f"{text[:-1]} return 0; }}" if syntax.text(function.child_by_field_name("type")) == "int" else text
         else:
             given = ", ".join(syntax.text(one) for one in remote) or "void"
-            twin = f"static void halo_twin_{name}({given}) {{\n{begin}\n{here.source(self._language)}{begin}\n}}\n"
+            holder = self._functions[name]
+            head = self._code[holder.start_byte : function.start_byte].decode() if holder.type == _TEMPLATE else ""
+            twin = (
+                f"{head}static void halo_twin_{name}({given}) {{\n{begin}\n{here.source(self._language)}{begin}\n}}\n"
+            )
             self._twins.append((name, twin))
             if not remote:
                 number = self._number(f"{name}()")
