@@ -45,7 +45,7 @@ int main(){
 """,
     HEAD + "vector<int> doubled(vector<int> v){\n",
 )
-# Beside the answer, since a type of the prompt's own cannot cross.
+# In steps, since a type of the prompt's own cannot cross.
 BOX = HEAD + "struct Box { int a, b; };\nvector<int> doubled(Box v){\n"
 BESIDE = task(
     """#undef NDEBUG
@@ -62,7 +62,7 @@ int main(){
 """,
     BOX,
 )
-# Beside the answer, since the class that is tested is the answer's.
+# In steps, since the class that is tested is the answer's.
 STACK = task(
     """#include <cassert>
 int main() {
@@ -96,6 +96,15 @@ int main(void) {
     "#include <stdlib.h>\nvoid doubled(int *v, int n) {\n",
     "c",
 )
+# Beside the answer, where that is allowed: a template of the tests asserts, and C++ knows no such initialisers.
+UNCUT = task(
+    BESIDE.tests.code.replace(
+        "int main", "template <class T> void same(T got, T want) { assert (got == want); doubled(Box{}); }\nint main"
+    ),
+    BOX,
+)
+UNCUT_C = task(C.tests.code.replace("{1, 2};", "{[1] = 2, [0] = 1};"), C.tests.prefix, "c")
+ALLOWED = SETTINGS.model_copy(update={"beside": "allow"})
 RIGHT_APART = "vector<int> doubled(vector<int> v) { for (int &x : v) x *= 2; return v; }"
 RIGHT_BESIDE = "vector<int> doubled(Box v) { return {2 * v.a, 2 * v.b}; }"
 RIGHT_STACK = """#include <vector>
@@ -114,7 +123,9 @@ RIGHT = {
     "class": (STACK, RIGHT_STACK),
     "c": (C, RIGHT_C),
 }
+RIGHT_UNCUT = {"uncut": (UNCUT, RIGHT_BESIDE), "uncut c": (UNCUT_C, RIGHT_C)}
 HEADS = {"apart": "std::vector<int> doubled(std::vector<int> v)", "beside": "std::vector<int> doubled(Box v)"}
+HEADS["uncut"] = HEADS["beside"]
 
 
 def made_wrong(right: str) -> str:

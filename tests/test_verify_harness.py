@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from harness_tasks import (
+    ALLOWED,
     APART,
     BESIDE,
     BOX,
@@ -12,8 +13,10 @@ from harness_tasks import (
     RIGHT,
     RIGHT_APART,
     RIGHT_BESIDE,
+    RIGHT_UNCUT,
     SETTINGS,
     STACK,
+    UNCUT,
     C,
     judge,
     made_wrong,
@@ -38,12 +41,17 @@ def verifier():
     return verifier
 
 
+@pytest.fixture(scope="module")
+def allowed():
+    return get_verifier("gcc", ALLOWED)
+
+
 @pytest.mark.parametrize("kind", RIGHT)
-def test_a_right_answer_passes_and_the_verdict_says_where_the_tests_ran(verifier, kind):
+def test_a_right_answer_passes_apart_from_the_tests(verifier, kind):
     task, program = RIGHT[kind]
     judgement = judge(verifier, task, program)
     assert (judgement.status, judgement.reward, judgement.tests_passed) == ("pass", 1.0, 1), judgement.detail
-    assert judgement.detail.startswith(IN_PROCESS) == (kind != "apart")
+    assert not judgement.detail
 
 
 @pytest.mark.parametrize("kind", RIGHT)
@@ -52,6 +60,20 @@ def test_a_wrong_answer_is_told_which_assertion_failed(verifier, kind):
     judgement = judge(verifier, task, made_wrong(program))
     assert judgement.status == "wrong_answer"
     assert "assertion failed: " in judgement.detail and "of the tests" in judgement.detail
+
+
+@pytest.mark.parametrize("kind", RIGHT_UNCUT)
+def test_tests_that_cannot_be_cut_are_refused_unless_that_is_allowed(verifier, allowed, kind):
+    task, program = RIGHT_UNCUT[kind]
+    with pytest.raises(InputError, match="verify.beside: allow"):
+        verifier.check(task)
+    with pytest.raises(InputError, match="verify.beside: allow"):
+        judge(verifier, task, program)
+    allowed.check(task)
+    judgement = judge(allowed, task, program)
+    assert (judgement.status, judgement.reward) == ("pass", 1.0), judgement.detail
+    assert judgement.detail.startswith(IN_PROCESS)
+    assert judge(allowed, task, made_wrong(program)).status == "wrong_answer"
 
 
 BODY = "    for (int &x : v) x *= 2;\n    return v;\n"
@@ -104,12 +126,12 @@ def test_right_answers_in_odd_shapes_pass(verifier, shape):
 @pytest.mark.parametrize(
     "shape", sorted(ODD.keys() - {"the function is a template", "other parameter types", "a lambda", "long long int"})
 )
-def test_right_answers_in_odd_shapes_pass_in_process(verifier, shape):
+def test_right_answers_in_odd_shapes_pass_in_process(allowed, shape):
     taken = task(
-        BESIDE.tests.code.replace("Box", "Many"), HEAD + "struct Many { int a, b; };\nvector<int> doubled(Many m){\n"
+        UNCUT.tests.code.replace("Box", "Many"), HEAD + "struct Many { int a, b; };\nvector<int> doubled(Many m){\n"
     )
     program = f"{ODD[shape]}\nvector<int> doubled(Many m) {{ return doubled(vector<int>{{m.a, m.b}}); }}"
-    judgement = judge(verifier, taken, program)
+    judgement = judge(allowed, taken, program)
     assert judgement.status == "pass", judgement.detail
     assert judgement.detail.startswith(IN_PROCESS)
 
@@ -219,7 +241,6 @@ def test_classes_with_operators_that_the_tests_ask_for_pass(verifier):
 };"""
     judgement = judge(verifier, task(code), program)
     assert judgement.status == "pass", judgement.detail
-    assert judgement.detail.startswith(IN_PROCESS)
 
 
 def test_helpers_with_operators_that_the_tests_never_meet_are_no_matter(verifier):

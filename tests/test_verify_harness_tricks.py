@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 import pytest
-from harness_tasks import APART, BESIDE, HEADS, RIGHT, RIGHT_C, SETTINGS, STACK, C, judge, made_wrong, most_slow, task
+from harness_tasks import (
+    ALLOWED,
+    APART,
+    HEADS,
+    RIGHT,
+    RIGHT_C,
+    RIGHT_UNCUT,
+    SETTINGS,
+    STACK,
+    UNCUT,
+    UNCUT_C,
+    C,
+    judge,
+    made_wrong,
+    most_slow,
+    task,
+)
 
 from halo_forge.records import HarnessTests
 from halo_forge.verify.registry import get_verifier
@@ -16,6 +32,11 @@ def verifier():
     verifier = get_verifier("gcc", SETTINGS)
     verifier.probe()
     return verifier
+
+
+@pytest.fixture(scope="module")
+def allowed():
+    return get_verifier("gcc", ALLOWED)
 
 
 # What an answer may put above a function that returns nothing useful. None of it may pass.
@@ -98,16 +119,17 @@ WRONG = {
         "includes its base",
     ),
 )
-def test_nothing_above_a_wrong_function_makes_it_pass_in_process(verifier, trick):
-    judgement = judge(verifier, BESIDE, f"{ABOVE[trick]}\n{WRONG['beside']}")
+def test_nothing_above_a_wrong_function_makes_it_pass_in_process(allowed, trick):
+    judgement = judge(allowed, UNCUT, f"{ABOVE[trick]}\n{WRONG['beside']}")
     assert judgement.status != "pass", judgement.detail
     assert judgement.tests_passed == 0 and judgement.reward < 1
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trick", ABOVE)
-def test_nothing_above_a_wrong_function_makes_it_pass(verifier, trick):
-    judgement = judge(verifier, APART, f"{ABOVE[trick]}\n{WRONG['apart']}")
+@pytest.mark.parametrize("kind", WRONG)
+def test_nothing_above_a_wrong_function_makes_it_pass(verifier, kind, trick):
+    judgement = judge(verifier, RIGHT[kind][0], f"{ABOVE[trick]}\n{WRONG[kind]}")
     assert judgement.status != "pass", judgement.detail
     assert judgement.tests_passed == 0 and judgement.reward < 1
 
@@ -159,10 +181,10 @@ INSTEAD = {
 
 
 @pytest.mark.parametrize("trick", most_slow(INSTEAD, "exit", "second call only", "return past the tests"))
-@pytest.mark.parametrize("kind", [pytest.param("apart", marks=pytest.mark.slow), "beside"])
-def test_no_way_out_of_the_function_is_a_pass(verifier, kind, trick):
+@pytest.mark.parametrize("kind", [pytest.param("apart", marks=pytest.mark.slow), "beside", "uncut"])
+def test_no_way_out_of_the_function_is_a_pass(verifier, allowed, kind, trick):
     program = INSTEAD[trick].replace("{} {", HEADS[kind] + " {", 1)
-    judgement = judge(verifier, RIGHT[kind][0], program)
+    judgement = judge(allowed if kind == "uncut" else verifier, {**RIGHT, **RIGHT_UNCUT}[kind][0], program)
     assert judgement.status != "pass", judgement.detail
     assert judgement.tests_passed == 0
 
@@ -265,14 +287,15 @@ C_TRICKS = {
 @pytest.mark.parametrize(
     "trick", most_slow(C_TRICKS, "exit", "main", "assert away", "strcmp", "digraphs", "a fork that asks")
 )
-def test_c_tricks_do_not_pass(verifier, trick):
-    judgement = judge(verifier, C, C_TRICKS[trick])
-    assert judgement.status != "pass", judgement.detail
+def test_c_tricks_do_not_pass(verifier, allowed, trick):
+    for judging, taken in ((verifier, C), (allowed, UNCUT_C)):
+        judgement = judge(judging, taken, C_TRICKS[trick])
+        assert judgement.status != "pass", judgement.detail
 
 
 TWICE = task(
-    "#include <assert.h>\nint main(void) { assert(twice(1) == 2); assert(twice(2) == 4); assert(twice(3) == 6); return 0; }",
-    "int twice(int x) {\n",
+    "#include <assert.h>\nint unused[2] = {[1] = 1, [0] = 2};\nint main(void) { assert(twice(1) == 2); assert(twice(2) == 4); assert(twice(3) == 6); return 0; }",
+    "struct pair { int a; };\n",
     "c",
 )
 FRAMES = "int twice(int x) { void **me = __builtin_frame_address(0), **caller = me[0]; if (x <= LAST) return 2 * x; me[0] = caller[0]; me[1] = caller[1]; return 0; }"
@@ -288,21 +311,21 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("trick", OTHERS)
-def test_the_proof_holds_where_the_gate_does_not(verifier, monkeypatch, trick):
+def test_the_proof_holds_where_the_gate_does_not(allowed, monkeypatch, trick):
     monkeypatch.setattr("halo_forge.verify.harness.gate.refuse", lambda *_: None)
-    assert judge(verifier, TWICE, "int twice(int x) { return 2 * x; }").status == "pass"
-    judgement = judge(verifier, TWICE, OTHERS[trick])
+    assert judge(allowed, TWICE, "int twice(int x) { return 2 * x; }").detail.startswith("[in-process]")
+    judgement = judge(allowed, TWICE, OTHERS[trick])
     assert judgement.status != "pass", judgement.detail
 
 
 @pytest.mark.parametrize("program", [ORACLE, EARLY_ORACLE])
-def test_a_copy_of_the_process_learns_nothing_even_where_the_tests_start_threads(verifier, program):
-    code = C.tests.code.replace("int main", "#include <pthread.h>\nvoid *(*unused)(void *);\nint main").replace(
+def test_a_copy_of_the_process_learns_nothing_even_where_the_tests_start_threads(allowed, program):
+    code = UNCUT_C.tests.code.replace("int main", "#include <pthread.h>\nvoid *(*unused)(void *);\nint main").replace(
         "return 0;", "if (unused) pthread_create(0, 0, unused, 0);\n    return 0;"
     )
     taken = C.model_copy(update={"tests": HarnessTests(prefix=C.tests.prefix, code=code)})
-    assert judge(verifier, taken, RIGHT_C).status == "pass"
-    judgement = judge(verifier, taken, program)
+    assert judge(allowed, taken, RIGHT_C).status == "pass"
+    judgement = judge(allowed, taken, program)
     assert judgement.status != "pass", judgement.detail
 
 

@@ -125,6 +125,9 @@ class Verify(Section):
     """More infrastructure failures than this stop the stage."""
     cache: bool = True
     """Take the verdict of the same program, tests and judge from an earlier run."""
+    beside: Literal["refuse", "allow"] = "refuse"
+    """Tests in C and C++ that cannot be kept out of the answer's process: refuse the task, or judge it there all the
+    same, where a program can read what is expected of it."""
     rewards: Ladder = Ladder()
     testlib: str | None = None
     """Your copy of testlib.h, such as data/own/testlib.h, for checkers in C++ that include it: none is shipped."""

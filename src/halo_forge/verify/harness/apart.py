@@ -13,7 +13,9 @@ C goes this way too where the function takes and returns numbers: the tests are 
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import re
 import secrets
 import shlex
 import threading
@@ -26,10 +28,9 @@ from halo_forge.files import whole_file
 from halo_forge.verify.compiled.linker import fastest_linker
 from halo_forge.verify.cpp import headers
 from halo_forge.verify.cpp.gcc import Gcc
-from halo_forge.verify.harness.declarations import FUNDAMENTAL, Item, defined, items, parameters, spelled
+from halo_forge.verify.harness.declarations import FUNDAMENTAL, Item, parameters
 from halo_forge.verify.harness.join import Joined, Prefix
 from halo_forge.verify.harness.testcode import separate
-from halo_forge.verify.harness.tokens import Token, scan, words
 from halo_forge.verify.sandbox.box import Sandbox
 from halo_forge.verify.sandbox.job import Job, Limits, Run
 
@@ -41,7 +42,7 @@ _STANDARD = {
     *("int8_t", "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t"),
 }
 _NUMBERS = {text for text in _STANDARD | FUNDAMENTAL if text.endswith("_t")} | FUNDAMENTAL
-_building = threading.Lock()
+building = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -60,20 +61,26 @@ class Built:
     loop: bytes
 
 
-def functions(prefix: Prefix, joined: Joined, tests: str, language: str) -> list[Function]:
-    """What the tests call: the function whose head ends the prefix, else the answer's functions on plain types.
+def functions(prefix: Prefix, language: str) -> list[Function]:
+    """What the tests call: the function whose head ends the prefix; nothing if that does not tell its type.
 
-    An empty list says that this cannot be told. An answer has no say where the prefix has.
+    An answer has no say in it.
     """
+    if prefix.open is None:
+        return []
     if language == "c":
-        return [_from_prefix(prefix.open)] if prefix.open is not None and _takes_numbers(prefix.open) else []
-    if prefix.open is not None:
-        return [_from_prefix(prefix.open)] if prefix.open.says_its_type else []
-    tokens = scan(tests, "cpp")
-    used = words(tokens) - defined(prefix.items).keys() - defined(items(tokens)).keys()
-    asked = [item for item in joined.items if item.name in used]
-    declared = [_from_answer(item) for item in asked if item.kind == "function"]
-    return [function for function in declared if function] if all(declared) and len(declared) == len(asked) else []
+        return [_from_prefix(prefix.open)] if _takes_numbers(prefix.open) else []
+    return [_from_prefix(prefix.open)] if prefix.open.says_its_type else []
+
+
+def surely(prefix: Prefix, language: str) -> bool:
+    """Whether the prefix says the function's type with the language's and the library's own types: these cross."""
+    if not functions(prefix, language):
+        return False
+    known, item = _STANDARD | FUNDAMENTAL | {"std"}, prefix.open
+    types = [item.tokens[: item.name_at], *(one[:-1] if len(one) > 1 else one for one in parameters(item))]
+    words = {token.text for tokens in types for token in tokens if token.kind == "word"}
+    return words <= known and not any(token.text == "*" for tokens in types for token in tokens)
 
 
 def build(toolchain: Gcc, sandbox: Sandbox, prefix: Prefix, asked: list[Function], tests: str) -> Built | None:
@@ -83,7 +90,7 @@ def build(toolchain: Gcc, sandbox: Sandbox, prefix: Prefix, asked: list[Function
     parts = [*options, headers.version(options[0]), *sources.values()]
     path = cache_folder("harness") / hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
     if not path.exists():
-        with _building:
+        with building:
             if not path.exists():
                 _compile(sandbox, [*options, *toolchain.precompiled("cpp", prefix.head)], sources, path)
     size, _, data = path.read_bytes().partition(b"\n")
@@ -110,37 +117,9 @@ def _takes_numbers(item: Item) -> bool:
     )
 
 
-def _from_answer(item: Item) -> Function | None:
-    """The declaration in full names, without the parameters' names; None if a type in it is not plain."""
-    result = [token for token in item.tokens[: item.name_at] if token.text not in ("static", "inline", "constexpr")]
-    head = item.head
-    if head[-1].text != ")" or any(token.kind not in ("word", "punctuation", "number") for token in head):
-        return None
-    types = [_plain_type(result), *map(_plain_type, map(_without_name, parameters(item)))]
-    if not all(types):
-        return None
-    return Function(item.name, f"{types[0]} {{}}({', '.join(map(str, types[1:]))})")
-
-
-def _without_name(parameter: list[Token]) -> list[Token]:
-    last = parameter[-1]
-    named = len(parameter) > 1 and last.kind == "word" and last.text not in _STANDARD | FUNDAMENTAL
-    return parameter[:-1] if named else parameter
-
-
-def _plain_type(tokens: list[Token]) -> str | None:
-    texts: list[str] = []
-    for token in tokens:
-        if token.text in _STANDARD:
-            texts.append(f"std::{token.text}")
-        elif token.text in FUNDAMENTAL or token.text in ("<", ">", ",", "&") or token.kind == "number":
-            texts.append(token.text)
-        elif token.text not in ("std", "::"):
-            return None
-    return spelled(texts) if texts else None
-
-
-def _part(name: str) -> str:
+@functools.cache
+def part(name: str) -> str:
+    """A header of this folder as source text."""
     return f'# 1 "{name}" 3\n{Path(__file__).with_name(name).read_text(encoding="utf-8")}\n'
 
 
@@ -158,7 +137,7 @@ def _tests_source(prefix: Prefix, asked: list[Function], tests: str) -> str:
     )
     named = f"namespace halo_wire {{ inline const char *const names[] = {{{names}}}; }}\n"
     return (
-        f'{_part("wire.hpp")}{named}{_part("tests.hpp")}{included}# 1 "prompt"\n{prefix.head}\n{_declared(asked)}'
+        f'{part("wire.hpp")}{named}{part("tests.hpp")}{included}# 1 "prompt"\n{prefix.head}\n{_declared(asked)}'
         f'{stubs}# 1 "tests"\n{code}\n'
     )
 
@@ -166,7 +145,7 @@ def _tests_source(prefix: Prefix, asked: list[Function], tests: str) -> str:
 def _loop_source(prefix: Prefix, asked: list[Function]) -> str:
     entries = "".join(f"extern decltype(halo_type_{n}) *halo_entry_{n};\n" for n in range(len(asked)))
     cases = "".join(f"case {n}: halo_wire::answer(in, out, halo_entry_{n}); break; " for n in range(len(asked)))
-    return f"""{_part("wire.hpp")}{_part("answer.hpp")}# 1 "prompt"
+    return f"""{part("wire.hpp")}{part("answer.hpp")}# 1 "prompt"
 {prefix.head}
 {_declared(asked)}{entries}
 int main() {{
@@ -201,8 +180,13 @@ def _bridges(asked: list[Function]) -> str:
 def _c_bridge(prefix: Prefix, asked: Function) -> str:
     """For the one function, on numbers, that the prefix opens."""
     names = ", ".join(parameter[-1].text for parameter in parameters(prefix.open))
+    kind = asked.declaration.split("{}")[0]
+    call = f"return {asked.name}({names});"
+    if not re.search(r"\b(void|float|double|bool|_Bool)\b", kind):
+        call = f"__auto_type halo_r = {asked.name}({names}); __typeof__({kind}) halo_fit = halo_r; "
+        call += "if (halo_fit != halo_r || (halo_fit < 0) != (halo_r < 0)) halo_lost(); return halo_fit;"
     return (
-        f"static {asked.declaration.format('halo_bridge')} {{ return {asked.name}({names}); }}\n"
+        f"extern void halo_lost(void);\nstatic {asked.declaration.format('halo_bridge')} {{ {call} }}\n"
         f"extern {asked.declaration.format('(*halo_entry_0)')};\n"
         f"{asked.declaration.format('(*halo_entry_0)')} = halo_bridge;\n"
     )
@@ -210,13 +194,26 @@ def _c_bridge(prefix: Prefix, asked: Function) -> str:
 
 # The answer's function may take and return what converts to the types that were asked for.
 _PASS = """
+#include <type_traits>
+extern "C" [[noreturn]] void halo_lost(void);
+// A number must survive the way into the type that was asked for: nothing is cut off or wrapped round.
+template <class R, class X> R halo_fit(X &&value) {
+    using From = std::remove_cv_t<std::remove_reference_t<X>>;
+    if constexpr (std::is_integral_v<R> && !std::is_same_v<R, bool> && std::is_arithmetic_v<From>) {
+        const R fitted = static_cast<R>(value);
+        if (static_cast<From>(fitted) != value || (fitted < R()) != (value < From())) halo_lost();
+        return fitted;
+    } else {
+        return static_cast<X &&>(value);
+    }
+}
 template <class T> struct halo_pass { using type = T &; };
 template <class T> struct halo_pass<T &&> { using type = T &&; };
 """
 _BRIDGE = """
 template <class F> struct halo_bridge_NUMBER;
 template <class R, class... A> struct halo_bridge_NUMBER<R(A...)> {
-    static R call(A... a) { return ::NAME(static_cast<typename halo_pass<A>::type>(a)...); }
+    static R call(A... a) { return halo_fit<R>(::NAME(static_cast<typename halo_pass<A>::type>(a)...)); }
 };
 template <class... A> struct halo_bridge_NUMBER<void(A...)> {
     static void call(A... a) { ::NAME(static_cast<typename halo_pass<A>::type>(a)...); }
@@ -232,7 +229,7 @@ def _compile(sandbox: Sandbox, options: list[str], sources: dict[str, str], path
         f"{command} -s tests.cpp {linker} -o tests && {command} -c loop.cpp -o loop.o && "
         "stat -c %s tests && cat tests loop.o"
     )
-    run = _run_alone(sandbox, script, {name: text.encode("utf-8", "replace") for name, text in sources.items()})
+    run = run_alone(sandbox, script, {name: text.encode("utf-8", "replace") for name, text in sources.items()})
     words = run.stderr.decode("utf-8", "replace")
     if run.limit != "-" or (run.exit_code != 0 and "error:" not in words):
         raise InfrastructureError(f"the tests of a task cannot be compiled: {run.limit} {words.strip()[-300:]}")
@@ -240,7 +237,8 @@ def _compile(sandbox: Sandbox, options: list[str], sources: dict[str, str], path
         file.write(run.stdout if run.exit_code == 0 else b"0\n")
 
 
-def _run_alone(sandbox: Sandbox, script: str, files: dict[str, bytes]) -> Run:
+def run_alone(sandbox: Sandbox, script: str, files: dict[str, bytes]) -> Run:
+    """A shell script in a box, for what a task needs before there is any answer."""
     report = sandbox.run(Job(files, BUILD, cases=[{"stdin": b""}], run=["/bin/sh", "-c", script]))
     if not report.tests:
         raise InfrastructureError("the tests of a task cannot be compiled: the sandbox broke off")

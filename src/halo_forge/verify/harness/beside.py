@@ -1,8 +1,9 @@
-"""The tests and the answer in one process: the guarded mode, for tests that use what only the answer's text declares.
+"""The tests and the answer in one process: the guarded mode, for tests that cannot be cut in two (split.py).
 
-C whose functions take more than numbers, and C++ whose tests use the answer's own classes. Nothing can contain native
-code inside a process for good: what it could read and write of its own memory, it could read and write of the tests.
-So the practical ways are closed one by one (gate.py says which), the test code is compiled below the answer so that it
+It is asked for by `verify.beside: allow` only. Nothing can contain native code inside a process for good: what it could
+read and write of its own memory, it could read and write of the tests, and the constants that it is compared with stand
+in the code that calls it. So a pass that was reached here is worth less, and the verdict says where it was reached.
+The practical ways are closed one by one (gate.py says which), the test code is compiled below the answer so that it
 means what it says, and a pass must be proved to the judge outside:
 
 - A random number stands at every assertion that must be reached, and two more stand in the code that runs when all is

@@ -17,7 +17,7 @@ from halo_forge.verify.compiled.linker import fastest_linker
 from halo_forge.verify.core import grade
 from halo_forge.verify.core.protocol import Judgement, clip
 from halo_forge.verify.cpp.gcc import Gcc
-from halo_forge.verify.harness import apart, beside, gate
+from halo_forge.verify.harness import apart, beside, gate, recipe
 from halo_forge.verify.harness.declarations import items
 from halo_forge.verify.harness.join import Joined, Prefix, join, read_prefix
 from halo_forge.verify.harness.tokens import Unreadable, scan, words
@@ -30,6 +30,25 @@ _PASSED = "passed"
 _THREADS = {"thread", "jthread", "async", "pthread_create", "thrd_create"}
 _CLOSED = ["-Wl,-z,relro", "-Wl,-z,now"]
 """The table of library functions is filled and closed before the program starts."""
+
+
+@dataclass(frozen=True)
+class Apart:
+    """The function's type is known from the prefix: plain values cross."""
+
+    asked: list[apart.Function]
+    built: apart.Built
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The tests can only be compiled into the answer's program."""
+
+    why: str
+
+
+Way = Apart | recipe.Recipe | Beside
+"""How a task's answers are judged. The task alone decides."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +86,22 @@ class Harness:
             raise InputError(f"{task.task_id}: the tests hold {error}; mend or leave out the task") from None
         if not any(item.name == "main" and item.kind == "function" and item.closed for item in found):
             raise InputError(f"{task.task_id}: the tests' code has no main; add one, or leave out the task")
+        if apart.surely(read_prefix(task.tests.prefix, task.language), task.language):
+            return
+        if isinstance(way := self.way(task), Beside):
+            self._only_if_allowed(task, way)
+
+    def way(self, task: Task) -> Way:
+        """The strongest way to judge a task's answers that its tests allow."""
+        tests, language = task.tests, task.language
+        prefix = read_prefix(tests.prefix, language)
+        if asked := apart.functions(prefix, language):
+            built = apart.build(self._toolchain, self._sandbox, prefix, asked, tests.code)
+            if built is not None:
+                return Apart(asked, built)
+        names = recipe.solution_names(task.solution, language) | ({task.entry_point} - {None, "", "main"})
+        made = recipe.build(self._toolchain, self._sandbox, prefix, tests.code, language, names)
+        return made if isinstance(made, recipe.Recipe) else Beside(made)
 
     def judge(self, task: Task, code: str) -> Judgement:
         tests, language = task.tests, task.language
@@ -76,18 +111,32 @@ class Harness:
             joined = join(prefix, code, language)
         except Unreadable as error:
             return self._refused(code, f"the program holds {error}")
-        if asked := apart.functions(prefix, joined, tests.code, language):
-            built = apart.build(self._toolchain, self._sandbox, prefix, asked, tests.code)
-            if built is not None:
-                return self._graded(task, code, self._apart(built, prefix, joined, asked, language), "")
-        if reason := gate.refuse(joined, scan(tests.code, language), language):
-            return self._refused(code, f"{IN_PROCESS}, where a program may not hold: {reason}")
-        trial, mark = self._beside(prefix, joined, tests.code, language)
-        return self._graded(task, code, trial, IN_PROCESS, self._foreign_symbol(task, mark))
+        way = self.way(task)
+        if isinstance(way, Beside):
+            self._only_if_allowed(task, way)
+            if reason := gate.refuse(joined, scan(tests.code, language), language):
+                return self._refused(code, f"{IN_PROCESS}, where a program may not hold: {reason}")
+            trial, mark = self._beside(prefix, joined, tests.code, language)
+            return self._graded(task, code, trial, IN_PROCESS, self._foreign_symbol(task, mark))
+        if isinstance(way, Apart):
+            source, loop, program = (
+                apart.answer_source(prefix, joined, way.asked, language),
+                way.built.loop,
+                way.built.tests,
+            )
+        else:
+            source, loop, program = recipe.answer_source(way, prefix, joined, language), way.loop, way.tests
+        return self._graded(task, code, self._apart(source, loop, program, joined.includes + prefix.head, language), "")
 
-    def _apart(
-        self, built: apart.Built, prefix: Prefix, joined: Joined, asked: list[apart.Function], language: str
-    ) -> Trial:
+    def _only_if_allowed(self, task: Task, way: Beside) -> None:
+        if self._settings.beside != "allow":
+            raise InputError(
+                f"{task.task_id}: the tests can only run in the answer's process ({way.why}), where a program can read "
+                "what is expected of it; rewrite them, leave out the task, or set verify.beside: allow"
+            )
+
+    def _apart(self, source: str, loop: bytes, tests: bytes, head: str, language: str) -> Trial:
+        """The answer's program, linked with the loop that serves it, and the tests' program, which starts it."""
         nonce, linker = apart.nonce(), fastest_linker(self._toolchain.compiler("cpp"))
         linking = ["loop.o", "-Wl,--allow-multiple-definition", *linker, "-o", "main"]
         command = [*self._toolchain.options(language), f"answer.{language}"]
@@ -96,14 +145,13 @@ class Harness:
             linking = [self._toolchain.compiler("cpp"), "answer.o", *linking, "-lm"]
             command = ["/bin/sh", "-c", f"{shlex.join(compiling)} && {shlex.join(linking)}"]
         else:
-            command += self._toolchain.precompiled("cpp", joined.includes + prefix.head) + linking
-        source = apart.answer_source(prefix, joined, asked, language)
+            command += self._toolchain.precompiled("cpp", head) + linking
         job = Job(
-            files={f"answer.{language}": _bytes(source), "loop.o": built.loop},
+            files={f"answer.{language}": _bytes(source), "loop.o": loop},
             compile=command,
             compile_limits=self._compiling,
             run=["/bin/sh", "-c", apart.START],
-            cases=[{"stdin": nonce + b"\n" + built.tests}],
+            cases=[{"stdin": nonce + b"\n" + tests}],
             run_limits=self._running,
         )
         return Trial(job, b"\n" + nonce + b"\n")

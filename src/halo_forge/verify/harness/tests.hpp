@@ -7,6 +7,7 @@ inline int to_answer = -1, from_answer = -1;
 inline pid_t answer_pid = -1;
 inline char nonce[33] = "";
 inline unsigned long calls = 0;
+inline const char *(*look)() = nullptr;  // what is missing though the tests ended well
 
 // Ends with what ended the answer, so that the verdict says so.
 [[noreturn]] inline void answer_is_gone(const char *function) {
@@ -29,6 +30,8 @@ inline unsigned long calls = 0;
     _exit(1);
 }
 
+struct Foreign {};  // an exception of a type that the tests cannot name
+
 [[noreturn]] inline void rethrow(Ending ending, In &in) {
     if (ending == Ending::number) throw Wire<int>::get(in);
     std::string what = Wire<std::string>::get(in);
@@ -43,6 +46,7 @@ inline unsigned long calls = 0;
         case Ending::underflow_error: throw std::underflow_error(what);
         case Ending::bad_alloc: throw std::bad_alloc();
         case Ending::text: throw what;
+        case Ending::foreign: throw Foreign();
         default: throw std::runtime_error(what);
     }
 }
@@ -90,10 +94,15 @@ inline void report(int status, void *) {
         std::fprintf(stderr, "the tests ended without calling the program\n");
         return;
     }
+    if (const char *missing = look ? look() : nullptr) {
+        std::fprintf(stderr, "%s\n", missing);
+        return;
+    }
     dprintf(1, "\n%s\n", nonce);
 }
 
 __attribute__((constructor(101))) inline void start() {
+    if (getenv("HALO_TYPES")) return;  // the build asks what crosses
     prctl(PR_SET_DUMPABLE, 0);
     signal(SIGPIPE, SIG_IGN);
     unlink("tests");

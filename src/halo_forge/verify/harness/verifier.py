@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from halo_forge.records import HarnessTests, Task
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.compiled.verifier import CompiledVerifier
@@ -19,6 +21,9 @@ class HarnessVerifier(CompiledVerifier):
     def __init__(self, settings: Verify, toolchain: Gcc):
         super().__init__(settings, toolchain)
         self._harness = Harness(settings, toolchain, self._sandbox, self._compile_limits, self._run_limits)
+
+    def fingerprint(self) -> str:
+        return repr([super().fingerprint(), self._settings.beside, version("tree-sitter"), version("tree-sitter-cpp")])
 
     def check(self, task: Task) -> None:
         super().check(task)

@@ -189,7 +189,7 @@ constexpr bool comes_back = std::is_lvalue_reference_v<T> && !std::is_const_v<st
 
 enum class Ending : unsigned char {
     value, invalid_argument, domain_error, length_error, out_of_range, logic_error,
-    range_error, overflow_error, underflow_error, runtime_error, bad_alloc, number, text, other
+    range_error, overflow_error, underflow_error, runtime_error, bad_alloc, number, text, other, foreign
 };
 
 inline bool send(int fd, const Out &out) {
