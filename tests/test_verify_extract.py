@@ -167,17 +167,17 @@ DEMO = "#include <iostream>\nint main() {\n    if (even(2)) {\n        std::cout
     ],
 )  # fmt: skip
 def test_where_a_function_is_asked_for_less_than_a_program_is_enough(completion, code):
-    assert extract_code(completion, "cpp", function="even") == code
+    assert extract_code(completion, "cpp", names=["even"]) == code
 
 
 @pytest.mark.parametrize("text", ["", "I cannot do that.", "```bash\nls\n```", "```python\nprint(1)\n```"])
 def test_no_function_either(text):
-    assert extract_code(text, "cpp", function="even") is None
+    assert extract_code(text, "cpp", names=["even"]) is None
 
 
 def test_hostile_completions_take_no_time_where_a_function_is_asked_for():
     for text in ("even(" * 20_000, "even(\n" * 20_000, "a" * 200_000, "\n" * 200_000, "x;\n" * 60_000):
-        found = extract_code(f"```cpp\n{text}\n```\n```cpp\nx\n```", "cpp", function="even")
+        found = extract_code(f"```cpp\n{text}\n```\n```cpp\nx\n```", "cpp", names=["even"])
         assert isinstance(found, str)
-        bare = extract_code(text, "cpp", function="even")
+        bare = extract_code(text, "cpp", names=["even"])
         assert bare is None or bare in text + "\n"

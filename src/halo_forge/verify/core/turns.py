@@ -1,0 +1,216 @@
+"""What of a completion is the answer: its last message, up to the end of the turn, without what was thought before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from halo_forge.verify.core.fences import Fence, fences
+from halo_forge.verify.core.languages import LOOKS_LIKE, language_of
+from halo_forge.verify.core.literals import Literals
+
+_THOUGHTS = (
+    r"think|thinking|thoughts?|reasoning|reasoning_content|reason|reflection|scratchpad|analysis|planning"
+    r"|seed:think|mm:think|antthinking|inner_monologue"
+)
+# Opening marks have a name in `open`, closing ones in `close`; the names of a pair are the same, or one is in _PAIRS.
+_THOUGHT = re.compile(
+    rf"<(?:(?P<open>{_THOUGHTS})(?:[ \t][^<>\n]{{0,80}})?|/(?P<close>{_THOUGHTS}))>"
+    r"|<\|begin_of_(?P<open2>thought)\|>|<\|end_of_(?P<close2>thought)\|>"
+    r"|<\|start_(?P<open3>thinking)\|>|<\|end_(?P<close3>thinking)\|>"
+    r"|\[(?P<open4>think)\]|\[/(?P<close4>think)\]|◁(?P<open5>think)▷|◁/(?P<close5>think)▷"
+    r"|<\|(?P<open6>channel)>(?:thought|analysis|reasoning)\b|<(?P<close6>channel)\|>"
+    r"|<(?P<open7>unused)94>|<(?P<close7>unused)95>|<\|(?P<open8>inner)_prefix\|>|<\|(?P<close8>inner)_suffix\|>"
+    r"|^Here is my (?P<open9>thought) process:|^Here is my (?P<close9>response):",
+    re.I | re.M,
+)
+_PAIRS = {"response": "thought"}
+_QUOTES = "\"'`“”‘’"
+
+_CHANNEL = re.compile(r"<\|channel\|>[ \t]*(?P<name>\w+)(?P<to>[^<\n]*)(?:<\|constrain\|>[^<\n]*)?<\|message\|>")
+_CHANNELS = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?<\|channel\|>|[\s\S]*<\|start\|>\s*assistant\s*<\|channel\|>")
+_HIDDEN = {"analysis", "thought", "thinking", "reasoning"}
+_PLAIN_CHANNELS = re.compile(r"\s*analysis(?=[A-Z\s])[\s\S]*assistant\s*final(?=\W|[A-Z])")
+"""As the same reads where a decoder has dropped the marks."""
+
+_HEADER = (
+    r"<\|im_start\|>[ \t]*(?P<role>\w*)[ \t]*\n?|<\|start_header_id\|>[ \t]*(?P<role2>\w*)[ \t]*<\|end_header_id\|>\n*"
+    r"|<start_of_turn>[ \t]*(?P<role3>\w*)[ \t]*\n?|<\|turn>[ \t]*(?P<role4>\w*)[ \t]*\n?"
+    r"|<[|｜](?P<role5>user|assistant|system)[|｜]>\n?|(?P<role6>\[INST\])|\[/INST\]"
+    r"|<\|(?P<role7>USER|CHATBOT|SYSTEM)_TOKEN\|>|<\|START_OF_TURN_TOKEN\|>"
+)
+_BEGIN = re.compile(
+    rf"\s*(?:{_HEADER}|<s>|<bos>|<\|begin_of_text\|>|<｜begin▁of▁sentence｜>|<\|START_RESPONSE\|>"
+    r"|<\|begin_of_solution\|>)",
+    re.I,
+)
+_ANSWERING = re.compile(
+    r"<\|im_start\|>[ \t]*assistant|<\|start_header_id\|>[ \t]*assistant[ \t]*<\|end_header_id\|>"
+    r"|<start_of_turn>[ \t]*model|<\|turn>[ \t]*model|<[|｜]assistant[|｜]>|\[/INST\]|<\|CHATBOT_TOKEN\|>",
+    re.I,
+)
+_OTHERS = {"user", "system", "[inst]"}
+_END = re.compile(
+    r"<\|(?:im_end|endoftext|end_of_text|eot_id|eom_id|eot|return|call|end|end_of_turn|end_of_solution|end_response"
+    r"|end_of_turn_token|endofblock|file_sep|fim_pad)\|>|<(?:end_of_turn|turn\||eos|file_sep|/s)>"
+    rf"|<｜end▁of▁sentence｜>|{_HEADER}",
+    re.I,
+)
+_MARKS = 200
+"""More marks than these are nobody's answer: what stands in code is looked at for so many only."""
+
+
+def answer_of(completion: str, language: str) -> str:
+    """The text of the answer; "" if there is none, as when a thought never ends.
+
+    A mark inside a string or a comment of the answer's code, in quotes or in backticks, is none.
+    """
+    text = _last_channel(completion)
+    if _THOUGHT.search(text):
+        text = _without_thoughts(text, language)
+    return _first_turn(text, language)
+
+
+def _last_channel(text: str) -> str:
+    """The message in the channel `final`, or else the last that is meant to be seen."""
+    if found := _PLAIN_CHANNELS.match(text):
+        return text[found.end() :]
+    if "<|message|>" not in text or not _CHANNELS.match(text):
+        return text
+    messages = list(_CHANNEL.finditer(text))
+    for message in messages:
+        if message["name"] == "final":
+            return text[message.end() :]
+    if not messages or messages[-1]["name"] in _HIDDEN or "to=" in messages[-1]["to"]:
+        return ""
+    return text[messages[-1].end() :]
+
+
+def _without_thoughts(text: str, language: str) -> str:
+    marks = list(_THOUGHT.finditer(text))
+    last = {_name(mark): mark.start() for mark in marks if _closes(mark) and not _quoted(text, mark)}
+    kept: list[str] = []
+    code, start, thinking = _Code(text, 0, language), 0, ""
+    for number, mark in enumerate(marks):
+        name, looked_at = _name(mark), number < _MARKS
+        if thinking:
+            if _closes(mark) and name == thinking and not _quoted(text, mark):
+                start, thinking = mark.end(), ""
+                code = _Code(text, start, language) if looked_at else None
+        elif _closes(mark):
+            if _closes_what_the_template_opened(text, mark, code, language):
+                kept, start = [], mark.end()
+                code = _Code(text, start, language) if looked_at else None
+        elif not _quoted(text, mark) and not (code and code.holds(mark)):
+            if not text[text.rfind("\n", 0, mark.start()) + 1 : mark.start()].strip() or last.get(name, -1) > mark.end():
+                kept.append(text[start : mark.start()])
+                thinking = name
+    return "".join(kept) + ("" if thinking else text[start:])
+
+
+def _name(mark: re.Match[str]) -> str:
+    name = next(value for value in mark.groupdict().values() if value).lower()
+    return _PAIRS.get(name, name)
+
+
+def _closes(mark: re.Match[str]) -> bool:
+    return any(value for group, value in mark.groupdict().items() if group.startswith("close"))
+
+
+def _quoted(text: str, mark: re.Match[str]) -> bool:
+    """Whether a mark is spoken of: in quotes or backticks on its line."""
+    before, after = text[: mark.start()][-1:], text[mark.end() : mark.end() + 1]
+    if (before and before in _QUOTES) or (after and after in _QUOTES):
+        return True
+    line = text[max(text.rfind("\n", 0, mark.start()) + 1, mark.start() - 400) : mark.start()]
+    return line.count('"') % 2 == 1 or line.count("`") % 2 == 1
+
+
+def _closes_what_the_template_opened(text: str, mark: re.Match[str], code: _Code | None, language: str) -> bool:
+    """Whether a mark closes a thought that began before the completion.
+
+    On a line of its own it does, unless it stands in a string or comment of code. Elsewhere it may be spoken of: then
+    the code stands above and not below.
+    """
+    line_start, line_end = text.rfind("\n", 0, mark.start()) + 1, text.find("\n", mark.end())
+    around = text[line_start : mark.start()] + text[mark.end() : line_end if line_end >= 0 else len(text)]
+    if code and code.in_literal(mark):
+        return False
+    if not around.strip():
+        return not (code and code.in_other_fence(mark))
+    if _quoted(text, mark) or (code and code.holds(mark)):
+        return False
+    return "```" in text[mark.end() :] or LOOKS_LIKE[language].search(text, mark.end()) is not None
+
+
+class _Code:
+    """The fences of a text from `start` on, or all of it if it is bare code."""
+
+    def __init__(self, text: str, start: int, language: str):
+        self._text, self._start, self._language = text[start:], start, language
+        self._fences = fences(self._text, language)
+        self._literals: dict[int, Literals] = {}
+        first = self._text.lstrip().split("\n", 1)[0]
+        if not self._fences and LOOKS_LIKE[language].match(first):
+            self._fences = [Fence("", self._text, True, 0, len(self._text))]
+
+    def holds(self, mark: re.Match[str]) -> bool:
+        """Whether it stands in a fence."""
+        return self._around(mark) is not None
+
+    def in_other_fence(self, mark: re.Match[str]) -> bool:
+        """Whether it stands in a fence that is closed and no code of the language."""
+        fence = self._around(mark)
+        return fence is not None and fence.closed and bool(fence.tag) and self._written_in(fence) is None
+
+    def in_literal(self, mark: re.Match[str]) -> bool:
+        """Whether it stands in a string or a comment of the code of a fence."""
+        fence = self._around(mark)
+        language = self._written_in(fence) if fence else None
+        if fence is None or language is None:
+            return False
+        if fence.start not in self._literals:
+            self._literals[fence.start] = Literals(self._text[fence.start : fence.end], language)
+        return self._literals[fence.start].hold(mark.start() - self._start - fence.start)
+
+    def _written_in(self, fence: Fence) -> str | None:
+        return language_of(fence.tag, self._language)
+
+    def _around(self, mark: re.Match[str]) -> Fence | None:
+        at = mark.start() - self._start
+        return next((fence for fence in self._fences if fence.start <= at < fence.end), None)
+
+
+def _first_turn(text: str, language: str) -> str:
+    """Up to the end of the turn: what stands below it is a conversation that the model has made up."""
+    while begins := _BEGIN.match(text):
+        role = next((value for value in begins.groupdict().values() if value), "").lower()
+        answering = _ANSWERING.search(text) if role in _OTHERS else None
+        text = text[answering.start() if answering else begins.end() :]
+        if role in _OTHERS and answering is None:
+            break
+    kept, at = [], 0
+    for end in _turn_ends(text, language):
+        above, below = text[: end.start()], text[end.end() :]
+        if above.strip() and (_has_code(above, language) or not _has_code(below, language)):
+            return "".join(kept) + text[at : end.start()]
+        kept.append(text[at : end.start()])
+        at = end.end()
+    return "".join(kept) + text[at:]
+
+
+def _has_code(text: str, language: str) -> bool:
+    return "```" in text or "~~~" in text or LOOKS_LIKE[language].search(text) is not None
+
+
+def _turn_ends(text: str, language: str) -> Iterator[re.Match[str]]:
+    code = None
+    for number, mark in enumerate(_END.finditer(text)):
+        if number >= _MARKS:
+            return
+        code = code or _Code(text, 0, language)
+        if code.in_literal(mark) or (not code.holds(mark) and _quoted(text, mark)):
+            continue
+        if mark[0].lower() == "</s>" and text[mark.end() :].split("\n", 1)[0].strip():
+            continue  # a tag of HTML
+        yield mark
