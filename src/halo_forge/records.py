@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 Status = Literal[
     "pass",
@@ -21,6 +21,10 @@ Status = Literal[
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+EntryPoint = Annotated[str, AfterValidator(lambda name: name.removeprefix("Solution()."))]
+"""The name of a function or class. LeetCode's data sets write `Solution().name` for a method of that class."""
 
 
 class StdioCase(_Record):
@@ -41,14 +45,14 @@ class CallCase(_Record):
 
 class CallTests(_Record):
     kind: Literal["calls"] = "calls"
-    entry_point: str
+    entry_point: EntryPoint
     cases: list[CallCase] = Field(min_length=1)
 
 
 class PythonTests(_Record):
     kind: Literal["python"] = "python"
     code: str
-    entry_point: str | None = None
+    entry_point: EntryPoint | None = None
     prefix: str = ""
 
 
@@ -87,7 +91,7 @@ class Task(_Record):
     prompt: str
     tests: Tests
     solution: str | None = None
-    entry_point: str | None = None
+    entry_point: EntryPoint | None = None
     source: Source
     tags: list[str] = []
     family: str

@@ -86,11 +86,22 @@ def defines(source: str, names: Collection[str]) -> tuple[int, bool]:
     """(how many of `names` the source defines and does not only announce, whether it can be parsed)."""
     tree = parsed(source)
     if tree is None:
-        found = {name for line in source.split("\n") for name in _defined_by(line)}
+        found = {name for line in source.split("\n") for name in defined_by(line)}
         return len(found.intersection(names)), False
-    found = bound(source)
+    found = bound(source) | methods_of_solution(tree)
     found -= {node.name for node in tree.body if isinstance(node, _DEFINITIONS) and _is_stub(node)}
     return len(found.intersection(names)), True
+
+
+def methods_of_solution(tree: ast.Module) -> set[str]:
+    """The methods of `class Solution`, which LeetCode's form asks for by their own names."""
+    return {
+        part.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == "Solution"
+        for part in node.body
+        if isinstance(part, _FUNCTIONS) and not _is_stub(part)
+    }
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -116,7 +127,8 @@ def _says_nothing(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Pass)
 
 
-def _defined_by(line: str) -> Iterable[str]:
+def defined_by(line: str) -> Iterable[str]:
+    """The name that a line at the top level seems to define."""
     words = line.replace("(", " ").replace(":", " ").replace("[", " ").split()
     if line[:1].isspace() or len(words) < 2:
         return

@@ -1,0 +1,101 @@
+"""What the tests of a Python task ask an answer to define."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import symtable
+import sys
+from collections.abc import Iterable
+
+from halo_forge.records import CallTests, PytestTests, PythonTests, Task
+from halo_forge.verify.core import source
+
+_TESTING = {"pytest", "hypothesis", "numpy", "mock"}
+
+
+def asked_names(task: Task) -> list[str] | None:
+    """The functions and classes that tests use, the task's entry point first; None if a whole program is asked for.
+
+    None too, and so everything that an answer does counts, where the tests may reach for any name.
+    """
+    tests = task.tests
+    if isinstance(tests, CallTests):
+        return _unique([tests.entry_point, task.entry_point])
+    if isinstance(tests, PythonTests):
+        return _unique([tests.entry_point, task.entry_point, *_used_by(tests.code, tests.prefix)])
+    if isinstance(tests, PytestTests):
+        names = _imported(tuple(sorted(tests.files.items())))
+        return None if names is None else _unique([task.entry_point, *names])
+    return None
+
+
+def _unique(names: Iterable[str | None]) -> list[str]:
+    return list(dict.fromkeys(name for name in names if name))
+
+
+@functools.lru_cache(maxsize=4096)
+def _used_by(code: str, prefix: str) -> tuple[str, ...]:
+    """The names that tests use and neither bind nor import; a module that they take something from is none."""
+    tree = source.parsed(code)
+    names = {node.id for node in _beside_attributes(tree) if isinstance(node, ast.Name)} if tree else set()
+    return tuple(sorted((source.free(code) - _helpers(prefix)) - (sys.stdlib_module_names - names)))
+
+
+def _helpers(prefix: str) -> set[str]:
+    return source.bound(source.whole_head(prefix) or "")
+
+
+@functools.lru_cache(maxsize=1024)
+def _imported(files: tuple[tuple[str, str], ...]) -> tuple[str, ...] | None:
+    """What pytest files take from modules that neither they nor Python have; None if that may be anything."""
+    own = {name.removesuffix(".py").replace("/", ".") for name, _ in files}
+    own |= {name.rpartition(".")[2] for name in own}
+    foreign = {*own, *sys.stdlib_module_names, *_TESTING}
+    names: list[str] = []
+    for _, text in files:
+        tree = source.parsed(text)
+        if tree is None:
+            continue
+        modules: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                if node.module.split(".")[0] in foreign:
+                    continue
+                if node.names[0].name == "*":
+                    names += sorted(_unbound(text))
+                else:
+                    names += [alias.name for alias in node.names]
+            elif isinstance(node, ast.Import):
+                modules |= {
+                    (alias.asname or alias.name).split(".")[0]
+                    for alias in node.names
+                    if alias.name.split(".")[0] not in foreign
+                }
+        names += _attributes(tree, modules)
+        if any(isinstance(node, ast.Name) and node.id in modules for node in _beside_attributes(tree)):
+            return None
+    return tuple(dict.fromkeys(names))
+
+
+def _unbound(text: str) -> set[str]:
+    return source.used(symtable.symtable(text, "tests", "exec")) - source.bound(text) - source.BUILTINS
+
+
+def _attributes(tree: ast.AST, modules: set[str]) -> list[str]:
+    return [
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+    ]
+
+
+def _beside_attributes(tree: ast.AST) -> Iterable[ast.AST]:
+    """All nodes but the names that something is an attribute of."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            continue
+        yield node
+        waiting += ast.iter_child_nodes(node)
