@@ -14,7 +14,7 @@ from itertools import islice
 
 from halo_forge.verify.core.choice import choose
 from halo_forge.verify.core.fences import fence_lines, fences
-from halo_forge.verify.core.languages import LOOKS_LIKE, TAGS, WHOLE
+from halo_forge.verify.core.languages import KNOWN_TAGS, LOOKS_LIKE, TAGS, WHOLE, tag_of
 from halo_forge.verify.core.mend import mended
 from halo_forge.verify.core.prose import function_in, program_in
 from halo_forge.verify.core.turns import answer_of
@@ -32,7 +32,7 @@ _WRAPPED = re.compile(
 _OPENING = re.compile(r"<(?:code|pre|answer|solution|response|final_answer|python|cpp|rust|go)\b|\[[A-Z]+\]|\\begin|```", re.I)
 _WRAPPINGS = 60
 """More marks than these are nobody's answer."""
-_INLINE = re.compile(r"```[ \t]*(?:[\w+#.]+[ \t]*\n?[ \t]*)?(?P<code>[^`]+?)```")
+_INLINE = re.compile(r"```[ \t]*(?:(?P<tag>[\w+#.]+)[ \t\n]+)?(?P<code>[^`]+?)```")
 
 
 def extract_code(completion: str, language: str, *, names: Sequence[str] | None = None) -> str | None:
@@ -105,7 +105,10 @@ def _unwrapped(text: str, language: str) -> str:
         if code.strip() and "```" not in code:
             parts.append(f"```{language}\n{code.strip(chr(10))}\n```\n")
     if not parts:
-        parts = [f"```\n{found['code'].strip()}\n```\n" for found in _INLINE.finditer(text)]
+        for found in _INLINE.finditer(text):
+            tagged = tag_of(found["tag"] or "") in KNOWN_TAGS
+            code = found["code"] if tagged else found[0].strip("`")
+            parts.append(f"```{found['tag'] if tagged else ''}\n{code.strip()}\n```\n")
     return "\n".join(parts)
 
 

@@ -108,17 +108,28 @@ def _closes(line: re.Match[str], mark: str) -> bool:
 
 def _unwrapped(body: str, lead: str) -> str:
     """The body of a fence in a list or a quote, as it would be outside of it."""
-    quotes, width = lead.count(">"), len(lead.rpartition(">")[2].expandtabs(4))
     if not lead:
         return body
-    lines = []
-    for line in body.split("\n"):
-        for _ in range(quotes):
-            line = re.sub(r"^[ \t]*> ?", "", line, count=1)
-        inside = max(width - 1, 0) if quotes else width  # one space belongs to the quote mark
-        column = 0
-        while line[:1] in (" ", "\t") and column < inside:
-            column += 4 if line[0] == "\t" else 1
-            line = line[1:]
-        lines.append(line)
-    return "\n".join(lines)
+    quote = re.compile(r"[ \t]*> ?" if lead.endswith((" ", "\t")) else r"[ \t]*>")
+    lines = body.split("\n")
+    for _ in range(lead.count(">")):
+        lines = [quote.sub("", line, count=1) if quote.match(line) else line for line in lines]
+    # One space belongs to the quote mark. What stands to the left of the fence has no indentation to lose.
+    width = len(lead.rpartition(">")[2].expandtabs(4)) - (">" in lead)
+    first = next((line for line in lines if line.strip()), "")
+    width = min(width, _indentation(first))
+    return "\n".join(_without_columns(line, width) for line in lines)
+
+
+def _indentation(line: str) -> int:
+    line = line.expandtabs(4)
+    return len(line) - len(line.lstrip(" "))
+
+
+def _without_columns(line: str, width: int) -> str:
+    """The line without that many columns of white space, or all that it begins with."""
+    column = 0
+    while line[:1] in (" ", "\t") and column < width:
+        column += 4 if line[0] == "\t" else 1
+        line = line[1:]
+    return line

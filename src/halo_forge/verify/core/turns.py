@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from halo_forge.verify.core.fences import Fence, fences
 from halo_forge.verify.core.languages import LOOKS_LIKE, language_of
@@ -25,12 +26,14 @@ _THOUGHT = re.compile(
     re.I | re.M,
 )
 _PAIRS = {"response": "thought"}
-_QUOTES = "\"'`“”‘’"
+_QUOTES = tuple("\"'`“”‘’")
 
 _CHANNEL = re.compile(r"<\|channel\|>[ \t]*(?P<name>\w+)(?P<to>[^<\n]*)(?:<\|constrain\|>[^<\n]*)?<\|message\|>")
-_CHANNELS = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?<\|channel\|>|[\s\S]*<\|start\|>\s*assistant\s*<\|channel\|>")
+_CHANNELS = re.compile(r"\s*(?:<\|start\|>\s*assistant\s*)?<\|channel\|>")
+_NEXT_CHANNEL = re.compile(r"<\|start\|>\s*assistant\s*(?=<\|channel\|>)")
 _HIDDEN = {"analysis", "thought", "thinking", "reasoning"}
-_PLAIN_CHANNELS = re.compile(r"\s*analysis(?=[A-Z\s])[\s\S]*assistant\s*final(?=\W|[A-Z])")
+_PLAIN_ANALYSIS = re.compile(r"\s*analysis(?=[A-Z])")
+_PLAIN_FINAL = re.compile(r"assistant\s*final(?=\W|[A-Z]|$)")
 """As the same reads where a decoder has dropped the marks."""
 
 _HEADER = (
@@ -56,7 +59,7 @@ _END = re.compile(
     rf"|<｜end▁of▁sentence｜>|{_HEADER}",
     re.I,
 )
-_MARKS = 200
+_MARKS = 40
 """More marks than these are nobody's answer: what stands in code is looked at for so many only."""
 
 
@@ -65,18 +68,27 @@ def answer_of(completion: str, language: str) -> str:
 
     A mark inside a string or a comment of the answer's code, in quotes or in backticks, is none.
     """
-    text = _last_channel(completion)
+    text = _last_channel(completion, language)
     if _THOUGHT.search(text):
         text = _without_thoughts(text, language)
     return _first_turn(text, language)
 
 
-def _last_channel(text: str) -> str:
+def _last_channel(text: str, language: str) -> str:
     """The message in the channel `final`, or else the last that is meant to be seen."""
-    if found := _PLAIN_CHANNELS.match(text):
-        return text[found.end() :]
-    if "<|message|>" not in text or not _CHANNELS.match(text):
+    if _PLAIN_ANALYSIS.match(text):
+        final = next((mark for mark in _PLAIN_FINAL.finditer(text) if not _quoted(text, mark)), None)
+        return text[final.end() :] if final else ""
+    if "<|message|>" not in text:
         return text
+    if not _CHANNELS.match(text):
+        # The template had opened the first message.
+        code = _Code(text, 0, language)
+        marks = (mark for mark in islice(_NEXT_CHANNEL.finditer(text), _MARKS) if not code.in_literal(mark))
+        begin = next((mark for mark in marks if not (_quoted(text, mark) or code.in_other_fence(mark))), None)
+        if begin is None:
+            return text
+        text = text[begin.start() :]
     messages = list(_CHANNEL.finditer(text))
     for message in messages:
         if message["name"] == "final":
@@ -88,24 +100,35 @@ def _last_channel(text: str) -> str:
 
 def _without_thoughts(text: str, language: str) -> str:
     marks = list(_THOUGHT.finditer(text))
+    spoken_of = len(marks) <= _MARKS
     last = {_name(mark): mark.start() for mark in marks if _closes(mark) and not _quoted(text, mark)}
+    last_code = _last_code(text, language)
     kept: list[str] = []
-    code, start, thinking = _Code(text, 0, language), 0, ""
-    for number, mark in enumerate(marks):
-        name, looked_at = _name(mark), number < _MARKS
+    code, start, thinking = _Code(text, 0, language) if spoken_of else None, 0, ""
+    for mark in marks:
         if thinking:
-            if _closes(mark) and name == thinking and not _quoted(text, mark):
-                start, thinking = mark.end(), ""
-                code = _Code(text, start, language) if looked_at else None
+            ends = _closes(mark) and _name(mark) == thinking and not _quoted(text, mark)
         elif _closes(mark):
-            if _closes_what_the_template_opened(text, mark, code, language):
-                kept, start = [], mark.end()
-                code = _Code(text, start, language) if looked_at else None
-        elif not _quoted(text, mark) and not (code and code.holds(mark)):
-            if not text[text.rfind("\n", 0, mark.start()) + 1 : mark.start()].strip() or last.get(name, -1) > mark.end():
+            ends = code is None or _closes_what_the_template_opened(text, mark, code, mark.end() < last_code)
+            kept = [] if ends else kept
+        else:
+            ends = False
+            alone = not text[text.rfind("\n", 0, mark.start()) + 1 : mark.start()].strip()
+            if (alone or last.get(_name(mark), -1) > mark.end()) and not (code and _in_code(text, mark, code)):
                 kept.append(text[start : mark.start()])
-                thinking = name
+                thinking = _name(mark)
+        if ends:
+            start, thinking = mark.end(), ""
+            code = _Code(text, start, language) if spoken_of else None
     return "".join(kept) + ("" if thinking else text[start:])
+
+
+def _last_code(text: str, language: str) -> int:
+    """Where the last fence or line that looks like code begins."""
+    at = text.rfind("```")
+    for found in LOOKS_LIKE[language].finditer(text, max(at, 0)):
+        at = found.start()
+    return at
 
 
 def _name(mark: re.Match[str]) -> str:
@@ -119,14 +142,18 @@ def _closes(mark: re.Match[str]) -> bool:
 
 def _quoted(text: str, mark: re.Match[str]) -> bool:
     """Whether a mark is spoken of: in quotes or backticks on its line."""
-    before, after = text[: mark.start()][-1:], text[mark.end() : mark.end() + 1]
-    if (before and before in _QUOTES) or (after and after in _QUOTES):
+    before, after = text[max(mark.start() - 3, 0) : mark.start()], text[mark.end() : mark.end() + 3]
+    if (before != "```" and before[-1:] in _QUOTES) or (after != "```" and after[:1] in _QUOTES):
         return True
     line = text[max(text.rfind("\n", 0, mark.start()) + 1, mark.start() - 400) : mark.start()]
     return line.count('"') % 2 == 1 or line.count("`") % 2 == 1
 
 
-def _closes_what_the_template_opened(text: str, mark: re.Match[str], code: _Code | None, language: str) -> bool:
+def _in_code(text: str, mark: re.Match[str], code: _Code) -> bool:
+    return _quoted(text, mark) or code.holds(mark)
+
+
+def _closes_what_the_template_opened(text: str, mark: re.Match[str], code: _Code, code_below: bool) -> bool:
     """Whether a mark closes a thought that began before the completion.
 
     On a line of its own it does, unless it stands in a string or comment of code. Elsewhere it may be spoken of: then
@@ -134,29 +161,29 @@ def _closes_what_the_template_opened(text: str, mark: re.Match[str], code: _Code
     """
     line_start, line_end = text.rfind("\n", 0, mark.start()) + 1, text.find("\n", mark.end())
     around = text[line_start : mark.start()] + text[mark.end() : line_end if line_end >= 0 else len(text)]
-    if code and code.in_literal(mark):
+    if code.in_literal(mark):
         return False
     if not around.strip():
-        return not (code and code.in_other_fence(mark))
-    if _quoted(text, mark) or (code and code.holds(mark)):
-        return False
-    return "```" in text[mark.end() :] or LOOKS_LIKE[language].search(text, mark.end()) is not None
+        return not code.in_other_fence(mark)
+    return code_below and not _in_code(text, mark, code)
 
 
 class _Code:
-    """The fences of a text from `start` on, or all of it if it is bare code."""
+    """The fences of a text from `start` on, or its code from the first line that looks like some."""
 
     def __init__(self, text: str, start: int, language: str):
         self._text, self._start, self._language = text[start:], start, language
         self._fences = fences(self._text, language)
+        self._bare = None
         self._literals: dict[int, Literals] = {}
-        first = self._text.lstrip().split("\n", 1)[0]
-        if not self._fences and LOOKS_LIKE[language].match(first):
-            self._fences = [Fence("", self._text, True, 0, len(self._text))]
+        if not self._fences and (first := LOOKS_LIKE[language].search(self._text)):
+            begin = self._text.rfind("\n", 0, first.start()) + 1
+            self._bare = Fence("", self._text[begin:], True, begin, len(self._text))
 
     def holds(self, mark: re.Match[str]) -> bool:
-        """Whether it stands in a fence."""
-        return self._around(mark) is not None
+        """Whether it stands in a fence, or below the first line of a text that is all code."""
+        fence = self._around(mark)
+        return fence is not None and (fence is not self._bare or not self._text[: fence.start].strip())
 
     def in_other_fence(self, mark: re.Match[str]) -> bool:
         """Whether it stands in a fence that is closed and no code of the language."""
@@ -178,7 +205,8 @@ class _Code:
 
     def _around(self, mark: re.Match[str]) -> Fence | None:
         at = mark.start() - self._start
-        return next((fence for fence in self._fences if fence.start <= at < fence.end), None)
+        known = [self._bare] if self._bare else self._fences
+        return next((fence for fence in known if fence.start <= at < fence.end), None)
 
 
 def _first_turn(text: str, language: str) -> str:

@@ -88,8 +88,14 @@ def _needed(statements: Sequence[Statement], asked: set[str]) -> set[Statement] 
                 kept.add(statement)
                 waiting += statement.binds | statement.uses
                 waiting += [text for text in statement.texts if any(other.defines for other in binding.get(text, ()))]
+    kept |= set(statements[: _has_docstring(statements)])
     known = reached | source.BUILTINS | {name for statement in statements if _stays(statement) for name in statement.binds}
     return kept | {statement for statement in statements if _stays(statement) or _is_idle(statement, known)}
+
+
+def _has_docstring(statements: Sequence[Statement]) -> bool:
+    first = statements[0].node
+    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
 
 
 def _stays(statement: Statement) -> bool:
@@ -111,7 +117,8 @@ def _reasons(
     if statement.imports is not None:
         return statement.binds
     if statement.defines:
-        return statement.binds | (statement.registers & {name for name in binding if _is_own(binding[name])})
+        own = {name for name in statement.registers if name in binding and _is_own(binding[name])}
+        return statement.binds | own | {changed for name in own for changed in _changed_by(name, binding)} & data
     reasons = statement.binds | statement.stores
     reasons |= {name for name in statement.receivers if name in data}
     for callee, given in statement.calls:
