@@ -1,7 +1,7 @@
 """The program in a completion: which of its fences, or which of its lines, to compile and run.
 
-The steps have modules of their own: what of the completion is the answer (`turns`), its fences (`fences`), which of
-them (`choice`), code without fences (`prose`), and code that the text around has bent (`mend`).
+The steps have modules of their own in `answer`: what of the completion is the answer (`turns`), its fences (`fences`),
+which of them (`choice`), code without fences (`prose`), and code that the text around has bent (`mend`).
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import re
 from collections.abc import Sequence
 from itertools import islice
 
-from halo_forge.verify.core.choice import choose
-from halo_forge.verify.core.fences import fence_lines, fences
-from halo_forge.verify.core.languages import KNOWN_TAGS, LOOKS_LIKE, TAGS, WHOLE, tag_of
-from halo_forge.verify.core.mend import mended
-from halo_forge.verify.core.prose import function_in, program_in
-from halo_forge.verify.core.turns import answer_of
+from halo_forge.verify.core.answer.choice import choose
+from halo_forge.verify.core.answer.fences import fence_lines, fences
+from halo_forge.verify.core.answer.languages import KNOWN_TAGS, LOOKS_LIKE, TAGS, WHOLE, tag_of
+from halo_forge.verify.core.answer.mend import mended
+from halo_forge.verify.core.answer.prose import function_in, program_in
+from halo_forge.verify.core.answer.turns import answer_of
 
 _WRAPPED = re.compile(
     r"<pre[^>\n]*>\s*<code(?P<attributes>[^>\n]*)>\n?(?P<listing>[\s\S]*?)</code>\s*</pre>"
@@ -29,7 +29,9 @@ _WRAPPED = re.compile(
     re.I | re.M,
 )
 """Code between marks that are no fences: HTML, the answer's own tag, the marks of few-shot prompts, LaTeX."""
-_OPENING = re.compile(r"<(?:code|pre|answer|solution|response|final_answer|python|cpp|rust|go)\b|\[[A-Z]+\]|\\begin|```", re.I)
+_OPENING = re.compile(
+    r"<(?:code|pre|answer|solution|response|final_answer|python|cpp|rust|go)\b|\[[A-Z]+\]|\\begin|```", re.I
+)
 _WRAPPINGS = 60
 """More marks than these are nobody's answer."""
 _INLINE = re.compile(r"```[ \t]*(?:(?P<tag>[\w+#.]+)[ \t\n]+)?(?P<code>[^`]+?)```")
@@ -67,9 +69,7 @@ def extract_code(completion: str, language: str, *, names: Sequence[str] | None 
         return choose(found, language, names)
     if _is_json(text):
         return None
-    program = program_in(text, language, names) if names is None or language == "python" else None
-    if program is None and names is not None:
-        program = function_in(text, language)
+    program = program_in(text, language) if names is None else function_in(text, language, names)
     return program and mended(program, language)
 
 
@@ -88,7 +88,7 @@ def _opened(text: str, language: str) -> str:
         return text
     if len(fences(f"```{language}\n{text}", language)) == 1 and len(marks) > 1:
         return f"```{language}\n{text}"  # its own strings hold the other fence lines
-    program = program_in(head, language, None)
+    program = program_in(head, language)
     return f"```{language}\n{program.rstrip(chr(10))}\n```{text[marks[0].end() :]}" if program else text
 
 

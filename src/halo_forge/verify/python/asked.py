@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 
 from halo_forge.records import CallTests, PytestTests, PythonTests, Task
-from halo_forge.verify.core import source
+from halo_forge.verify.core.answer import source
 
 _TESTING = {"pytest", "hypothesis", "numpy", "mock"}
 

@@ -13,7 +13,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from halo_forge.verify.core import source
+from halo_forge.verify.core.answer import source
 from halo_forge.verify.python.statements import Statement
 
 _MOST = 3000
@@ -89,7 +89,9 @@ def _needed(statements: Sequence[Statement], asked: set[str]) -> set[Statement] 
                 waiting += statement.binds | statement.uses
                 waiting += [text for text in statement.texts if any(other.defines for other in binding.get(text, ()))]
     kept |= set(statements[: _has_docstring(statements)])
-    known = reached | source.BUILTINS | {name for statement in statements if _stays(statement) for name in statement.binds}
+    known = (
+        reached | source.BUILTINS | {name for statement in statements if _stays(statement) for name in statement.binds}
+    )
     return kept | {statement for statement in statements if _stays(statement) or _is_idle(statement, known)}
 
 
@@ -108,9 +110,7 @@ def _is_idle(statement: Statement, known: Iterable[str]) -> bool:
     return statement.defines and statement.at_once <= set(known)
 
 
-def _reasons(
-    statement: Statement, binding: dict[str, list[Statement]], data: set[str], examples: set[str]
-) -> set[str]:
+def _reasons(statement: Statement, binding: dict[str, list[Statement]], data: set[str], examples: set[str]) -> set[str]:
     """The names of which each, if what is asked for can reach it, is a reason to run a statement."""
     if statement.is_main:
         return set()

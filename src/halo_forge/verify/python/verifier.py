@@ -17,9 +17,8 @@ from halo_forge.verify.core.extract import extract_code
 from halo_forge.verify.core.protocol import Judgement
 from halo_forge.verify.python import asserts, pytest_library
 from halo_forge.verify.python.asked import asked_names
-from halo_forge.verify.python.definitions import definitions, without_cut_end
 from halo_forge.verify.python.grade import cases_of, grade_python
-from halo_forge.verify.python.leetcode import CLASS, completed
+from halo_forge.verify.python.program import to_run
 from halo_forge.verify.sandbox.box import Sandbox
 from halo_forge.verify.sandbox.job import Job, Limits
 
@@ -61,7 +60,7 @@ class PythonVerifier:
             asserts.prepared(task.tests.model_dump_json(), task.task_id)
 
     def extract(self, task: Task, completion: str) -> str | None:
-        """The program as the answer gives it; of what it does beside its definitions see `definitions`."""
+        """The program as the answer gives it; what is run of it says `program.to_run`."""
         return extract_code(completion, "python", names=asked_names(task))
 
     def judge(self, task: Task, completion: str) -> Judgement:
@@ -76,10 +75,7 @@ class PythonVerifier:
             files = task.tests.files
             limits = dataclasses.replace(limits, cpu_s=limits.cpu_s + PYTEST_CPU_S)
             tests = marshal.dumps({"kind": "pytest", "files": files, "library": str(pytest_library.folder())})
-        if names := asked_names(task):
-            program = without_cut_end(program, [*names, CLASS])
-            program = definitions(completed(program, names), names)
-        source = program.encode("utf-8", "replace")
+        source = to_run(task, program).encode("utf-8", "replace")
         job = Job(
             files={"main.py": source},
             compile_limits=self._limits,

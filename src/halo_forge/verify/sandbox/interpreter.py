@@ -43,7 +43,7 @@ def inside(*more: Path) -> Path:
     for name, source in sources.items():
         path = folder / f"{name}.pyc"
         if not path.exists():
-            code = compile(source, f"{name}.py", "exec", optimize=2)
+            code = compile(source, f"{name}.py", "exec", dont_inherit=True, optimize=2)
             # A .pyc checked against no source: magic number, flag 1 (by hash), the source's hash, the code.
             header = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + importlib.util.source_hash(source)
             with whole_file(path, "wb") as file:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from halo_forge.verify.core.languages import KNOWN_TAGS, language_of, tag_of
-from halo_forge.verify.core.literals import literal_at, literals
+from halo_forge.verify.core.answer.languages import KNOWN_TAGS, language_of, tag_of
+from halo_forge.verify.core.answer.literals import literal_at, literals
 
 _MARK = re.compile(
     r"^(?:(?P<lead>(?:[ \t]*+>)*+[ \t]*+(?:(?:[-*+]|\d{1,3}[.)])[ \t]++)?)|[^`~\n]*[^`~\s][ \t]*)"
@@ -77,9 +77,7 @@ class _Reader:
             self._budget -= len(self._text) - start
         return self._outside(_CARELESS.finditer(self._text, start), start, language)
 
-    def _outside(
-        self, candidates: Iterable[re.Match[str]], start: int, language: str | None
-    ) -> re.Match[str] | None:
+    def _outside(self, candidates: Iterable[re.Match[str]], start: int, language: str | None) -> re.Match[str] | None:
         """The first candidate that stands in no string and no comment of the program that begins at `start`."""
         at = start
         for candidate in candidates:
@@ -88,8 +86,9 @@ class _Reader:
             if candidate.start() < at:
                 continue  # in the string that the last one stood in
             opened = None
-            for begin, at, ends in literals(self._text, language, at, candidate.start()):
+            for begin, end, ends in literals(self._text, language, at, candidate.start()):
                 opened = None if ends else begin
+                at = end
             if opened is None:
                 return candidate
             at, ends = literal_at(self._text, language, opened)

@@ -6,13 +6,13 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from halo_forge.verify.core.literals import Literals
-from halo_forge.verify.core.source import parsed
+from halo_forge.verify.core.answer.literals import Literals
+from halo_forge.verify.core.answer.source import parsed
 
 _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 _SPACES = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 _STRANGE = re.compile(f"{_INVISIBLE.pattern}|{_SPACES.pattern}|[“”„‘’]")
-_STRAIGHT = str.maketrans("“”„‘’", "\"\"\"''")
+_STRAIGHT = str.maketrans("“”„‘’", '"""\'\'')
 _PROMPT = re.compile(r"^(?:>>>|\.\.\.)(?: |$)", re.M)
 
 

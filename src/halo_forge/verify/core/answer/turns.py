@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from halo_forge.verify.core.fences import Fence, fences
-from halo_forge.verify.core.languages import LOOKS_LIKE, language_of
-from halo_forge.verify.core.literals import Literals
+from halo_forge.verify.core.answer.fences import Fence, fences
+from halo_forge.verify.core.answer.languages import LOOKS_LIKE, language_of
+from halo_forge.verify.core.answer.literals import Literals
 
 _THOUGHTS = (
     r"think|thinking|thoughts?|reasoning|reasoning_content|reason|reflection|scratchpad|analysis|planning"
@@ -146,7 +146,7 @@ def _quoted(text: str, mark: re.Match[str]) -> bool:
     if (before != "```" and before[-1:] in _QUOTES) or (after != "```" and after[:1] in _QUOTES):
         return True
     line = text[max(text.rfind("\n", 0, mark.start()) + 1, mark.start() - 400) : mark.start()]
-    return line.count('"') % 2 == 1 or line.count("`") % 2 == 1
+    return line.count('"') % 2 == 1 or line.replace("```", "").count("`") % 2 == 1
 
 
 def _in_code(text: str, mark: re.Match[str], code: _Code) -> bool:

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from halo_forge.verify.core import source
-from halo_forge.verify.core.languages import LOOKS_LIKE
-from halo_forge.verify.core.literals import Literals
-from halo_forge.verify.core.mend import mended
+from halo_forge.verify.core.answer import source
+from halo_forge.verify.core.answer.languages import LOOKS_LIKE
+from halo_forge.verify.core.answer.literals import Literals
+from halo_forge.verify.core.answer.mend import mended
 
 _CODE_LINE = re.compile(
     r"^[ \t]+\S|^[ \t]*(?:#|//|/\*|@|[}{])|^.*[;{}][ \t]*(?://.*)?$|^(?:def|class|import|from|template|return)\b"
 )
 _PROSE_LINE = re.compile(r"^[A-Z][\w']*(?:[ ,].*)?[.:!?]$")
 _SENTENCE = re.compile(r"\n[ \t]*\n(?=[A-Z][\w']*,? [a-z]\w*,? \w)")
-_SAID = re.compile(r"^[ \t]*(?:\*\*|#{1,6} |[-*] |\d+[.)] |[A-Z\"'`(][^\n]*[a-z`][ ,:.][^\n]*$|[A-Z][\w' ,-]*[.:!?]$)", re.M)
+_SAID = re.compile(
+    r"^[ \t]*(?:\*\*|#{1,6} |[-*] |\d+[.)] |[A-Z\"'`(][^\n]*[a-z`][ ,:.][^\n]*$|[A-Z][\w' ,-]*[.:!?]$)", re.M
+)
 _STARTS = 24
 """So many lines that look like code are tried as the first of the program."""
 _ABOVE = {"python": re.compile(r"\s*(?:#|@|$)")}
 _ABOVE_BRACED = re.compile(r"\s*(?://|/\*|\*|#|$)")
 
 
-def program_in(text: str, language: str, names: list[str] | None) -> str | None:
+def program_in(text: str, language: str) -> str | None:
     """The program in a text without fences: prose before the first line of code is cut, and prose below it."""
+    return (language == "python" and _read(text, ())) or _cut(text, language)
+
+
+def function_in(text: str, language: str, names: Sequence[str]) -> str | None:
+    """What defines `names` in a text without fences, or the inside of a function: from the first line of code to where
+    prose begins again."""
     if language == "python" and (found := _read(text, names)):
         return found
-    return _cut(text, language)
-
-
-def function_in(text: str, language: str) -> str | None:
-    """A function, or the inside of one: from the first line of code to where prose begins again."""
     lines = text.split("\n")
     first = next((at for at, line in enumerate(lines) if _CODE_LINE.match(line)), None)
     if first is None:
@@ -51,13 +55,14 @@ def without_prose(program: str, language: str) -> str | None:
     return program[:sentence].rstrip() + "\n"
 
 
-def _read(text: str, names: list[str] | None) -> str | None:
-    """The first stretch of lines that can be read as Python, and that defines what is asked for."""
+def _read(text: str, names: Sequence[str]) -> str | None:
+    """The first stretch of lines that can be read as Python, and that defines something of `names` if there are any."""
     ends = [found.start() for found in LOOKS_LIKE["python"].finditer(text)][: _STARTS if names else 1]
-    tried = set()
+    tried, budget = set(), 2 * len(text) + 20_000
     for end in ends:
         start = _with_comments(text, text.rfind("\n", 0, end) + 1, "python")
-        if start in tried:
+        budget -= len(text) - start
+        if start in tried or budget < 0:
             continue
         tried.add(start)
         body = mended(text[start:], "python")

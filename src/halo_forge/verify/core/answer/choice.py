@@ -6,16 +6,17 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from halo_forge.verify.core import source
-from halo_forge.verify.core.fences import Fence
-from halo_forge.verify.core.languages import KNOWN_TAGS, LOOKS_LIKE, TAGS, WHOLE
-from halo_forge.verify.core.literals import bare_of_literals
-from halo_forge.verify.core.mend import mended
-from halo_forge.verify.core.prose import without_prose
+from halo_forge.verify.core.answer import source
+from halo_forge.verify.core.answer.fences import Fence
+from halo_forge.verify.core.answer.languages import KNOWN_TAGS, LOOKS_LIKE, TAGS, WHOLE
+from halo_forge.verify.core.answer.literals import bare_of_literals
+from halo_forge.verify.core.answer.mend import mended
+from halo_forge.verify.core.answer.prose import without_prose
 
 _DEFINING = {"rust": "fn|struct|enum|trait|type|const|static|mod|union", "go": "func|type|var|const"}
 _BRACED = re.compile(
-    r"^(?:template[ \t]*<[^\n]*>[ \t]*)?(?:typedef[ \t]+)?(?:class|struct|union|enum(?:[ \t]+class)?)[ \t]+(?P<type>\w+)"
+    r"^(?:template[ \t]*<[^\n]*>[ \t]*)?(?:typedef[ \t]+)?(?:class|struct|union|enum(?:[ \t]+class)?)[ \t]+"
+    r"(?P<type>\w+)"
     r"|^#[ \t]*define[ \t]+(?P<macro>\w+)"
     r"|^(?![ \t]*(?:if|while|for|return|switch|else|using|namespace)\b)[^\n(){};=#]*[\w>&*\]][ \t*&]+(?P<function>\w+)"
     r"[ \t\n]*\([^;{}]{0,2000}\)[^;{}()]{0,200}\{",
@@ -52,7 +53,9 @@ def choose(found: Sequence[Fence], language: str, names: Sequence[str] | None) -
     offered = {candidate.place: candidate for level in levels for candidate in level}
     others = [offered[place] for place in sorted(offered)]
     for level in levels if names else ():
-        ranked = [(*_defines(candidate.body, names, language), candidate.closed, candidate.place) for candidate in level]
+        ranked = [
+            (*_defines(candidate.body, names, language), candidate.closed, candidate.place) for candidate in level
+        ]
         best = max(ranked, default=None)
         if best and best[0]:
             return _joined(offered[best[-1]], others, language, names)
