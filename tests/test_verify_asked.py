@@ -7,7 +7,7 @@ from verify_tasks import stdio_tests, task_of
 
 from halo_forge.records import CallCase, CallTests, PytestTests, PythonTests
 from halo_forge.settings.verify import Verify
-from halo_forge.verify.python.asked import asked_names
+from halo_forge.verify.core.asked import asked_names
 from halo_forge.verify.python.verifier import PythonVerifier
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from halo_forge.verify.core.answer import source
 from halo_forge.verify.python.statements import Statement
@@ -58,27 +58,19 @@ def without_cut_end(program: str, names: Sequence[str]) -> str:
 
 def _needed(statements: Sequence[Statement], asked: set[str]) -> set[Statement] | None:
     """The statements to run; None if none of them binds a name that is asked for."""
-    binding: dict[str, list[Statement]] = defaultdict(list)
-    for statement in statements:
-        for name in statement.binds:
-            binding[name].append(statement)
-    roots = asked & binding.keys()
+    module = _Module(statements, asked)
+    roots = asked & module.binding.keys()
     if not roots:
         return None
     if any(_LOOKS_EVERYWHERE & statement.uses for statement in statements if not statement.is_main):
-        roots = set(binding)
-    data = {name for name, found in binding.items() if any(statement.assigns for statement in found)}
-    examples = _leading_to(asked, binding)
+        roots = set(module.binding)
     keeping: dict[str, list[Statement]] = defaultdict(list)
     for statement in statements:
-        for name in _reasons(statement, binding, data, examples):
+        for name in module.reasons(statement):
             keeping[name].append(statement)
-    kept: set[Statement] = set()
-    waiting = list(roots)
-    for statement in statements:
-        if statement.sets_up:
-            kept.add(statement)
-            waiting += statement.uses
+    kept = {statement for statement in statements if statement.sets_up}
+    kept |= set(statements[: statements[0].is_docstring])
+    waiting = [*roots, *(name for statement in kept for name in statement.uses)]
     reached: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -86,69 +78,56 @@ def _needed(statements: Sequence[Statement], asked: set[str]) -> set[Statement] 
             reached.add(name)
             for statement in keeping[name]:
                 kept.add(statement)
-                waiting += statement.binds | statement.uses
-                waiting += [text for text in statement.texts if any(other.defines for other in binding.get(text, ()))]
-    kept |= set(statements[: _has_docstring(statements)])
-    known = (
-        reached | source.BUILTINS | {name for statement in statements if _stays(statement) for name in statement.binds}
-    )
-    return kept | {statement for statement in statements if _stays(statement) or _is_idle(statement, known)}
+                waiting += statement.binds | statement.uses | {text for text in statement.texts if text in module.own}
+    # Imports of what every Python has are nobody's usage, and tests may look at what they bring.
+    kept |= {one for one in statements if one.imports is not None and one.imports <= sys.stdlib_module_names}
+    known = reached.union(source.BUILTINS, *(statement.binds for statement in kept))
+    # Definitions that nothing asked for leads to stay where they do no harm.
+    return kept | {statement for statement in statements if statement.defines and statement.at_once <= known}
 
 
-def _has_docstring(statements: Sequence[Statement]) -> bool:
-    first = statements[0].node
-    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+class _Module:
+    """The statements of a program by the names that they bind. All other sets are of names too."""
 
+    def __init__(self, statements: Sequence[Statement], asked: set[str]):
+        self.binding: dict[str, list[Statement]] = defaultdict(list)
+        for statement in statements:
+            for name in statement.binds:
+                self.binding[name].append(statement)
+        self.own = {name for statement in statements if statement.defines for name in statement.binds}
+        """Functions and classes of the program, …"""
+        self._data = {name for statement in statements if statement.assigns for name in statement.binds}
+        """… and what it assigns."""
+        self._uses = {
+            name: set().union(*(statement.uses for statement in found)) for name, found in self.binding.items()
+        }
+        users: dict[str, set[str]] = defaultdict(set)
+        for name in self.own:
+            for used in self._uses[name]:
+                users[used].add(name)
+        self._examples = _closure(asked, users)
+        """What is asked for and what uses it, directly or not: a call of one of these is an example of use."""
 
-def _stays(statement: Statement) -> bool:
-    """Imports of what every Python has are nobody's usage, and tests may look at what they bring."""
-    return statement.imports is not None and statement.imports <= sys.stdlib_module_names
+    def reasons(self, statement: Statement) -> set[str]:
+        """The names of which each, if what is asked for can reach it, is a reason to run a statement."""
+        if statement.is_main:
+            return set()
+        if statement.imports is not None:
+            return statement.binds
+        if statement.defines:
+            by = statement.registers & (self.own | self._data)
+            return statement.binds.union(by, *(self._changed_by(name) for name in by))
+        reasons = statement.binds | statement.stores | (statement.receivers & self._data)
+        for callee, given in statement.calls:
+            if callee not in self._examples:
+                reasons |= (given & self._data) | self._changed_by(callee)
+        return reasons
 
-
-def _is_idle(statement: Statement, known: Iterable[str]) -> bool:
-    """A definition that nothing asked for leads to, and that does no harm."""
-    return statement.defines and statement.at_once <= set(known)
-
-
-def _reasons(statement: Statement, binding: dict[str, list[Statement]], data: set[str], examples: set[str]) -> set[str]:
-    """The names of which each, if what is asked for can reach it, is a reason to run a statement."""
-    if statement.is_main:
-        return set()
-    if statement.imports is not None:
-        return statement.binds
-    if statement.defines:
-        own = {name for name in statement.registers if name in binding and _is_own(binding[name])}
-        return statement.binds | own | {changed for name in own for changed in _changed_by(name, binding)} & data
-    reasons = statement.binds | statement.stores
-    reasons |= {name for name in statement.receivers if name in data}
-    for callee, given in statement.calls:
-        if callee not in examples:
-            reasons |= given & data
-            if callee in binding:
-                reasons |= _changed_by(callee, binding) & data
-    return reasons
-
-
-def _is_own(found: Sequence[Statement]) -> bool:
-    return any(statement.imports is None for statement in found)
-
-
-def _leading_to(asked: set[str], binding: dict[str, list[Statement]]) -> set[str]:
-    """The names of what uses something asked for, directly or not: a call of one of these is an example of use."""
-    users: dict[str, set[str]] = defaultdict(set)
-    for name, found in binding.items():
-        for statement in found:
-            if statement.defines:
-                for used in statement.uses:
-                    users[used].add(name)
-    return _closure(asked, users)
-
-
-def _changed_by(callee: str, binding: dict[str, list[Statement]]) -> set[str]:
-    """The names of what a function of the program changes when it is called, itself or by others."""
-    uses = {name: set().union(*(statement.uses for statement in found)) for name, found in binding.items()}
-    called = _closure({callee}, uses)
-    return {name for one in called for statement in binding.get(one, ()) for name in statement.changes_later}
+    def _changed_by(self, callee: str) -> set[str]:
+        """Of what a function of the program changes when it is called, itself or by others."""
+        called = _closure({callee}, self._uses)
+        changes = (one.changes_later for name in called for one in self.binding.get(name, ()))
+        return self._data & set().union(*changes)
 
 
 def _closure(names: set[str], leads: dict[str, set[str]]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from halo_forge.records import CompileTests, Task
-from halo_forge.verify.python.asked import asked_names
+from halo_forge.verify.core.asked import asked_names
 from halo_forge.verify.python.definitions import definitions, without_cut_end
 from halo_forge.verify.python.given import CLASS, completed, has_preamble
 

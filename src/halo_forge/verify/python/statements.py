@@ -113,6 +113,10 @@ class Statement:
         parts = [*self.node.decorator_list, *getattr(self.node, "bases", ()), *getattr(self.node, "keywords", ())]
         return {name.id for part in parts for name in ast.walk(part) if isinstance(name, ast.Name)}
 
+    @property
+    def is_docstring(self) -> bool:
+        return isinstance(self.node, ast.Expr) and isinstance(self.node.value, ast.Constant)
+
     @cached_property
     def is_main(self) -> bool:
         """Whether it is `if __name__ == "__main__"`, which is not so where the answer is a module."""
