@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import symtable
 import sys
 from collections.abc import Iterable
 
@@ -63,7 +62,7 @@ def _imported(files: tuple[tuple[str, str], ...]) -> tuple[str, ...] | None:
                 if node.module.split(".")[0] in foreign:
                     continue
                 if node.names[0].name == "*":
-                    names += sorted(_unbound(text))
+                    names += sorted(source.unbound(text))
                 else:
                     names += [alias.name for alias in node.names]
             elif isinstance(node, ast.Import):
@@ -76,10 +75,6 @@ def _imported(files: tuple[tuple[str, str], ...]) -> tuple[str, ...] | None:
         if any(isinstance(node, ast.Name) and node.id in modules for node in _beside_attributes(tree)):
             return None
     return tuple(dict.fromkeys(names))
-
-
-def _unbound(text: str) -> set[str]:
-    return source.used(symtable.symtable(text, "tests", "exec")) - source.bound(text) - source.BUILTINS
 
 
 def _attributes(tree: ast.AST, modules: set[str]) -> list[str]:

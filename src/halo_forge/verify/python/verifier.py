@@ -13,10 +13,10 @@ from pathlib import Path
 from halo_forge.records import CallTests, CompileTests, PytestTests, PythonTests, StdioTests, Task
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.core import grade
+from halo_forge.verify.core.asked import asked_names
 from halo_forge.verify.core.extract import extract_code
 from halo_forge.verify.core.protocol import Judgement
 from halo_forge.verify.python import asserts, pytest_library
-from halo_forge.verify.core.asked import asked_names
 from halo_forge.verify.python.grade import cases_of, grade_python
 from halo_forge.verify.python.program import to_run
 from halo_forge.verify.sandbox.box import Sandbox

@@ -58,15 +58,19 @@ def free(source: str) -> set[str]:
 
     Nothing is said of a program that imports all names of some module.
     """
-    table, tree = _table(source), parsed(source)
-    if table is None or tree is None:
+    tree = parsed(source)
+    if tree is None or any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)):
         return set()
-    if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)):
-        return set()
-    return used(table) - bound(source) - BUILTINS
+    return unbound(source)
 
 
-def used(table: symtable.SymbolTable) -> set[str]:
+def unbound(source: str) -> set[str]:
+    """As `free`, whatever the program imports."""
+    table = _table(source)
+    return set() if table is None else _used(table) - bound(source) - BUILTINS
+
+
+def _used(table: symtable.SymbolTable) -> set[str]:
     """The names that are used as globals anywhere in a module or what stands in it."""
     found: set[str] = set()
     waiting = [table]
