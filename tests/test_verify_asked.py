@@ -32,7 +32,9 @@ def pytest_files(text: str, **files: str) -> PytestTests:
         (pytest_files("from solution import *\ndef test(): assert f(len('a'))"), ["f"]),
         (pytest_files("from shop.cart import Cart\ndef test(): assert Cart()"), ["Cart"]),
         (pytest_files("from helpers import h\nfrom solution import f\n", helpers="def h(): pass"), ["f"]),
-        (pytest_files("import solution\ndef test(name): assert getattr(solution, name)"), None),
+        (pytest_files("import solution\ndef test(name): assert getattr(solution, name)"), []),
+        (pytest_files("import solution\ndef test(m):\n    m.setattr(solution, 'today', 1)\n    solution.f()"), ["f", "today"]),
+        (pytest_files("from solution import f\ndef test(m):\n    m.setattr('solution.today', 1)\n"), ["f", "today"]),
         (stdio_tests(("1\n", "1\n")), None),
     ],
 )  # fmt: skip

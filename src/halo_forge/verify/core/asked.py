@@ -10,13 +10,14 @@ from collections.abc import Iterable
 from halo_forge.records import CallTests, PytestTests, PythonTests, Task
 from halo_forge.verify.core.answer import source
 
+_USUAL = {"solution"}
 _TESTING = {"pytest", "hypothesis", "numpy", "mock"}
 
 
 def asked_names(task: Task) -> list[str] | None:
     """The functions and classes that tests use, the task's entry point first; None if a whole program is asked for.
 
-    None too, and so everything that an answer does counts, where the tests may reach for any name.
+    None of them where the tests do not tell.
     """
     tests = task.tests
     if isinstance(tests, CallTests):
@@ -24,8 +25,7 @@ def asked_names(task: Task) -> list[str] | None:
     if isinstance(tests, PythonTests):
         return _unique([tests.entry_point, task.entry_point, *_used_by(tests.code, tests.prefix)])
     if isinstance(tests, PytestTests):
-        names = _imported(tuple(sorted(tests.files.items())))
-        return None if names is None else _unique([task.entry_point, *names])
+        return _unique([task.entry_point, *_imported(tuple(sorted(tests.files.items())))])
     return None
 
 
@@ -46,8 +46,8 @@ def _helpers(prefix: str) -> set[str]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _imported(files: tuple[tuple[str, str], ...]) -> tuple[str, ...] | None:
-    """What pytest files take from modules that neither they nor Python have; None if that may be anything."""
+def _imported(files: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """What pytest files take from modules that neither they nor Python have, by name or by a text that may be one."""
     own = {name.removesuffix(".py").replace("/", ".") for name, _ in files}
     own |= {name.rpartition(".")[2] for name in own}
     foreign = {*own, *sys.stdlib_module_names, *_TESTING}
@@ -72,8 +72,12 @@ def _imported(files: tuple[tuple[str, str], ...]) -> tuple[str, ...] | None:
                     if alias.name.split(".")[0] not in foreign
                 }
         names += _attributes(tree, modules)
+        texts = [
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        ]
+        names += [text.split(".")[1] for text in texts if text.split(".")[0] in modules | _USUAL and "." in text]
         if any(isinstance(node, ast.Name) and node.id in modules for node in _beside_attributes(tree)):
-            return None
+            names += [text for text in texts if text.isidentifier()]  # as in monkeypatch.setattr(solution, "today", …)
     return tuple(dict.fromkeys(names))
 
 
