@@ -90,6 +90,28 @@ def test_the_reference_asks_for_ten_times_its_slowest_test_and_gets_a_bounded_nu
     assert [one.limit_s for one in slow.made[1:]] == [times * 0.5 for times in limits]
 
 
+@pytest.mark.parametrize(("slowness", "times"), [(0.5, 3), (1.0, 3), (1.3, 4), (9.0, late.MOST_LIMITS)])
+def test_without_a_reference_a_late_answer_gets_some_limits_and_more_on_a_slow_machine(
+    tmp_path, slow, monkeypatch, slowness, times
+):
+    """The slowest reference of MBPP takes more than one limit, and rows of data sets often come without it."""
+    monkeypatch.setattr(late, "_slowness", lambda: slowness)
+    task = TASK.model_copy(update={"solution": None})
+    sample = Sample.of_reference(task, "endless", "endless")
+    judge_samples({task.task_id: task}, [sample], SETTINGS, verifier="slow", wip=tmp_path / "wip")
+    assert [one.limit_s for one in slow.made[1:]] == [times * 0.5]
+
+
+def test_a_reference_that_is_late_itself_asks_for_the_most_there_is():
+    late_itself = Judgement("timeout", 0.5, 0, 1, "late", "reference", 2.1)
+    assert late.limits_asked(late_itself, 2.5, 2.0) == late.MOST_LIMITS
+
+
+def test_a_reference_that_fails_says_nothing(monkeypatch):
+    monkeypatch.setattr(late, "_slowness", lambda: 1.0)
+    assert late.limits_asked(Judgement("wrong_answer", 0.7, 0, 1, "", "", 0.01), 0.1, 2.0) == late.UNKNOWN_LIMITS
+
+
 def test_late_answers_are_judged_again_several_at_once_and_fewer_than_before(tmp_path, slow, monkeypatch):
     """Three of six workers: each waits until there are three."""
     monkeypatch.setattr(slow, "slowest_s", 0.3)

@@ -6,6 +6,7 @@ import sys
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -48,6 +49,10 @@ class _Compared(_Record):
     @model_serializer(mode="wrap")
     def _without_defaults(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in written(self).items() if value is not None and value is not False}
+
+
+EntryPoint = Annotated[str, AfterValidator(lambda name: name.removeprefix("Solution()."))]
+"""The name of a function or class. LeetCode's data sets write `Solution().name` for a method of that class."""
 
 
 class StdioCase(_Record):
@@ -100,7 +105,7 @@ class CallCase(_Record):
 
 class CallTests(_Compared):
     kind: Literal["calls"] = "calls"
-    entry_point: str
+    entry_point: EntryPoint
     cases: list[CallCase] = Field(min_length=1)
     tolerance: Error | None = None
     """The largest error of a float that is allowed."""
@@ -109,7 +114,7 @@ class CallTests(_Compared):
 class PythonTests(_Record):
     kind: Literal["python"] = "python"
     code: str
-    entry_point: str | None = None
+    entry_point: EntryPoint | None = None
     prefix: str = ""
 
 
@@ -148,7 +153,7 @@ class Task(_Record):
     prompt: str
     tests: Tests
     solution: str | None = None
-    entry_point: str | None = None
+    entry_point: EntryPoint | None = None
     source: Source
     tags: list[str] = []
     family: str

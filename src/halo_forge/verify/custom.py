@@ -19,6 +19,7 @@ from halo_forge.hashing import digest
 from halo_forge.records import CompileTests, Task
 from halo_forge.settings.verify import Custom, Verify
 from halo_forge.verify.core import grade
+from halo_forge.verify.core.asked import asked_names
 from halo_forge.verify.core.extract import extract_code
 from halo_forge.verify.core.protocol import Judgement, Verifier, clip
 from halo_forge.verify.sandbox.box import Sandbox
@@ -85,7 +86,7 @@ class CommandVerifier:
         """Any task: the command looks at the answer alone."""
 
     def extract(self, task: Task, completion: str) -> str | None:
-        return extract_code(completion, task.language)
+        return extract_code(completion, task.language, names=asked_names(task))
 
     def judge(self, task: Task, completion: str) -> Judgement:
         code = self.extract(task, completion)

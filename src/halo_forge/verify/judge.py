@@ -125,14 +125,16 @@ def _judge_patiently(programs: Sequence[Program], settings: Verify, workers: int
 
 
 def _limits_asked(programs: Sequence[Program], settings: Verify, workers: int) -> dict[str, int]:
-    """task_id -> how many times the time limit its late answers get, for tasks with a reference solution."""
-    references = {}
+    """task_id -> how many times the time limit its late answers get."""
+    references, limits = {}, {}
     for program in programs:
         task = program.task
         if task.solution is not None:
             answer = Sample.of_reference(task, f"````{task.language}\n{task.solution}\n````", "reference")
             references[task.task_id] = dataclasses.replace(program, samples=[answer], seconds=0.0)
-    return {
+        else:
+            limits[task.task_id] = late.limits_without_reference()
+    return limits | {
         reference.task.task_id: late.limits_asked(judgement, seconds, settings.run_timeout_s)
         for reference, judgement, seconds in _judge_all(list(references.values()), workers)
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import time
 
 from halo_forge.verify.core.protocol import Judgement
 
@@ -10,6 +12,11 @@ REFERENCE_TIMES = 10
 """A program that takes longer than this many times the reference solution is too slow, …"""
 MOST_LIMITS = 5
 """… and so is one that takes this many times the time limit: a reference may be slow itself."""
+UNKNOWN_LIMITS = 3
+"""How many time limits an answer gets, on a machine of usual speed, where no reference says what is needed. The slowest
+references of HumanEval and MBPP, in Python, take one and a half."""
+USUAL_S = 0.12
+"""CPU seconds that `_work` takes on a machine of usual speed: one of the two cores that the limits were set on."""
 
 
 def is_late(judgement: Judgement) -> bool:
@@ -29,12 +36,31 @@ def limits_asked(reference: Judgement, seconds: float, run_timeout_s: float) -> 
     """How many times the time limit a late answer gets, from the judgement of its reference and what that took.
 
     What counts is the slowest test's run; compiling says nothing of an answer. A verifier that does not measure runs
-    is taken at `seconds` for all tests together. Whole multiples, so that a few verifiers serve all tasks. 1 if the
-    reference does not pass.
+    is taken at `seconds` for all tests together. Whole multiples, so that a few verifiers serve all tasks. A reference
+    that is late itself asks for the most there is; one that fails otherwise says nothing.
     """
+    if is_late(reference):
+        return MOST_LIMITS
     if reference.status != "pass":
-        return 1
+        return limits_without_reference()
     slowest_s = reference.slowest_s
     if slowest_s is None:
         slowest_s = seconds / max(reference.tests_total, 1)
     return min(MOST_LIMITS, max(1, math.ceil(REFERENCE_TIMES * slowest_s / run_timeout_s)))
+
+
+def limits_without_reference() -> int:
+    """How many times the time limit a late answer gets where no reference is known: more on a slow machine."""
+    return min(MOST_LIMITS, math.ceil(UNKNOWN_LIMITS * max(1.0, _slowness())))
+
+
+@functools.cache
+def _slowness() -> float:
+    """How many times the usual CPU time this machine takes for a fixed piece of work, beside what else it does now."""
+    started = time.thread_time()
+    _work()
+    return (time.thread_time() - started) / USUAL_S
+
+
+def _work() -> int:
+    return sum(1 for number in range(1, 2800) for other in range(1, number) if number % other == 0)

@@ -32,7 +32,7 @@ class HarnessVerifier(CompiledVerifier):
 
     def extract(self, task: Task, completion: str) -> str | None:
         if isinstance(task.tests, HarnessTests):
-            return extract_code(completion, task.language, function=asked_function(task))
+            return extract_code(completion, task.language, names=[asked_function(task)])
         return super().extract(task, completion)
 
     def _judge_running(self, task: Task, code: str) -> Judgement:

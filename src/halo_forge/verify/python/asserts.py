@@ -19,6 +19,7 @@ from typing import Any
 from halo_forge.errors import InputError
 from halo_forge.records import PythonTests, Task
 from halo_forge.verify.python import imports
+from halo_forge.verify.python.definitions import without_cut_end
 from halo_forge.verify.python.inside import marking, oracles
 
 _CHECK, _RENAMED = "<check>", "<tests>"
@@ -94,7 +95,7 @@ def program(task: Task, tests: PythonTests, answer: str) -> str:
     if entry_point is not None and entry_point not in _defined_loosely(answer):
         # A body comes indented as the prompt asks, not at all, or from its second line on.
         for body in (answer, textwrap.indent(answer, "    "), f"    {answer.lstrip()}"):
-            joined = f"{tests.prefix.rstrip()}\n{body}"
+            joined = without_cut_end(f"{tests.prefix.rstrip()}\n{body}", [entry_point])
             if _parses(joined) and body.lstrip("\n")[:1] in (" ", "\t"):
                 return joined
     lines = answer.split("\n")

@@ -13,10 +13,12 @@ from halo_forge.records import CallTests, CheckerTests, CompileTests, PytestTest
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.checkers.checkers import Checkers
 from halo_forge.verify.core import grade
+from halo_forge.verify.core.asked import asked_names
 from halo_forge.verify.core.extract import extract_code
 from halo_forge.verify.core.protocol import Judgement
 from halo_forge.verify.python import asserts, pytest_files, pytest_library
 from halo_forge.verify.python.grade import cases_of, grade_python
+from halo_forge.verify.python.program import to_run
 from halo_forge.verify.sandbox.box import Sandbox
 from halo_forge.verify.sandbox.job import Job, Limits
 
@@ -65,7 +67,8 @@ class PythonVerifier:
             pytest_files.prepared(task.tests.model_dump_json(), task.task_id, task.entry_point)
 
     def extract(self, task: Task, completion: str) -> str | None:
-        return extract_code(completion, "python")
+        """The program as the answer gives it; what is run of it says `program.to_run`."""
+        return extract_code(completion, "python", names=asked_names(task))
 
     def judge(self, task: Task, completion: str) -> Judgement:
         code = self.extract(task, completion)
@@ -78,7 +81,7 @@ class PythonVerifier:
         elif isinstance(task.tests, PytestTests):
             limits = dataclasses.replace(limits, cpu_s=limits.cpu_s + PYTEST_CPU_S)
             tests = pytest_files.prepared(task.tests.model_dump_json(), task.task_id, task.entry_point)
-        source = program.encode("utf-8", "replace")
+        source = to_run(task, program).encode("utf-8", "replace")
         job = Job(
             files={"main.py": source},
             compile_limits=self._limits,

@@ -73,7 +73,7 @@ def _work(job, report, prctl):
         wait_status, limit = run(report, "compile", start, b"", job["compile_limits"], prctl)
         if wait_status != 0 or limit != "-":
             return
-    code = None if source is None else compile(source, "main.py", "exec")
+    code = None if source is None else compile(source, "main.py", "exec", dont_inherit=True)
     if job["tests_fd"] is not None:
         _referee(job, report, code, prctl)
     timeouts = 0
