@@ -48,7 +48,7 @@ class MsvcVerifier:
     """
 
     name = "msvc"
-    lacks = ("posix", "unistd", "gnu", "vla")
+    lacks = ("posix", "unistd", "gnu", "vla", "unset", "glibc")
 
     def __init__(self, settings: Verify, remote: Msvc, platform: Platform | None = None):
         """`platform`: what kind of host it is, if not Windows."""
