@@ -97,7 +97,7 @@ def plain(language: str, programs: dict[int, str], workers: int, *, run: bool = 
                 command = [str(interpreter.executable()), "-I", "main.py"]
             else:
                 Path(folder, "main.cpp").write_text(program)
-                subprocess.run(["g++", *gcc.FLAGS["cpp"], "main.cpp", "-o", "main"], cwd=folder, check=True)
+                subprocess.run(["g++", *gcc.GCC.flags("cpp"), "main.cpp", "-o", "main"], cwd=folder, check=True)
                 command = ["./main"]
             for case in task(language, number).tests.cases if run else ():
                 done = subprocess.run(command, cwd=folder, input=case.stdin, capture_output=True, text=True, check=True)

@@ -30,7 +30,8 @@ def main(params: Params, cycle: str) -> None:
     statistics = cycle_statistics(cycle, params, tasks, samples, verdicts, selection, generation)
     write_json(f"results/raft/{cycle}.json", statistics)
     print(
-        f"{cycle}: {statistics['passed']} of {statistics['samples']} samples passed, kept {statistics['kept']} "
+        f"{cycle}: {statistics['passed']} of {statistics['samples']} samples passed, the sanitizers left out "
+        f"{statistics['faulty']} distinct programs, kept {statistics['kept']} "
         f"on {statistics['tasks_covered']} of {statistics['tasks']} tasks"
     )
 

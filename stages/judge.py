@@ -16,7 +16,7 @@ from halo_forge.verify.run import verify_file
 
 def main(params: Params, run: str) -> None:
     found = find_run(params, run)
-    verify_file(params.verify, found.tasks, found.folder, run)
+    verify_file(params.verify, found.tasks, found.folder, run, training=found.drawing.cycle is not None)
 
 
 if __name__ == "__main__":

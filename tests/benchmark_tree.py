@@ -161,6 +161,8 @@ def write_cycle(root: Path, params: Params, name: str, verdicts: list[Verdict]) 
         "distinct_programs": samples - 5,
         "duplicates": 5,
         "above_threshold": passed,
+        "sanitizers": {},
+        "faulty": 0,
         "kept": passed // 2,
         "avg_kept_reward": 1.0,
         "tasks_covered": 7,

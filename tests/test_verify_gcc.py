@@ -155,7 +155,7 @@ PROGRAMS = [
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_compiler_says_the_same_with_and_without_precompiled_headers(program, tmp_path):
     (tmp_path / "main.cpp").write_text(program + "\n")
-    flags = gcc.FLAGS["cpp"]
+    flags = gcc.GCC.flags("cpp")
     options = headers.options(shutil.which("g++"), flags, program, whole=True)
     assert options
     said = []
@@ -172,13 +172,13 @@ def test_the_compiler_says_the_same_with_and_without_precompiled_headers(program
     ("use", "lean"), [("cout << 1;", True), ("promise<int> p;", False), ("#define F(a) f##a\n", False)]
 )
 def test_the_lean_header_is_for_programs_that_name_nothing_it_lacks(use, lean, tmp_path):
-    full = headers.options(shutil.which("g++"), gcc.FLAGS["cpp"], BITS)
+    full = headers.options(shutil.which("g++"), gcc.GCC.flags("cpp"), BITS)
     program = BITS + f"int main() {{ {use} }}\n"
-    chosen = headers.options(shutil.which("g++"), gcc.FLAGS["cpp"], program, whole=True)
+    chosen = headers.options(shutil.which("g++"), gcc.GCC.flags("cpp"), program, whole=True)
     assert (chosen != full) == lean
-    assert headers.options(shutil.which("g++"), gcc.FLAGS["cpp"], program) == full
+    assert headers.options(shutil.which("g++"), gcc.GCC.flags("cpp"), program) == full
     (tmp_path / "main.cpp").write_text(program)
-    command = ["g++", *gcc.FLAGS["cpp"], *chosen, "-H", "-fsyntax-only", "main.cpp"]
+    command = ["g++", *gcc.GCC.flags("cpp"), *chosen, "-H", "-fsyntax-only", "main.cpp"]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stderr
     assert said.startswith("! ") and "stdc++.h.gch" in said.split("\n")[0]
     assert ("/future" in said) != lean
@@ -187,8 +187,8 @@ def test_the_lean_header_is_for_programs_that_name_nothing_it_lacks(use, lean, t
 @pytest.mark.parametrize("top", [IO, "#include <vector>\n" + IO])
 def test_the_precompiled_header_is_used(top, tmp_path):
     (tmp_path / "main.cpp").write_text(main("std::cout << n;", top))
-    options = headers.options(shutil.which("g++"), gcc.FLAGS["cpp"], top)
-    command = ["g++", *gcc.FLAGS["cpp"], *options, "-H", "-fsyntax-only", "main.cpp"]
+    options = headers.options(shutil.which("g++"), gcc.GCC.flags("cpp"), top)
+    command = ["g++", *gcc.GCC.flags("cpp"), *options, "-H", "-fsyntax-only", "main.cpp"]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stderr
     assert said.startswith("! ") and "iostream.gch" in said.split("\n")[0]
 

@@ -330,9 +330,9 @@ def test_a_probe_says_when_a_compiler_does_not_work_in_the_box(monkeypatch):
 @pytest.mark.parametrize("top", ["#include <iostream>\n", "#include <vector>\n#include <iostream>\n"])
 def test_clang_uses_the_precompiled_header(top, tmp_path):
     (tmp_path / "main.cpp").write_text(top + "int main() { std::cout << 1; }\n")
-    options = headers.options(shutil.which("clang++"), gcc.FLAGS["cpp"], top, clang=True)
+    options = headers.options(shutil.which("clang++"), gcc.CLANG.flags("cpp"), top, clang=True)
     assert options[0] == "-include-pch"
-    command = ["clang++", *gcc.FLAGS["cpp"], *options, "-H", "-fsyntax-only", "main.cpp"]
+    command = ["clang++", *gcc.CLANG.flags("cpp"), *options, "-H", "-fsyntax-only", "main.cpp"]
     opened = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert opened.returncode == 0 and "ostream" not in opened.stderr
 

@@ -33,6 +33,8 @@ Status = Literal[
     "no_code",
     "infra_error",
 ]
+CLEAN = "clean"
+UNKNOWN = "unknown: "
 
 
 class _Record(BaseModel):
@@ -207,6 +209,14 @@ class Verdict(_Record):
     duration_s: float
     verifier: str
     isolation: str
+    sanitizers: str | None = None
+    """Of a program that passes and may be trained on: CLEAN, the fault that the sanitizers found in it by name
+    ("heap-buffer-overflow"), or UNKNOWN and why. None where they were not asked."""
+
+    @property
+    def faulty(self) -> bool:
+        """Whether it passes and is no program to learn from."""
+        return self.sanitizers not in (None, CLEAN) and not self.sanitizers.startswith(UNKNOWN)
 
     @property
     def passed(self) -> bool:

@@ -59,6 +59,8 @@ def cycle_statistics(
         "duplicates": selection.duplicates,
         "reward_threshold": params.raft.reward_threshold,
         "above_threshold": selection.above_threshold,
+        "sanitizers": dict(sorted(Counter(verdict.sanitizers for verdict in verdicts if verdict.sanitizers).items())),
+        "faulty": selection.faulty,
         "kept": len(kept),
         "avg_kept_reward": sum(kept) / len(kept) if kept else 0.0,
         "tasks_covered": selection.tasks_covered,

@@ -29,12 +29,14 @@ _CPP_TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Selection:
-    """`kept`: (sample, verdict) in order of task and rank. The other fields count samples or tasks."""
+    """`kept`: (sample, verdict) in order of task and rank. The other fields count samples or tasks; `faulty` counts
+    the distinct programs that the sanitizers kept out."""
 
     kept: list[tuple[Sample, Verdict]]
     above_threshold: int
     duplicates: int
     distinct_programs: int
+    faulty: int
     tasks_covered: int
     tasks_all_passed: int
     tasks_none_passed: int
@@ -45,8 +47,9 @@ def select(
 ) -> Selection:
     """Rank by reward, break ties by a seeded draw, drop duplicate programs and low rewards, keep the top share.
 
-    Verdicts with status infra_error are never kept. The result does not depend on the order of either input. Raises
-    InputError unless samples and verdicts match one to one by their ids, or where a sample is of none of `tasks`.
+    Verdicts with status infra_error are never kept, nor are programs that the sanitizers stopped. The result does not
+    depend on the order of either input. Raises InputError unless samples and verdicts match one to one by their ids, or
+    where a sample is of none of `tasks`.
     """
     by_task: dict[str, list[tuple[Sample, Verdict]]] = defaultdict(list)
     verdict_of = verdict_of_each(samples, verdicts, "raft")
@@ -64,6 +67,8 @@ def select(
         task_id: [pair for pair in pairs if pair[1].reward >= settings.reward_threshold]
         for task_id, pairs in distinct.items()
     }
+    faulty = sum(verdict.faulty for pairs in good.values() for _, verdict in pairs)
+    good = {task_id: [pair for pair in pairs if not pair[1].faulty] for task_id, pairs in good.items()}
     all_passed = {task_id for task_id, pairs in by_task.items() if all(verdict.passed for _, verdict in pairs)}
     if settings.drop_solved:
         good = {task_id: pairs for task_id, pairs in good.items() if task_id not in all_passed}
@@ -75,6 +80,7 @@ def select(
         ),
         duplicates=sum(map(len, by_task.values())) - sum(map(len, distinct.values())),
         distinct_programs=sum(map(len, distinct.values())),
+        faulty=faulty,
         tasks_covered=len({sample.task_id for sample, _ in kept}),
         tasks_all_passed=len(all_passed),
         tasks_none_passed=sum(not any(verdict.passed for _, verdict in pairs) for pairs in by_task.values()),

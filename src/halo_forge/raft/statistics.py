@@ -23,6 +23,8 @@ _FROM_FILTER = {  # key here -> key in results/raft/<cycle>.json
     "distinct_programs": "distinct_programs",
     "duplicates": "duplicates",
     "above_threshold": "above_threshold",
+    "sanitizers": "sanitizers",
+    "faulty": "faulty",
     "kept": "kept",
     "avg_kept_reward": "avg_kept_reward",
     "tasks_covered": "tasks_covered",

@@ -37,5 +37,6 @@ def roll_out(
     Resumes a killed run. Raises what `generate_file` and `judge_samples` raise.
     """
     samples = generate_file(params, checkpoint, drawing, tasks_path=tasks_path, out=out)
-    verdicts = verify_file(params.verify, tasks_path, out, drawing.cycle or f"benchmark {drawing.model}", verifier)
+    label = drawing.cycle or f"benchmark {drawing.model}"
+    verdicts = verify_file(params.verify, tasks_path, out, label, verifier, training=drawing.cycle is not None)
     return Rollout(samples, verdicts, read_json(out / "generation.json"))

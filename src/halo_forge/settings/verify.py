@@ -70,7 +70,7 @@ class Msvc(Host):
     folder: Annotated[str, Field(pattern=r"^([A-Za-z]:)?/?[\w.~-]+(/[\w.~-]+)*$")] = "halo-forge"
     """Where batches lie on the host, with forward slashes: in the home folder there, or from the root (C:/judge)."""
     visual_studio: Literal["newest", "2017", "2019", "2022", "2026"] = "newest"
-    cpp_flags: list[Flag] = ["/std:c++17", "/EHsc", *_COMMON]
+    cpp_flags: list[Flag] = ["/std:c++20", "/EHsc", *_COMMON]
     c_flags: list[Flag] = ["/std:c17", *_COMMON]
     batch_size: Annotated[int, Field(ge=1)] = 64
     """Programs sent at once, if so many wait: a batch costs the driver's start, so judge with at least as many
@@ -121,6 +121,13 @@ class Verify(Section):
     memory_mb: Positive = 512
     max_processes: Positive = 16
     max_output_kb: Positive = 256
+    cpp_standard: Annotated[str, Field(pattern=r"^(c|gnu)\+\+(11|14|17|20|23|26|1z|2[abc])$")] = "gnu++20"
+    """What g++, clang++ and MinGW read C++ by. The GNU kind is what contests use: __int128 is an integer there."""
+    c_standard: Annotated[str, Field(pattern=r"^(c|gnu)(89|90|99|11|17|18|23|2[xy])$")] = "gnu17"
+    """The same for C. With c17 there is no M_PI and no getline, which C programs take for granted."""
+    sanitize: Literal["kept", "off"] = "kept"
+    """Whether C and C++ programs that pass, and that a RAFT cycle may keep, are run again under the address and
+    undefined-behaviour sanitizers; what these stop is not kept."""
     max_infra_errors: Annotated[int, Field(ge=0)] = 20
     """More infrastructure failures than this stop the stage."""
     cache: bool = True

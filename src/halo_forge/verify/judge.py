@@ -116,12 +116,21 @@ def _judge_patiently(programs: Sequence[Program], settings: Verify, workers: int
     patient: dict[tuple[str, int], Verifier] = {}
     with contextlib.ExitStack() as held:
         for program in again:
-            name, times = program.asked, limits.get(program.task.task_id, 1)
-            if times > 1 and (name, times) not in patient:
-                more = settings.model_copy(update={"run_timeout_s": times * settings.run_timeout_s})
-                patient[name, times] = held.enter_context(_closing(get_verifier(name, more)))
-            program.verifier = patient.get((name, times), program.verifier)
+            times = limits.get(program.task.task_id, 1)
+            if (program.asked, times) not in patient:
+                patient[program.asked, times] = _patient(program, times, settings, held)
+            program.verifier = patient[program.asked, times]
         yield from _judge_all(again, few)
+
+
+def _patient(program: Program, times: int, settings: Verify, held: contextlib.ExitStack) -> Verifier:
+    """The verifier of a late program with `times` the time limit; what it holds ends with `held`."""
+    if hasattr(program.verifier, "patient"):
+        return program.verifier.patient(times)
+    if times == 1:
+        return program.verifier
+    more = settings.model_copy(update={"run_timeout_s": times * settings.run_timeout_s})
+    return held.enter_context(_closing(get_verifier(program.asked, more)))
 
 
 def _limits_asked(programs: Sequence[Program], settings: Verify, workers: int) -> dict[str, int]:
@@ -132,6 +141,8 @@ def _limits_asked(programs: Sequence[Program], settings: Verify, workers: int) -
         if task.solution is not None:
             answer = Sample.of_reference(task, f"````{task.language}\n{task.solution}\n````", "reference")
             references[task.task_id] = dataclasses.replace(program, samples=[answer], seconds=0.0)
+            if hasattr(program.verifier, "patient"):  # built as the late ones will be
+                references[task.task_id].verifier = program.verifier.patient(1)
         else:
             limits[task.task_id] = late.limits_without_reference()
     return limits | {

@@ -59,32 +59,32 @@ def _gcc(settings: Verify) -> Verifier:
     from halo_forge.verify.cpp.gcc import GCC
     from halo_forge.verify.harness.verifier import HarnessVerifier
 
-    return HarnessVerifier(settings, GCC)
+    return HarnessVerifier(settings, GCC.under(settings))
 
 
 def _clang(settings: Verify) -> Verifier:
     from halo_forge.verify.cpp.gcc import CLANG
     from halo_forge.verify.harness.verifier import HarnessVerifier
 
-    return HarnessVerifier(settings, CLANG)
+    return HarnessVerifier(settings, CLANG.under(settings))
 
 
 def _gcc_compile(settings: Verify) -> Verifier:
     from halo_forge.verify.cpp.gcc import GCC
 
-    return CompiledVerifier(settings, GCC, compile_only=True)
+    return CompiledVerifier(settings, GCC.under(settings), compile_only=True)
 
 
 def _clang_compile(settings: Verify) -> Verifier:
     from halo_forge.verify.cpp.gcc import CLANG
 
-    return CompiledVerifier(settings, CLANG, compile_only=True)
+    return CompiledVerifier(settings, CLANG.under(settings), compile_only=True)
 
 
 def _mingw(settings: Verify, *, compile_only: bool = False) -> Verifier:
     from halo_forge.verify.windows.mingw import MINGW
 
-    return CompiledVerifier(settings, MINGW, compile_only=compile_only)
+    return CompiledVerifier(settings, MINGW.under(settings), compile_only=compile_only)
 
 
 def _rust(settings: Verify, *, compile_only: bool = False) -> Verifier:

@@ -12,10 +12,16 @@ from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
 from halo_forge.state import state_dir
 from halo_forge.verify.judge import Tally, judge_samples
+from halo_forge.verify.second_look import look_again
 
 
-def verify_file(settings: Verify, tasks_path: Path, folder: Path, label: str, verifier: str = "auto") -> list[Verdict]:
-    """Write `folder`/verdicts.jsonl from `folder`/samples.jsonl, in its order. Resumes a killed run."""
+def verify_file(
+    settings: Verify, tasks_path: Path, folder: Path, label: str, verifier: str = "auto", *, training: bool = False
+) -> list[Verdict]:
+    """Write `folder`/verdicts.jsonl from `folder`/samples.jsonl, in its order. Resumes a killed run.
+
+    `training`: the samples are for training, so that those that pass are looked at again as `settings.sanitize` says.
+    """
     tasks = {task.task_id: task for task in read_records(tasks_path, Task)}
     samples = read_records(folder / "samples.jsonl", Sample)
     inputs = {
@@ -27,6 +33,8 @@ def verify_file(settings: Verify, tasks_path: Path, folder: Path, label: str, ve
     state = state_dir(f"verify-{label}", inputs)
     wip = state / "verdicts.jsonl"
     verdicts = judge_with_progress(tasks, samples, settings, verifier, wip, f"{label}: verifying")
+    if training and settings.sanitize == "kept":
+        verdicts = look_again(tasks, verdicts, settings, verifier, label)
     write_records(folder / "verdicts.jsonl", verdicts)
     return verdicts
 

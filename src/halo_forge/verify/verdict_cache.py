@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from halo_forge.cache import cache_folder
-from halo_forge.records import Task
+from halo_forge.records import UNKNOWN, Task
 from halo_forge.verify.core.protocol import Judgement
 
 KEPT = {"pass", "wrong_answer", "runtime_error", "compile_error", "output_limit"}
@@ -32,6 +32,8 @@ class VerdictCache:
         # Not the table of earlier versions, `verdicts`, which kept no seconds.
         columns = "key BLOB PRIMARY KEY, judgement TEXT NOT NULL, seconds REAL NOT NULL"
         self._connection.execute(f"CREATE TABLE IF NOT EXISTS judgements ({columns})")
+        columns = "key BLOB PRIMARY KEY, finding TEXT NOT NULL"
+        self._connection.execute(f"CREATE TABLE IF NOT EXISTS findings ({columns})")
 
     def get(self, key: bytes) -> tuple[Judgement, float] | None:
         """The judgement and the seconds that it took."""
@@ -44,6 +46,16 @@ class VerdictCache:
         if judgement.status in KEPT:
             row = (key, json.dumps(vars(judgement)), seconds)
             self._connection.execute("INSERT OR REPLACE INTO judgements VALUES (?, ?, ?)", row)
+
+    def finding(self, key: bytes) -> str | None:
+        """What the sanitizers said of a program."""
+        row = self._connection.execute("SELECT finding FROM findings WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def put_finding(self, key: bytes, finding: str) -> None:
+        """Keep it, unless nothing was found out."""
+        if not finding.startswith(UNKNOWN):
+            self._connection.execute("INSERT OR REPLACE INTO findings VALUES (?, ?)", (key, finding))
 
     def close(self) -> None:
         self._connection.close()

@@ -49,8 +49,26 @@ class Toolchain(Protocol):
         """The command that compiles the source file, and links it into the program if `link`."""
 
     def run(self, memory_mb: int) -> list[str]:
-        """The command that starts the program."""
+        """The command that starts the program, `Job.run`."""
         return ["./main"]
+
+    def quick(self) -> Toolchain | None:
+        """The same compilers, asked for programs that are fast; None if they make no others."""
+        return None
+
+    def other_standard(self, language: str, said: str) -> Toolchain | None:
+        """The same compilers by another standard of the language, if the errors that one `said` may come from its own;
+        None if not."""
+        return None
+
+    def sanitized(self) -> Toolchain | None:
+        """The same compilers, asked for programs that stop at what their language leaves undefined; None if it leaves
+        nothing so."""
+        return None
+
+    def cannot_sanitize(self, language: str) -> str | None:
+        """Why `sanitized` compiles nothing on this machine, with the cure; None if it does."""
+        return None
 
     def cannot_run(self) -> str | None:
         """Why programs cannot be started on this machine, with the cure; None if they can."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Self
 
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import CheckerTests, CompileTests, StdioTests, Task
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.checkers.checkers import Checkers
+from halo_forge.verify.compiled import sanitizers
+from halo_forge.verify.compiled.builds import report_of
 from halo_forge.verify.compiled.toolchain import Toolchain, reason
 from halo_forge.verify.core import grade
 from halo_forge.verify.core.extract import extract_code
 from halo_forge.verify.core.protocol import Judgement
 from halo_forge.verify.sandbox.box import Sandbox
-from halo_forge.verify.sandbox.job import Job, Limits, Run
+from halo_forge.verify.sandbox.job import Job, Limits, Report, Run
 
 COMPILE_MEMORY_MB = 2048
 COMPILE_FILE_MB = 60
@@ -36,8 +39,10 @@ class CompiledVerifier:
 
     kinds: tuple[type, ...] = (StdioTests, CheckerTests, CompileTests)
 
-    def __init__(self, settings: Verify, toolchain: Toolchain, *, compile_only: bool = False):
+    def __init__(self, settings: Verify, toolchain: Toolchain, *, compile_only: bool = False, late: bool = False):
+        """`late`: for answers that were late, so that nothing is built but to be fast."""
         self.name = f"{toolchain.name}-compile" if compile_only else toolchain.name
+        self._late = late
         self._settings, self._toolchain, self._compile_only = settings, toolchain, compile_only
         self._sandbox = Sandbox(settings, binds=toolchain.binds())
         self._checkers = Checkers(settings)
@@ -107,17 +112,39 @@ class CompiledVerifier:
             raise InfrastructureError(f"{self.name} cannot run programs: {why}")
         return self._judge_running(task, code)
 
+    def patient(self, times: int) -> Self:
+        """The verifier that judges late answers again, with so many times the time limit."""
+        settings = self._settings.model_copy(update={"run_timeout_s": times * self._settings.run_timeout_s})
+        return type(self)(settings, self._toolchain, late=True)
+
+    def cannot_look_again(self, task: Task) -> str | None:
+        """Why `look_again` cannot be asked about answers to a task, "" if there is nothing to look for; else None."""
+        if self._toolchain.sanitized() is None or self._compile_only or isinstance(task.tests, CompileTests):
+            return ""
+        return self._toolchain.cannot_run() or self._toolchain.cannot_sanitize(task.language)
+
+    def look_again(self, task: Task, code: str) -> str:
+        """What the sanitizers say of a program that passes: CLEAN, the name of a fault, or "unknown: …".
+
+        Raises InfrastructureError when the program is not to blame.
+        """
+
+        def run(toolchain: Toolchain) -> Report:
+            return self._sandbox.run(sanitizers.job(self._job(task.language, code, grade.cases_of(task), toolchain)))
+
+        report = report_of(run, self._toolchain.sanitized(), task.language)
+        return sanitizers.finding(report, grade.grade(task, code, report, self._settings.rewards))
+
     def _judge_running(self, task: Task, code: str) -> Judgement:
-        job = self._job(task.language, code, grade.cases_of(task))
-        report = self._sandbox.run(job)
+        report = self._report(task.language, code, grade.cases_of(task))
         judge_run = self._checkers.judging(task, report)
         return grade.grade(task, code, report, self._settings.rewards, judge_run=judge_run)
 
     def _judge_compiling(self, task: Task, code: str) -> Judgement:
         asked = isinstance(task.tests, CompileTests)
-        job = self._job(task.language, code, (), link=not asked)
+        report = self._report(task.language, code, (), link=not asked)
         compiling = task.model_copy(update={"tests": CompileTests()})
-        judgement = grade.grade(compiling, code, self._sandbox.run(job), self._settings.rewards)
+        judgement = grade.grade(compiling, code, report, self._settings.rewards)
         if asked:
             return judgement
         total = grade.count_tests(task)
@@ -127,12 +154,27 @@ class CompiledVerifier:
         reward = ladder.compiles_with_warnings if judgement.detail else ladder.compiles
         return Judgement("wrong_answer", reward, 0, total, f"{NOT_RUN}\n{judgement.detail}".strip(), code)
 
-    def _job(self, language: str, code: str, cases: list[dict] | tuple, *, link: bool = True) -> Job:
+    def _report(self, language: str, code: str, cases: list[dict] | tuple, *, link: bool = True) -> Report:
+        def run(toolchain: Toolchain) -> Report:
+            return self._sandbox.run(self._job(language, code, cases, toolchain, link=link))
+
+        return report_of(run, self._toolchain, language, late=self._late)
+
+    def _job(
+        self,
+        language: str,
+        code: str,
+        cases: list[dict] | tuple,
+        toolchain: Toolchain | None = None,
+        *,
+        link: bool = True,
+    ) -> Job:
+        toolchain = toolchain or self._toolchain
         return Job(
-            files={self._toolchain.source(language): code.encode("utf-8", "replace")},
-            compile=self._toolchain.compile(language, code, link=link),
+            files={toolchain.source(language): code.encode("utf-8", "replace")},
+            compile=toolchain.compile(language, code, link=link),
             compile_limits=self._compile_limits,
-            run=self._toolchain.run(self._settings.memory_mb) if cases else None,
+            run=toolchain.run(self._settings.memory_mb) if cases else None,
             cases=cases,
             run_limits=self._run_limits,
         )

@@ -4,10 +4,15 @@
 doing, and raises `InfrastructureError` for everything that is not (no compiler, full disk, dead host): the caller
 retries that and never turns it into a reward.
 
-What a verifier may have beside that, and is asked for where it does: `fingerprint()`, all that decides its verdicts
-beside the task, the program and its own code, without which they are not kept between runs; `workers`, how many threads
-are worth judging with; `close()`, called when all is judged; `lacks`, what right answers may ask for elsewhere and its
-compiler does not have (see `selfcheck.cases`).
+What a verifier may have beside that, and is asked for where it does:
+- `fingerprint()`: all that decides its verdicts beside the task, the program and its own code, without which they are
+  not kept between runs;
+- `workers`: how many threads are worth judging with;
+- `close()`: called when all is judged;
+- `patient(times)`: the verifier that judges late answers again, with so many times the time limit;
+- `look_again(task, code)`: what the sanitizers say of a program that passes (`Verdict.sanitizers`), and
+  `cannot_look_again(task)`: why they cannot be asked, "" if there is nothing to ask them, None if they can;
+- `lacks`: what right answers may ask for elsewhere and its compiler does not have (see `selfcheck.cases`).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from halo_forge.cache import cache_folder, unfinished
@@ -34,6 +34,8 @@ HEADERS = ("bits/stdc++.h", "iostream")
 RARE = ("future", "filesystem", "regex", "thread", "shared_mutex", "condition_variable", "mutex", "execution")
 RARE += ("memory_resource", "charconv", "scoped_allocator")
 """What the lean <bits/stdc++.h> lacks."""
+_UNFINISHED = {"pmr"}
+"""Namespaces whose members the lean one names and does not define."""
 _RARE_LINE = re.compile(rf"^[ \t]*#[ \t]*include[ \t]*<(?:{'|'.join(RARE)})>.*\n", re.M)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _HEAD = re.compile(r"(?:\s+|//[^\n]*(?:\n|$)|/\*.*?\*/|#[ \t]*include[ \t]*<[\w./+]+>)*", re.S)
@@ -88,10 +90,32 @@ def _needs_rare(compiler: str, flags: tuple[str, ...], code: str) -> bool:
 
 @functools.cache
 def _rare_names(compiler: str, flags: tuple[str, ...]) -> frozenset[str]:
-    """Every name, macros too, that stands in <bits/stdc++.h> and in no header that the lean one includes."""
-    header = _lean(compiler, flags).with_suffix("")
-    full = _preprocessed(compiler, flags, "#include <bits/stdc++.h>\n")
-    return frozenset(_NAME.findall(full)) - set(_NAME.findall(_preprocessed(compiler, flags, header.read_text())))
+    """The names, macros too, that tell a program which needs the whole <bits/stdc++.h>."""
+    return frozenset(read_json(_names_file(_lean(compiler, flags))))
+
+
+def _names_file(lean: Path) -> Path:
+    return lean.with_name("names.json")
+
+
+def _find_rare_names(compiler: str, flags: tuple[str, ...], lean: str) -> list[str]:
+    """Every name that stands in <bits/stdc++.h> and in no header that the lean one includes, and the names of std that
+    only the former has: `promise` is a parameter elsewhere, `lock` a member."""
+    full = "#include <bits/stdc++.h>\n"
+    names = set(_NAME.findall(_preprocessed(compiler, flags, full)))
+    known = set(_NAME.findall(_preprocessed(compiler, flags, lean)))
+    asked = sorted(name for name in names & known if not name.startswith("_"))
+    only = _not_in_std(compiler, flags, lean, asked) - _not_in_std(compiler, flags, full, asked)
+    return sorted(names - known | only | _UNFINISHED)
+
+
+def _not_in_std(compiler: str, flags: tuple[str, ...], header: str, names: Sequence[str]) -> set[str]:
+    """Those of `names` that are not declared in namespace std below `header`."""
+    lines = "".join(f"using std::{name};\n" for name in names)
+    command = [compiler, *flags, "-w", "-fsyntax-only", "-fmax-errors=0", "-x", "c++", "-"]
+    text = f'{header}\n#line 1 "names"\nnamespace halo {{\n{lines}}}\n'
+    done = subprocess.run(command, input=text, capture_output=True, text=True, env={"PATH": BOX_PATH})
+    return {names[int(line) - 2] for line in re.findall(r"^names:(\d+):\d+: error:", done.stderr, re.M)}
 
 
 def _lean(compiler: str, flags: tuple[str, ...]) -> Path:
@@ -103,7 +127,10 @@ def _lean(compiler: str, flags: tuple[str, ...]) -> Path:
             original = re.search(r'^# 1 "([^"]*/bits/stdc\+\+\.h)"', text, re.M)
             if original is None:
                 raise InfrastructureError(f"{compiler} has no <bits/stdc++.h>")
-            _build(compiler, flags, _RARE_LINE.sub("", Path(original[1]).read_text(encoding="utf-8")), path)
+            lean = _RARE_LINE.sub("", Path(original[1]).read_text(encoding="utf-8"))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(_names_file(path), _find_rare_names(compiler, flags, lean))
+            _build(compiler, flags, lean, path)
     return path
 
 
@@ -116,7 +143,7 @@ def _preprocessed(compiler: str, flags: tuple[str, ...], text: str, *more: str) 
 
 
 def _folder_of(compiler: str, what: tuple[str, ...]) -> Path:
-    return folder() / hashlib.sha256("\0".join([compiler, version(compiler), *what, "2"]).encode()).hexdigest()[:16]
+    return folder() / hashlib.sha256("\0".join([compiler, version(compiler), *what, "3"]).encode()).hexdigest()[:16]
 
 
 def _precompiled(compiler: str, flags: tuple[str, ...], header: str, suffix: str) -> Path:

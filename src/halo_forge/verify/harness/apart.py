@@ -162,14 +162,16 @@ int main() {{
 
 def answer_source(prefix: Prefix, joined: Joined, asked: list[Function], language: str) -> str:
     """The answer below the prefix, and what the loop calls below the answer. It knows nothing of the tests."""
+    bridges = _c_bridge(prefix, asked[0]) if language == "c" else _bridges(asked)
+    return f'{answer_text(prefix, joined, language)}# 1 "bridge" 3\n{bridges}'
+
+
+def answer_text(prefix: Prefix, joined: Joined, language: str) -> str:
+    """The answer below the prefix; what its names and macros would do to what stands below is undone."""
     others = ["main", *joined.renamed]
     renamed = "".join(f"#define {name} halo_answer_{name}\n" for name in others)
     undone = "".join(f"#undef {name}\n" for name in {*others, *joined.macros})
-    bridges = _c_bridge(prefix, asked[0]) if language == "c" else _bridges(asked)
-    return (
-        f'{joined.includes}# 1 "prompt" 3\n{prefix.head}\n{renamed}{joined.source(f"main.{language}")}{undone}'
-        f'# 1 "bridge" 3\n{bridges}'
-    )
+    return f'{joined.includes}# 1 "prompt" 3\n{prefix.head}\n{renamed}{joined.source(f"main.{language}")}{undone}'
 
 
 def _bridges(asked: list[Function]) -> str:

@@ -13,11 +13,13 @@ from pathlib import Path
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import HarnessTests, StdioCase, StdioTests, Task
 from halo_forge.settings.verify import Verify
+from halo_forge.verify.compiled import sanitizers
+from halo_forge.verify.compiled.builds import report_of
 from halo_forge.verify.compiled.linker import fastest_linker
 from halo_forge.verify.core import grade
 from halo_forge.verify.core.protocol import Judgement, clip
-from halo_forge.verify.cpp.gcc import Gcc
-from halo_forge.verify.harness import apart, beside, gate, recipe
+from halo_forge.verify.cpp.gcc import UNSET_MEMORY, Gcc
+from halo_forge.verify.harness import again, apart, beside, gate, recipe
 from halo_forge.verify.harness.declarations import items
 from halo_forge.verify.harness.join import Joined, Prefix, join, read_prefix
 from halo_forge.verify.harness.tokens import Unreadable, scan, words
@@ -73,7 +75,18 @@ def asked_function(task: Task) -> str:
 class Harness:
     """Compiles a task's test code with the compilers of a toolchain."""
 
-    def __init__(self, settings: Verify, toolchain: Gcc, sandbox: Sandbox, compiling: Limits, running: Limits):
+    def __init__(
+        self,
+        settings: Verify,
+        toolchain: Gcc,
+        sandbox: Sandbox,
+        compiling: Limits,
+        running: Limits,
+        *,
+        late: bool = False,
+    ):
+        """`late`: for answers that were late, as in CompiledVerifier."""
+        self._late = late
         self._settings, self._toolchain, self._sandbox = settings, toolchain, sandbox
         self._compiling, self._running = compiling, running
 
@@ -116,8 +129,10 @@ class Harness:
             self._only_if_allowed(task, way)
             if reason := gate.refuse(joined, scan(tests.code, language), language):
                 return self._refused(code, f"{IN_PROCESS}, where a program may not hold: {reason}")
+            # Never the quick build: what is compiled beside an answer must not be optimised by what the answer says.
             trial, mark = self._beside(prefix, joined, tests.code, language)
-            return self._graded(task, code, trial, IN_PROCESS, self._foreign_symbol(task, mark))
+            report, look = self._sandbox.run(trial.job), self._foreign_symbol(task, mark)
+            return self._graded(task, code, report, trial.proof, IN_PROCESS, look, trial.alarm)
         if isinstance(way, Apart):
             source, loop, program = (
                 apart.answer_source(prefix, joined, way.asked, language),
@@ -126,7 +141,13 @@ class Harness:
             )
         else:
             source, loop, program = recipe.answer_source(way, prefix, joined, language), way.loop, way.tests
-        return self._graded(task, code, self._apart(source, loop, program, joined.includes + prefix.head, language), "")
+        nonce, head = apart.nonce(), joined.includes + prefix.head
+
+        def run(toolchain: Gcc) -> Report:
+            return self._sandbox.run(self._apart(toolchain, source, loop, program, nonce, head, language))
+
+        report = report_of(run, self._toolchain, language, late=self._late)
+        return self._graded(task, code, report, b"\n" + nonce + b"\n", "")
 
     def _only_if_allowed(self, task: Task, way: Beside) -> None:
         if self._settings.beside != "allow":
@@ -135,26 +156,46 @@ class Harness:
                 "what is expected of it; rewrite them, leave out the task, or set verify.beside: allow"
             )
 
-    def _apart(self, source: str, loop: bytes, tests: bytes, head: str, language: str) -> Trial:
+    def look_again(self, task: Task, code: str) -> str:
+        """As CompiledVerifier's."""
+        source, language = again.program(task, code), task.language
+
+        def run(toolchain: Gcc) -> Report:
+            job = Job(
+                files={toolchain.source(language): _bytes(source)},
+                compile=toolchain.compile(language, source, link=True),
+                compile_limits=self._compiling,
+                run=toolchain.run(self._settings.memory_mb),
+                cases=[{"stdin": b""}],
+                run_limits=self._running,
+            )
+            return self._sandbox.run(sanitizers.job(job))
+
+        report = report_of(run, self._toolchain.sanitized(), language)
+        seen = grade.grade(task, code, report, self._settings.rewards, judge_run=again.ended)
+        return sanitizers.finding(report, seen)
+
+    def _apart(
+        self, toolchain: Gcc, source: str, loop: bytes, tests: bytes, nonce: bytes, head: str, language: str
+    ) -> Job:
         """The answer's program, linked with the loop that serves it, and the tests' program, which starts it."""
-        nonce, linker = apart.nonce(), fastest_linker(self._toolchain.compiler("cpp"))
+        linker = fastest_linker(toolchain.compiler("cpp"))
         linking = ["loop.o", "-Wl,--allow-multiple-definition", *linker, "-o", "main"]
-        command = [*self._toolchain.options(language), f"answer.{language}"]
+        command = [*toolchain.options(language), f"answer.{language}"]
         if language == "c":
             compiling = [*command, "-c", "-o", "answer.o"]
-            linking = [self._toolchain.compiler("cpp"), "answer.o", *linking, "-lm"]
+            linking = [toolchain.compiler("cpp"), "answer.o", *linking, "-lm"]
             command = ["/bin/sh", "-c", f"{shlex.join(compiling)} && {shlex.join(linking)}"]
         else:
-            command += self._toolchain.precompiled("cpp", head) + linking
-        job = Job(
+            command += toolchain.precompiled("cpp", head) + linking
+        return Job(
             files={f"answer.{language}": _bytes(source), "loop.o": loop},
             compile=command,
             compile_limits=self._compiling,
-            run=["/bin/sh", "-c", apart.START],
+            run=[UNSET_MEMORY, "/bin/sh", "-c", apart.START],
             cases=[{"stdin": nonce + b"\n" + tests}],
             run_limits=self._running,
         )
-        return Trial(job, b"\n" + nonce + b"\n")
 
     def _beside(self, prefix: Prefix, joined: Joined, tests: str, language: str) -> tuple[Trial, str]:
         guarded = beside.guarded(prefix, joined, tests, language)
@@ -172,7 +213,7 @@ class Harness:
             files={source: _bytes(guarded.source)},
             compile=["/bin/sh", "-c", script],
             compile_limits=self._compiling,
-            run=["./main"],
+            run=[UNSET_MEMORY, "./main"],
             cases=[{"stdin": guarded.nonce}],
             run_limits=self._running if uses_threads else replace(self._running, processes=1),
         )
@@ -194,17 +235,23 @@ class Harness:
         return look
 
     def _graded(
-        self, task: Task, code: str, trial: Trial, note: str, look: Callable[[str], str | None] | None = None
+        self,
+        task: Task,
+        code: str,
+        report: Report,
+        proof: bytes,
+        note: str,
+        look: Callable[[str], str | None] | None = None,
+        alarm: bytes = b"",
     ) -> Judgement:
-        report = self._sandbox.run(trial.job)
         if look is not None and report.compile is not None:
             listing = report.compile.stdout.decode("utf-8", "replace")
             report.compile = replace(report.compile, stdout=b"")
             if report.compile.exit_code == 0 and (name := look(listing)):
                 return self._refused(code, f"{note}, where a program may not define {name}")
-        if trial.alarm and any(trial.alarm in run.stderr for run in report.tests):
+        if alarm and any(alarm in run.stderr for run in report.tests):
             raise InfrastructureError("this kernel takes no system call filters, which tests beside an answer need")
-        said = _judged_outside(report, trial.proof)
+        said = _judged_outside(report, proof)
         seen = task.model_copy(update={"tests": StdioTests(cases=[StdioCase(stdin="", stdout=_PASSED)])})
         judgement = grade.grade(seen, code, report, self._settings.rewards)
         detail = judgement.detail

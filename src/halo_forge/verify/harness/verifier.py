@@ -18,9 +18,9 @@ class HarnessVerifier(CompiledVerifier):
 
     kinds = (*CompiledVerifier.kinds, HarnessTests)
 
-    def __init__(self, settings: Verify, toolchain: Gcc):
-        super().__init__(settings, toolchain)
-        self._harness = Harness(settings, toolchain, self._sandbox, self._compile_limits, self._run_limits)
+    def __init__(self, settings: Verify, toolchain: Gcc, *, late: bool = False):
+        super().__init__(settings, toolchain, late=late)
+        self._harness = Harness(settings, toolchain, self._sandbox, self._compile_limits, self._run_limits, late=late)
 
     def fingerprint(self) -> str:
         return repr([super().fingerprint(), self._settings.beside, version("tree-sitter"), version("tree-sitter-cpp")])
@@ -34,6 +34,11 @@ class HarnessVerifier(CompiledVerifier):
         if isinstance(task.tests, HarnessTests):
             return extract_code(completion, task.language, names=[asked_function(task)])
         return super().extract(task, completion)
+
+    def look_again(self, task: Task, code: str) -> str:
+        if isinstance(task.tests, HarnessTests):
+            return self._harness.look_again(task, code)
+        return super().look_again(task, code)
 
     def _judge_running(self, task: Task, code: str) -> Judgement:
         if isinstance(task.tests, HarnessTests):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import resource
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,8 +12,8 @@ BOX_PATH = "/usr/bin:/bin"
 """PATH in a box, and of the compilers that prepare something for one outside of it."""
 OPEN_FILES = 64
 FILE_MB = 32
-MAX_TIMEOUTS = 2
-"""After so many timed-out tests the remaining ones are skipped."""
+MAX_TIMEOUTS = 1
+"""After so many timed-out tests the remaining ones are skipped: what is late once earns nothing by them."""
 PATIENCE = 10
 """How many times its wall time a run may take if all of the excess was spent waiting for a core."""
 LIMITS = ("cpu", "wall", "memory", "output")
@@ -28,6 +29,8 @@ class Limits:
     output_kb: int
     file_mb: int = FILE_MB
     open_files: int = OPEN_FILES
+    reserves: bool = False
+    """Whether it may reserve addresses without end, as sanitizers do: then only what it has written to is limited."""
 
     @property
     def wall_s(self) -> float:
@@ -40,6 +43,7 @@ class Limits:
             "wall_s": self.wall_s,
             "patience_s": (PATIENCE - 1) * self.wall_s,
             "memory_bytes": self.memory_mb << 20,
+            "address_bytes": resource.RLIM_INFINITY if self.reserves else self.memory_mb << 20,
             "processes": self.processes,
             "output_bytes": self.output_kb << 10,
             "file_bytes": self.file_mb << 20,
@@ -58,6 +62,7 @@ class Job:
     compile: list[str] | None = None
     compile_limits: Limits | None = None
     run: list[str] | None = None
+    """Words of a command; NAME=VALUE before it is for its environment, as in a shell."""
     source: bytes | None = None
     tests: bytes | None = None
     """What the referee runs against the Python `source`, marshalled; it never enters the answer's process."""

@@ -18,8 +18,9 @@ A file is of one language and holds tasks (tests, and a right answer) and cases 
         os._exit(0)
 
 `asks: [posix]`, in a task of its solution, names what a right answer wants beside the standard library: `posix`
-(getline, dprintf), `unistd` (read, write), `gnu` (<bits/stdc++.h>, asm), `vla` (arrays of variable length). A verifier
-whose compiler has no such thing says so in `lacks` and is not asked.
+(getline, dprintf), `unistd` (read, write), `gnu` (<bits/stdc++.h>, asm), `vla` (arrays of variable length); or what it
+takes to find a wrong one out: variables that hold no zero where nobody sets them (`unset`), memory from malloc that
+holds none (`glibc`). A verifier whose compiler has no such thing says so in `lacks` and is not asked.
 
 The solution of each task is a case too. `<<secret>>` in tests is a text that nobody can guess, new in every run;
 `~~TEXT*N~~` in a program or completion is TEXT, N times over.
@@ -71,7 +72,7 @@ class Case:
     """What the program wants that not every compiler has."""
 
 
-Feature = Literal["posix", "unistd", "gnu", "vla"]
+Feature = Literal["posix", "unistd", "gnu", "vla", "unset", "glibc"]
 
 
 class _Task(Section):

@@ -22,7 +22,7 @@ class Mingw(Gcc):
     address_space_mb = wine.ADDRESS_SPACE_MB
     start_s = wine.START_S
     open_files = wine.OPEN_FILES
-    lacks = ("posix",)
+    lacks = ("posix", "glibc")
 
     def compiler(self, language: str) -> str:
         """Of two kinds the one with POSIX threads: only there is a std::thread."""

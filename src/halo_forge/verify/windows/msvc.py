@@ -23,11 +23,12 @@ from halo_forge.errors import InfrastructureError
 from halo_forge.records import CheckerTests, CompileTests, Source, StdioCase, StdioTests, Task
 from halo_forge.settings.verify import Msvc, Verify
 from halo_forge.verify.checkers.checkers import Checkers
+from halo_forge.verify.compiled.builds import report_in_time
 from halo_forge.verify.core import grade
 from halo_forge.verify.core.extract import extract_code
 from halo_forge.verify.core.protocol import Judgement
 from halo_forge.verify.remote.sandbox import Pace, Platform, RemoteSandbox
-from halo_forge.verify.sandbox.job import Job, Limits
+from halo_forge.verify.sandbox.job import Job, Limits, Report
 from halo_forge.verify.windows import diagnostics
 from halo_forge.verify.windows.platform import WindowsPlatform
 
@@ -36,6 +37,9 @@ COMPILE_PROCESSES = 16
 COMPILE_OUTPUT_KB = 1024
 _SOURCE = {"cpp": "main.cpp", "c": "main.c"}
 _LANGUAGE = {"cpp": "/TP", "c": "/TC"}
+# cl does not optimise unless it is asked to. Where flags of one's own exclude it the first build is what counts.
+_PLAIN: list[str] = []
+_QUICK = ["/O2"]
 
 
 class MsvcVerifier:
@@ -46,7 +50,7 @@ class MsvcVerifier:
     """
 
     name = "msvc"
-    lacks = ("posix", "unistd", "gnu", "vla")
+    lacks = ("posix", "unistd", "gnu", "vla", "unset", "glibc")
 
     def __init__(self, settings: Verify, remote: Msvc, platform: Platform | None = None):
         """`platform`: what kind of host it is, if not Windows."""
@@ -119,25 +123,28 @@ class MsvcVerifier:
         code = self.extract(task, completion)
         if code is None:
             return grade.no_code(task, self._settings.rewards)
+        report = report_in_time(lambda flags: self._run(task, code, flags), _PLAIN, _QUICK)
+        judge_run = self._checkers.judging(task, report)
+        return grade.grade(task, code, report, self._settings.rewards, judge_run=judge_run)
+
+    def _run(self, task: Task, code: str, flags: list[str]) -> Report:
         source = _SOURCE[task.language]
         only_compile = isinstance(task.tests, CompileTests)
         job = Job(
             files={source: code.encode("utf-8", "replace")},
-            compile=self._command(task.language, only_compile),
+            compile=self._command(task.language, flags, only_compile),
             compile_limits=self._compile_limits,
             run=None if only_compile else ["main.exe"],
             cases=grade.cases_of(task),
             run_limits=self._run_limits,
         )
-        report = diagnostics.readable(self._sandbox.run(job), source, self._sandbox.ready.codepage)
-        judge_run = self._checkers.judging(task, report)
-        return grade.grade(task, code, report, self._settings.rewards, judge_run=judge_run)
+        return diagnostics.readable(self._sandbox.run(job), source, self._sandbox.ready.codepage)
 
     def close(self) -> None:
         self._sandbox.close()
 
-    def _command(self, language: str, only_compile: bool) -> list[str]:
-        flags = self._remote.cpp_flags if language == "cpp" else self._remote.c_flags
+    def _command(self, language: str, more: list[str], only_compile: bool) -> list[str]:
+        flags = [*(self._remote.cpp_flags if language == "cpp" else self._remote.c_flags), *more]
         result = ["/c"] if only_compile else ["/Femain.exe"]
         return ["cl.exe", "/nologo", *flags, _LANGUAGE[language], _SOURCE[language], *result]
 

@@ -142,7 +142,7 @@ def run(report, step, start, stdin, limits, prctl, line=(), finish=None):
         try:
             _become_guest(pipes, line, limits, prctl)
             if isinstance(start, list):
-                os.execv(start[0], start)
+                _execute(start)
         except BaseException as error:  # noqa: BLE001 - a child must never go on as the runner
             os.write(2, ("cannot start %r: %r" % (start, error)).encode())
             os._exit(127)
@@ -192,20 +192,29 @@ def _become_guest(pipes, line, limits, prctl):
         signal.signal(number, signal.SIG_DFL)
 
 
+def _execute(words):
+    while "=" in words[0]:
+        name, _, value = words[0].partition("=")
+        os.environ[name] = value
+        words = words[1:]
+    os.execv(words[0], words)
+
+
 def _limit(limits):
     # A backstop for the look at the tree, and a wide one: the kernel counts ticks here, on a busy machine up to a third
     # more than the process was given.
     cpu = 2 * int(limits["cpu_s"]) + 2
     for kind, value in (
         (resource.RLIMIT_CPU, cpu),
-        (resource.RLIMIT_AS, limits["memory_bytes"]),
+        (resource.RLIMIT_AS, limits["address_bytes"]),
         (resource.RLIMIT_FSIZE, limits["file_bytes"]),
         (resource.RLIMIT_NOFILE, limits["open_files"]),
         (resource.RLIMIT_NPROC, limits["processes"] + 1),
         (resource.RLIMIT_CORE, 0),
     ):
         hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        if hard != resource.RLIM_INFINITY:
+            value = hard if value == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(kind, (value, value))
 
 

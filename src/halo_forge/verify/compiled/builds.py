@@ -1,0 +1,48 @@
+"""How a program is built, and when once more: to be fast where it is late, by another standard where that is asked for.
+
+Compiling is most of what judging costs, so programs are built without optimisation. A right one may then be too slow
+where it is fast as anybody else builds it. And what a newer standard took for itself, such as a word or a name in
+namespace std, a program of the older one may have used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from halo_forge.verify.compiled.toolchain import Toolchain
+from halo_forge.verify.sandbox.job import Report
+
+Build = TypeVar("Build")
+Tools = TypeVar("Tools", bound=Toolchain)
+
+
+def report_of(run: Callable[[Tools], Report], toolchain: Tools, language: str, *, late: bool = False) -> Report:
+    """What `run` reports of a program that `toolchain` builds, in the way in which it does best.
+
+    `late`: it is known that the first build is too slow, as when late answers are judged again.
+    """
+    report = report_in_time(run, toolchain, toolchain.quick(), late=late)
+    if _built(report) or report.compile is None:
+        return report
+    said = (report.compile.stderr or report.compile.stdout).decode("utf-8", "replace")
+    other = toolchain.other_standard(language, said)
+    if other is None:
+        return report
+    again = report_in_time(run, other, other.quick(), late=late)
+    return again if _built(again) else report
+
+
+def report_in_time(run: Callable[[Build], Report], plain: Build, quick: Build | None, *, late: bool = False) -> Report:
+    """What `run` reports of a program built one way, or of the `quick` build if that is late and there is another."""
+    if quick is None:
+        return run(plain)
+    report = None if late else run(plain)
+    if report and not any(test.limit in ("cpu", "wall") for test in report.tests):
+        return report
+    faster = run(quick)
+    return faster if _built(faster) else report or run(plain)
+
+
+def _built(report: Report) -> bool:
+    return report.compile is not None and report.compile.exit_code == 0 and report.compile.limit == "-"

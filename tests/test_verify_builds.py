@@ -1,0 +1,194 @@
+"""A program is judged by the build that does best for it: fast where it is late, of the older standard where it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from pydantic import ValidationError
+from verify_tasks import stdio_tests, task_of
+
+from halo_forge.settings.verify import Verify
+from halo_forge.verify.compiled.builds import report_of
+from halo_forge.verify.compiled.toolchain import Toolchain
+from halo_forge.verify.cpp.gcc import GCC
+from halo_forge.verify.registry import get_verifier
+from halo_forge.verify.sandbox.job import Report, Run
+
+SETTINGS = Verify(run_timeout_s=0.5, memory_mb=200, max_processes=8, max_output_kb=64)
+TASK = task_of(stdio_tests(("4\n", "8\n")), "cpp")
+BITS = "#include <bits/stdc++.h>\nusing namespace std;\n"
+
+
+@dataclass(frozen=True)
+class Tools(Toolchain):
+    """Compilers of which only the names of their builds matter."""
+
+    build: str = "plain"
+    other: str | None = None
+
+    def quick(self):
+        return Tools(f"{self.build} quick", self.other)
+
+    def other_standard(self, language, said):
+        return Tools(self.other) if self.other and "newer" in said else None
+
+
+def run(exit_code=0, limit="-", stderr=b""):
+    return Run(exit_code, 0.1, 0.1, limit, b"", stderr, b"")
+
+
+FINE = Report(compile=run(), tests=[run()], whole=True)
+LATE = Report(compile=run(), tests=[run(-9, "cpu")], whole=True)
+REFUSED = Report(compile=run(1, stderr=b"error: newer"), whole=True)
+TYPO = Report(compile=run(1, stderr=b"error: typo"), whole=True)
+
+
+def judged(reports, other=None, **options):
+    """(the builds that were made, whose report counts)"""
+    made = []
+
+    def build(tools):
+        made.append(tools.build)
+        return reports[tools.build]
+
+    report = report_of(build, Tools(other=other), "cpp", **options)
+    return made, next(name for name in made if reports[name] is report)
+
+
+def test_what_is_in_time_is_built_once():
+    assert judged({"plain": FINE}) == (["plain"], "plain")
+
+
+def test_what_is_late_is_built_to_be_fast_and_judged_by_that():
+    assert judged({"plain": LATE, "plain quick": FINE}) == (["plain", "plain quick"], "plain quick")
+
+
+def test_what_is_known_to_be_late_is_built_to_be_fast_at_once():
+    assert judged({"plain quick": LATE}, late=True) == (["plain quick"], "plain quick")
+
+
+def test_a_fast_build_that_fails_leaves_the_first_report():
+    broken = Report(compile=run(1, "cpu"), whole=True)
+    assert judged({"plain": LATE, "plain quick": broken})[1] == "plain"
+    assert judged({"plain": LATE, "plain quick": broken}, late=True) == (["plain quick", "plain"], "plain")
+
+
+def test_another_standard_is_tried_where_the_compiler_speaks_of_it():
+    assert judged({"plain": REFUSED, "older": FINE}, "older") == (["plain", "older"], "older")
+    assert judged({"plain": TYPO}, "older") == (["plain"], "plain")
+
+
+def test_an_error_in_both_standards_is_told_in_the_words_of_the_first():
+    assert judged({"plain": REFUSED, "older": TYPO}, "older") == (["plain", "older"], "plain")
+
+
+def judge(program, task=TASK, name="gcc", settings=SETTINGS):
+    return get_verifier(name, settings).judge(task, f"```{task.language}\n{program}\n```\n")
+
+
+RANGES = "#include <iostream>\n#include <ranges>\n#include <vector>\nint main() { int n; std::cin >> n; "
+RANGES += (
+    "std::vector<int> v{n}; for (int x : v | std::views::transform([](int x) { return 2 * x; })) std::cout << x; }"
+)
+
+
+@pytest.mark.needs("gcc")
+def test_the_standard_is_the_one_that_is_set():
+    assert judge(RANGES).status == "pass"
+    assert judge(RANGES, settings=SETTINGS.model_copy(update={"cpp_standard": "c++17"})).status == "compile_error"
+
+
+@pytest.mark.needs("gcc")
+def test_the_standard_of_c_is_the_one_that_is_set():
+    task = task_of(stdio_tests(("4\n", "8\n")), "c")
+    program = '#include <math.h>\n#include <stdio.h>\nint main(void) { printf(M_PI > 3 ? "8" : "0"); }'
+    assert judge(program, task).status == "pass"
+    assert judge(program, task, settings=SETTINGS.model_copy(update={"c_standard": "c17"})).status == "compile_error"
+
+
+@pytest.mark.parametrize("field", ["cpp_standard", "c_standard"])
+def test_a_standard_that_is_none_is_refused(field):
+    with pytest.raises(ValidationError, match=field):
+        Verify(**{field: "c++20 -fplugin=x"})
+
+
+@pytest.mark.needs("gcc")
+def test_the_standards_are_part_of_what_decides_a_verdict():
+    prints = {
+        get_verifier("gcc", SETTINGS.model_copy(update=update)).fingerprint()
+        for update in ({}, {"cpp_standard": "gnu++17"}, {"c_standard": "gnu11"})
+    }
+    assert len(prints) == 3
+
+
+CPP17 = {
+    "a word": "int main() { vector<int> requires(1); cin >> requires[0]; cout << 2 * requires[0]; }",
+    "a name": "int span; int main() { cin >> span; cout << 2 * span; }",
+    "a function": "double lerp(double a, double b, double t) { return a + (b - a) * t; }\n"
+    "int main() { double n; cin >> n; cout << lerp(0.0, n, 2.0); }",
+    "a text": 'int main() { int n; cin >> n; const char *text = u8""; cout << 2 * n << text; }',
+    "an aggregate": "struct P { P() = default; int x, y; }; int main() { int n; cin >> n; P p{n, n}; cout << p.x + p.y; }",
+}
+
+
+@pytest.mark.needs("gcc")
+@pytest.mark.parametrize("program", [pytest.param(text, id=name) for name, text in CPP17.items()])
+def test_what_cpp20_took_away_is_still_right(program):
+    assert judge(BITS + program).status == "pass"
+
+
+@pytest.mark.needs("gcc")
+def test_a_compile_error_names_what_is_wrong_by_the_standard_that_is_set():
+    judgement = judge(BITS + "int main() { int requires = 1; undeclared = requires; }")
+    assert judgement.status == "compile_error" and "requires" in judgement.detail
+
+
+@pytest.mark.needs("gcc")
+@pytest.mark.parametrize(
+    "use",
+    [
+        "promise<int> p; p.set_value(2 * n); cout << p.get_future().get();",
+        "mutex a, b; lock(a, b); a.unlock(); b.unlock(); cout << 2 * n;",
+        "mutex a; if (a.try_lock()) cout << 2 * n; a.unlock();",
+        "pmr::vector<int> v{2 * n}; cout << v[0];",
+        "jthread t([&] { cout << 2 * n; });",
+    ],
+)
+def test_no_name_of_the_standard_is_missing_below_bits_stdcpp(use):
+    judgement = judge(BITS + f"int main() {{ int n; cin >> n; {use} }}")
+    assert judgement.status == "pass", judgement.detail
+
+
+@pytest.mark.needs("rust")
+def test_a_rust_program_of_the_next_edition_is_right_too():
+    task = task_of(stdio_tests(("4\n", "8\n")), "rust")
+    program = 'fn main() { let a = Some(4); if let Some(n) = a && n > 3 { println!("{}", 2 * n); } }'
+    judgement = judge(program, task, "rust")
+    if "let chains" in judgement.detail and "2024" not in judgement.detail:
+        pytest.skip("rustc is older than chains of let")
+    assert judgement.status == "pass", judgement.detail
+
+
+@pytest.mark.needs("gcc")
+def test_one_late_test_ends_a_program():
+    """Late answers are judged again: waiting for a second test of theirs would only cost time."""
+    task = task_of(stdio_tests(("1\n", "1"), ("2\n", "2"), ("3\n", "3")), "cpp")
+    judgement = judge(
+        "#include <iostream>\nint main() { int n; std::cin >> n; while (n < 3) {} std::cout << n; }", task
+    )
+    assert (judgement.status, judgement.tests_passed) == ("timeout", 0)
+
+
+@pytest.mark.needs("gcc")
+def test_the_patient_verifier_has_the_name_and_more_time():
+    patient = get_verifier("gcc", SETTINGS).patient(3)
+    assert (patient.name, patient.isolation) == ("gcc", get_verifier("gcc", SETTINGS).isolation)
+    spin = "#include <ctime>\n#include <iostream>\nint main() { int n; std::cin >> n; "
+    spin += "while (std::clock() < 0.9 * CLOCKS_PER_SEC) {} std::cout << 2 * n; }"
+    assert judge(spin).status == "timeout"
+    assert patient.judge(TASK, f"```cpp\n{spin}\n```").status == "pass"
+
+
+def test_the_fast_build_of_gcc_believes_no_loop_to_end():
+    assert "-fno-finite-loops" in GCC.quick().build and GCC.sanitized().quick() is None
