@@ -5,7 +5,8 @@ Reads  data/builtin/*.yaml, the files of data/own and data/generated that prepar
 Writes data/prepared/tasks.jsonl, data/prepared/report.json
 Params prepare, clean, verify
 
-Tasks that the section `clean` asks more of than they have are set aside, with the reason in report.json.
+Tasks that the section `clean` asks more of than they have, or whose checker is broken, are set aside, with the reason
+in report.json.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from halo_forge.data.prepare import prepare
 from halo_forge.data.public.load import is_file
 from halo_forge.files import write_json
 from halo_forge.jsonl import write_records
-from halo_forge.settings.clean import Clean
 from halo_forge.settings.data import Prepare
 from halo_forge.settings.params import Params
 from halo_forge.settings.watched import watched
@@ -31,10 +31,11 @@ GENERATED = Path("data/generated")
 def main(params: Params) -> None:
     check_places(params.prepare)
     tasks, report = prepare(params.prepare, Path())
-    if params.clean != Clean():
-        state = state_dir("prepare", {"tasks": tasks, "clean": params.clean, "verify": params.verify})
-        tasks, report["clean"] = clean(tasks, params.clean, params.verify, state)
-        print(f"kept {len(tasks)} tasks, set aside {report['clean']['set_aside'] or 'none'}")
+    for warning in report.get("warnings", ()):
+        print(f"warning: {warning}")
+    state = state_dir("prepare", {"tasks": tasks, "clean": params.clean, "verify": params.verify})
+    tasks, report["clean"] = clean(tasks, params.clean, params.verify, state)
+    print(f"kept {len(tasks)} tasks, set aside {report['clean']['set_aside'] or 'none'}")
     write_records("data/prepared/tasks.jsonl", tasks)
     write_json("data/prepared/report.json", report)
     print(f"prepared {len(tasks)} tasks from {report['by_source']}")

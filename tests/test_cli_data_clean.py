@@ -210,3 +210,19 @@ def test_a_killed_split_leaves_no_half_file(tmp_path, rows, run) -> None:
     assert list(folder.glob(".*.tmp")) and not list(folder.glob("*.jsonl"))
     assert run("split", rows, "--output-dir", folder, "--seed", 1).returncode == 0
     assert sum(1 for path in folder.glob("*.jsonl") for _ in read_rows(path)) == 41
+
+
+def test_checkers_and_rows_that_lack_one_are_described(tmp_path, run) -> None:
+    asked = {"prompt": "If there are several answers, print any of them.", "language": "cpp"}
+    plain = asked | {"tests": [{"input": "6", "output": "2"}]}
+    python = plain | {"checker": "import sys\nprint(int(open(sys.argv[3]).read() > '1'))"}
+    cpp = plain | {"checker": '#include "testlib.h"\nint main(int argc, char **argv) { return 0; }'}
+    done = run("validate", write(tmp_path / "rows.jsonl", [plain, python, cpp]))
+    assert done.returncode == 0, done.stderr
+    assert "task, cpp, checker tests" in done.stdout
+    assert "testlib.h (verify.testlib)" in done.stdout and "score" in done.stdout
+    assert "warning: rows that take any of several answers for right and have no checker: 1, the first" in done.stderr
+    assert "rows.jsonl:1;" in done.stderr
+    broken = python | {"checker": "print(1"}
+    done = run("validate", write(tmp_path / "rows.jsonl", [plain, broken]))
+    assert done.returncode == 2 and "rows.jsonl:2: tests: its checker is not Python" in done.stderr

@@ -146,3 +146,20 @@ def test_prepared_rows_are_tasks_with_their_tests_and_bare_prompts_are_only_comp
     assert done.returncode == 0 and "1 prompts of 2 have no tests" in done.stderr, done.stderr
     rows = [json.loads(line) for line in (folder / "v.jsonl").read_text().splitlines()]
     assert [row["status"] for row in rows] == ["pass", "wrong_answer", "pass", "pass"]
+
+
+def test_answers_that_say_nothing_are_no_code_and_not_the_end_of_the_run(folder):
+    rows = [{"task_id": "double", "completion": text} for text in (None, "", RIGHT)]
+    rows.append({"task_id": "double", "tool_calls": [{"id": "1"}], "completion": None})
+    (folder / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = verify(folder, *RUN)
+    assert done.returncode == 0, done.stderr
+    statuses = [json.loads(line)["status"] for line in (folder / "v.jsonl").read_text().splitlines()]
+    assert statuses == ["no_code", "no_code", "pass", "no_code"]
+
+
+def test_columns_of_other_tools_are_mapped(folder):
+    (folder / "samples.jsonl").write_text(json.dumps({"problem": "double", "answer": RIGHT}) + "\n")
+    done = verify(folder, *RUN, "--mapping", "completion=answer", "--mapping", "task_id=problem")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((folder / "v.jsonl").read_text())["status"] == "pass"

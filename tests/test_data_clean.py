@@ -19,7 +19,7 @@ from halo_forge.data.clean.tasks import clean
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.files import read_json
 from halo_forge.jsonl import read_records, write_records
-from halo_forge.records import PythonTests, StdioCase, StdioTests, Task
+from halo_forge.records import CheckerTests, PythonTests, StdioCase, StdioTests, Task
 from halo_forge.settings.clean import Clean
 from halo_forge.settings.verify import Verify
 
@@ -71,6 +71,19 @@ def test_the_defaults_keep_every_task(make_task, tmp_path) -> None:
     assert clean(tasks, Clean(), Verify(), tmp_path)[0] == tasks
 
 
+@pytest.mark.needs("python")
+def test_a_task_whose_checker_is_broken_is_set_aside_whatever_the_settings(make_task, tmp_path, no_cache) -> None:
+    cases = [StdioCase(stdin="3", stdout="6")]
+    good, bad = (
+        CheckerTests(cases=cases, language="python", code=f"import sys\nprint(int({said}))")
+        for said in ("open(sys.argv[3]).read() > ''", "sys.argv[1:] == []")
+    )
+    tasks = [python_task(make_task, "good", None, tests=good), python_task(make_task, "bad", None, tests=bad)]
+    kept, report = clean(tasks, Clean(), Verify(), tmp_path)
+    assert [task.task_id for task in kept] == ["good"] and report["set_aside"] == {"checker is broken": 1}
+    assert "does not accept the expected output of test 1: it printed '0'" in report["tasks"][0]["detail"]
+
+
 def test_each_length_limit_has_its_reason(make_task, tmp_path) -> None:
     tasks = [
         make_task("short", "Sum."),
@@ -80,6 +93,7 @@ def test_each_length_limit_has_its_reason(make_task, tmp_path) -> None:
         make_task("good", "Print the sum of everything.", solution="z"),
     ]
     settings = Clean(min_prompt_chars=10, max_prompt_chars=200, max_solution_chars=100, require_solution=True)
+    settings = settings.model_copy(update={"gold_runs": 0})
     kept, report = clean(tasks, settings, Verify(), tmp_path)
     assert [task.task_id for task in kept] == ["good"]
     assert [(row["task_id"], row["reason"]) for row in report["tasks"]] == [
@@ -240,15 +254,44 @@ def test_the_stage_sets_aside_what_params_ask_for_and_changes_nothing_else(make_
     )
 
     def prepared(gold_runs: int) -> tuple[list[str], dict]:
-        assert "gold_runs: 0" in text
-        (tmp_path / "params.yaml").write_text(text.replace("gold_runs: 0", f"gold_runs: {gold_runs}"))
+        assert "gold_runs: 1" in text
+        (tmp_path / "params.yaml").write_text(text.replace("gold_runs: 1", f"gold_runs: {gold_runs}"))
         command = [sys.executable, str(REPOSITORY / "stages/prepare.py")]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
         kept = read_records(tmp_path / "data/prepared/tasks.jsonl", Task)
         return [task.task_id for task in kept], read_json(tmp_path / "data/prepared/report.json")
 
     kept, report = prepared(0)
-    assert kept == ["right", "wrong"] and "clean" not in report
-    kept, report = prepared(2)
+    assert kept == ["right", "wrong"] and report["clean"]["set_aside"] == {}
+    kept, report = prepared(1)
     assert kept == ["right"] and report["clean"]["set_aside"] == {"reference: wrong_answer": 1}
     assert not list(tmp_path.glob(".state/*"))
+
+
+PREAMBLE = (
+    "You are an expert programmer. Read the input from standard input and write the result to standard output. The "
+    "first line holds n, the second line n integers. Every number is between 1 and one million. Print nothing else.\n\n"
+)
+ASKED = ["sum", "largest", "second smallest", "product modulo 7", "number of even ones", "most frequent"]
+
+
+def test_different_problems_under_one_preamble_are_no_duplicates() -> None:
+    assert near_duplicates([f"{PREAMBLE}Print the {asked} of the numbers." for asked in ASKED], 0.8) == []
+
+
+def test_the_same_problem_under_one_preamble_is_a_duplicate() -> None:
+    texts = [f"{PREAMBLE}Print the {asked} of the numbers." for asked in ASKED]
+    again = f"{PREAMBLE} Print, the {ASKED[3].upper()} of the numbers!"
+    assert near_duplicates([*texts, again], 0.8) == [(6, 3)]
+
+
+def test_prompts_that_are_near_but_whose_tests_disagree_are_different_problems(make_task, tmp_path) -> None:
+    def task(name: str, prompt: str, stdout: str) -> Task:
+        tests = StdioTests(cases=[StdioCase(stdin="3\n1 2 3\n", stdout=stdout)])
+        return make_task(name, prompt, family=name).model_copy(update={"tests": tests})
+
+    tasks = [task("largest", SENTENCE + " now", "3\n"), task("smallest", SENTENCE + " soon", "1\n")]
+    kept, _ = clean(
+        [*tasks, task("copy", SENTENCE + " today", "3\n")], Clean(duplicates=0.7, gold_runs=0), Verify(), tmp_path
+    )
+    assert [task.task_id for task in kept] == ["largest", "smallest"]

@@ -88,3 +88,18 @@ def test_a_prepared_file_of_text_rows_is_a_source_of_the_same_tasks(tmp_path):
     direct, _ = prepare(Prepare(sources=[source("mbpp", "mbpp.jsonl")], **asked), tmp_path)
     again, _ = prepare(Prepare(sources=[DataSource(dataset="p.jsonl")], **asked), tmp_path)
     assert again == direct
+
+
+ANY = {"question": "Print any divisor. If there are several, print any of them.", "io": [{"input": "6", "output": "2"}]}
+
+
+def test_own_tasks_that_take_any_answer_are_kept_with_a_warning(tmp_path, make_task):
+    (tmp_path / "mine.jsonl").write_text(json.dumps(ANY) + "\n")
+    own = make_task("own/1").model_copy(update={"prompt": ANY["question"]})
+    (tmp_path / "own.jsonl").write_text(own.model_dump_json() + "\n")
+    mine = DataSource(dataset="mine.jsonl", language="cpp", mapping={"prompt": "question", "tests": "io"})
+    settings = Prepare(builtin=False, languages=["cpp", "python"], files=[TaskFile(path="own.jsonl")], sources=[mine])
+    tasks, report = prepare(settings, tmp_path)
+    assert len(tasks) == 2
+    (warning,) = report["warnings"]
+    assert "have no checker: 2, the first own.jsonl: own/1" in warning

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from halo_forge.data.any_answer import REASON
 from halo_forge.data.public.load import EVALUATION_TAG, READERS, load
 from halo_forge.data.public.registry import PublicSet, registry
 from halo_forge.errors import InputError
-from halo_forge.records import CompileTests, PythonTests, StdioTests
+from halo_forge.records import CheckerTests, CompileTests, PythonTests, StdioTests
 from halo_forge.settings.data import DataSource
 
 DATA = Path(__file__).parent / "data"
@@ -108,12 +109,60 @@ def test_codeforces_joins_problems_with_their_first_whole_program():
         "answer: no program in it": 1,
         "answer: the problem has one already": 1,
         "interactive": 1,
-        "more than one answer is right, and only a checker knows them": 1,
+        "tests: its checker calls nothing, so it says nothing": 1,
         "reads and writes files": 1,
         "no known program passes its tests": 1,
         "no solution": 1,
         "no tests": 1,
     }
+
+
+CHECKER = "import sys\nprint(int(sum(map(int, open(sys.argv[3]).read().split())) == int(open(sys.argv[1]).read())))\n"
+
+
+def problems(tmp_path, *changes: dict) -> list[str]:
+    """A file of Codeforces problems like the first of the sample's, each with changes; what `local` takes."""
+    first = json.loads((DATA / "codeforces.jsonl").read_text().splitlines()[0])
+    rows = [first | {"id": f"77/{number}"} | change for number, change in enumerate(changes)]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return [str(tmp_path / "p.jsonl")]
+
+
+def test_a_codeforces_problem_with_a_checker_is_judged_by_it(tmp_path):
+    output = "Two positive integers whose sum is n. If there are several answers, print any of them."
+    local = problems(tmp_path, {"output_format": output, "generated_checker": CHECKER}, {"output_format": output})
+    loaded, (row,) = loaded_of("codeforces_rust", local=local)
+    assert isinstance(row.task.tests, CheckerTests) and row.task.tests.code == CHECKER
+    assert (row.task.tests.language, row.task.tests.protocol) == ("python", "score")
+    assert [case.stdout for case in row.task.tests.cases] == ["5\n", "10\n", "2\n"]
+    assert loaded.rejected == {REASON: 1}
+
+
+@pytest.mark.parametrize("checker", ["print(1", "import sys\nprint(eval(open(sys.argv[3]).read()))"])
+def test_a_checker_that_cannot_be_used_leaves_its_problem_out(tmp_path, checker):
+    loaded, rows = loaded_of("codeforces_rust", local=problems(tmp_path, {"generated_checker": checker}))
+    (reason,) = loaded.rejected
+    assert rows == [] and reason.startswith("tests: its checker ")
+
+
+def test_livecodebench_leaves_out_what_any_of_several_answers_solves(tmp_path):
+    lines = [json.loads(line) for line in (DATA / "livecodebench.jsonl").read_text().split("\n") if line]
+    for row in lines:
+        row["question_content"] += "\n\nIf there are multiple answers, return any of them."
+    (tmp_path / "l.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+    loaded, rows = loaded_of("livecodebench", local=[str(tmp_path / "l.jsonl")])
+    assert rows == [] and loaded.rejected == {REASON: len(lines)}
+
+
+def test_a_file_of_ones_own_keeps_such_rows_and_says_where_they_are(tmp_path):
+    row = {"prompt": "Print any divisor of n.", "tests": [{"input": "6", "output": "2"}], "language": "cpp"}
+    row["prompt"] += " If there are several, print any of them."
+    checked = row | {"checker": "#include <fstream>\nint main() { return 0; }"}
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(each) + "\n" for each in (row, checked)))
+    loaded = load(DataSource(dataset=str(tmp_path / "own.jsonl")))
+    rows = list(loaded)
+    assert [row.task.tests.kind for row in rows] == ["stdio", "checker"] and rows[1].task.tests.language == "cpp"
+    assert loaded.doubtful == [f"{tmp_path}/own.jsonl:1"] and not loaded.rejected
 
 
 def test_codeforces_in_rust_has_tests_but_no_answers():

@@ -10,7 +10,7 @@ from halo_forge.data.rows import as_task, family_of, parse_row, read_file
 from halo_forge.data.tables import read_table
 from halo_forge.errors import InputError
 from halo_forge.jsonl import MAX_LINE_BYTES
-from halo_forge.records import CompileTests, PythonTests, StdioTests
+from halo_forge.records import CheckerTests, CompileTests, PythonTests, StdioTests
 
 TEXT = (
     "<|im_start|>system\nYou are an expert programmer.<|im_end|>\n<|im_start|>user\nAdd two numbers.<|im_end|>\n"
@@ -205,7 +205,16 @@ BAD = {
     "spaces.jsonl": (b'{"prompt": "  "}\n', ":1: prompt: expected text"),
     "plain.jsonl": (b'{"text": "just words"}\n', ":1: text has no turns"),
     "silent.jsonl": (b'{"messages": [{"role": "assistant", "content": "a"}]}\n', ":1: no user turn"),
-    "role.jsonl": (b'{"messages": [{"role": "tool", "content": "a"}]}\n', ":1: messages: role 'tool'"),
+    "role.jsonl": (b'{"messages": [{"role": "tool", "content": "a"}]}\n', ":1: messages: a conversation with tools"),
+    "calls.jsonl": (
+        b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": null, "tool_calls": [{}]}]}\n',
+        ":1: messages: a conversation with tools",
+    ),
+    "image.jsonl": (
+        b'{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}\n',
+        ":1: messages: user says 'image_url', and only text",
+    ),
+    "twice.jsonl": (b'{"prompt": "a", "prompt": "b"}\n', ":1: not JSON that can be read: the key 'prompt' is there"),
     "parts.jsonl": (
         b'{"messages": [{"role": "user", "content": null}]}\n',
         ":1: messages: the content of user is no text",
@@ -270,3 +279,103 @@ def test_tables_are_read_row_by_row(tmp_path):
     (tmp_path / "d.jsonl").write_text('{"a": 1}\nnot json\n')
     rows = read_table(tmp_path / "d.jsonl")
     assert next(rows) == (1, {"a": 1})
+
+
+def test_a_turn_in_parts_says_what_its_texts_say_together():
+    parts = [{"type": "text", "text": "Print "}, {"type": "text", "text": "1."}]
+    row = parse_row("f.jsonl", 1, {"messages": [{"role": "user", "content": parts}]})
+    assert row.prompt == "Print 1."
+
+
+def test_a_developer_is_who_the_system_was_before():
+    turns = [{"role": "developer", "content": "Answer with code."}, {"role": "user", "content": "Print 1."}]
+    row = parse_row("f.jsonl", 1, {"messages": turns})
+    assert row.system == "Answer with code."
+
+
+def asked(value, **fields):
+    return parse_row("f.jsonl", 1, {"prompt": "p", "language": "python", "tests": value, **fields}).task.tests
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs"),
+    [
+        ([[[1, 2], 3], [[], 0]], [[6], [0]]),
+        ([[[1, 2], 3], [[], 0]], [6, 0]),
+        (["[1, 2]\n3", "[]\n0"], ["6", "0"]),
+    ],
+)
+@pytest.mark.parametrize("as_text", [True, False])
+def test_rows_of_apps_and_taco_that_name_a_function_are_calls_of_it(inputs, outputs, as_text):
+    value = {"fn_name": "total", "inputs": inputs, "outputs": outputs}
+    tests = asked(json.dumps(value) if as_text else value)
+    assert tests.kind == "calls" and tests.entry_point == "total"
+    assert [(case.args, case.expected) for case in tests.cases] == [([[1, 2], 3], 6), ([[], 0], 0)]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "stdin"),
+    [([["a", "b"]], "a\nb\n"), (["a\nb"], "a\nb"), ([[3, 4]], "3\n4\n"), ([[[1, 2], [3]]], "1 2\n3\n"), ([7], "7")],
+)
+def test_inputs_are_read_as_text_lines_or_values(inputs, stdin):
+    assert asked({"inputs": inputs, "outputs": ["x"]}).cases[0].stdin == stdin
+
+
+@pytest.mark.parametrize("empty", ["", "[]", " {} ", [], {}, None])
+def test_a_row_of_another_set_whose_column_of_tests_is_empty_has_no_tests(empty):
+    mapping = {"prompt": "question", "tests": "io"}
+    assert parse_row("f.jsonl", 1, {"question": "p", "io": empty}, mapping=mapping).task is None
+
+
+@pytest.mark.parametrize("solutions", ['["print(1)", "print(2)"]', ["", "print(1)"], "print(1)"])
+def test_of_several_solutions_the_first_is_the_reference(solutions):
+    row = parse_row(
+        "f.jsonl",
+        1,
+        {"prompt": "p", "tests": [{"input": "", "output": "1"}], "language": "python", "solution": solutions},
+    )
+    assert row.task.solution == "print(1)"
+
+
+CHECKER = "import sys\nprint(int(open(sys.argv[3]).read() > '0'))\n"
+IO = {"prompt": "Print any of them.", "language": "cpp", "io": [{"input": "6", "output": "2"}], "judge": CHECKER}
+OWN = {"kind": "checker", "cases": TASK["tests"]["cases"], "language": "python", "code": CHECKER}
+
+
+def test_a_checker_stands_in_a_column_of_its_own_or_in_the_tests(tmp_path):
+    (row,) = rows_of(
+        tmp_path, IO, mapping={"prompt": "prompt", "language": "language", "tests": "io", "checker": "judge"}
+    )
+    cpp = IO | {"judge": "#include <fstream>\nint main() { return 1; }"}
+    (other,) = rows_of(
+        tmp_path, cpp, mapping={"prompt": "prompt", "language": "language", "tests": "io", "checker": "judge"}
+    )
+    (own,) = rows_of(tmp_path, TASK | {"tests": OWN})
+    assert all(isinstance(each.task.tests, CheckerTests) for each in (row, other, own))
+    assert [each.task.tests.protocol for each in (row, other, own)] == ["score", "testlib", "score"]
+    assert row.task.tests.code == own.task.tests.code == CHECKER and len(row.task.tests.cases) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"tests": OWN | {"code": "print(1"}}, "tests: its checker is not Python, got 'print(1'"),
+        (
+            {"tests": OWN | {"code": "exec(input())"}},
+            "tests: its checker calls exec, which would run what an answer prints",
+        ),
+        ({"tests": OWN | {"language": "rust"}}, "tests.checker.language"),
+        ({"tests": OWN | {"cases": []}}, "tests.checker.cases"),
+        ({"checker": "tokens"}, "tests: its checker calls nothing"),
+        (
+            {"checker": {"kind": "tokens"}},
+            "checker: expected a program beside tests that are input and output, got {'kind'",
+        ),
+        ({"checker": CHECKER, "tests": {"kind": "compile"}}, "beside tests of kind 'compile'"),
+    ],
+)
+def test_a_checker_that_cannot_be_used_is_an_error_with_its_line(tmp_path, change, words):
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps(value) + "\n" for value in (TASK, TASK | {"task_id": "t2"} | change)))
+    error = error_of(path)
+    assert error.startswith(f"{path}:2: ") and words in error

@@ -13,10 +13,12 @@ GROUND = {"core", "sandbox"}
 ALLOWED = {
     "sandbox": set(),
     "core": {"sandbox/job.py"},  # a Report is what grading reads
-    "compiled": GROUND,
+    "checkers": GROUND,
+    "compiled": {"checkers", *GROUND},
+    "python": {"checkers", *GROUND},
     "cpp": {"compiled", *GROUND},
     "harness": {"cpp", "compiled", *GROUND},
-    "windows": {"cpp", "compiled", "remote", *GROUND},
+    "windows": {"checkers", "cpp", "compiled", "remote", *GROUND},
     "rust.py": {"compiled", *GROUND},
     "go.py": {"compiled", *GROUND},
     "selfcheck": {"core"},  # any verifier can be run through it

@@ -19,3 +19,7 @@ class InfrastructureError(HaloForgeError):
     """Something outside the model's answer failed: a compiler, the sandbox, a host, a disk."""
 
     exit_code = 3
+
+
+class UnusableTests(InfrastructureError):
+    """A task's own tests are broken, which only running them shows: no answer is to blame, and trying again is vain."""

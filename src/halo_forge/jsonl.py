@@ -7,9 +7,12 @@ the stage's outputs, whose last line may be torn by a kill and is then dropped.
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -25,19 +28,35 @@ R = TypeVar("R", bound=BaseModel)
 Object = Mapping[str, Any] | BaseModel
 MAX_LINE_BYTES = 64_000_000
 """A longer line is a damaged file or none of ours; it is refused before it is held in memory."""
+_DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error)
+"""What reading a .gz raises that is not whole."""
 
 
 def read_rows(path: str | Path, wrong: Callable[[InputError], None] | None = None) -> Iterator[tuple[int, dict]]:
-    """(line number, object) for each line of a file that is not blank.
+    """(line number, object) for each line of a file that is not blank; of one that ends in .gz, of what is packed.
 
     A line that is not UTF-8, not JSON or not an object is given to `wrong` as the error that names it; without `wrong`
-    it is raised. Raises InputError if the file is missing, or at a line too long to be held.
+    it is raised. Raises InputError if the file is missing or not a whole .gz, or at a line too long to be held.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file")
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         yield from rows_in(file, path, wrong)
+
+
+@contextlib.contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a file, unpacked if its name ends in .gz. Raises InputError where it turns out to be damaged."""
+    if path.suffix.lower() != ".gz":
+        with path.open("rb") as file:
+            yield file
+        return
+    try:
+        with gzip.open(path) as file:
+            yield file
+    except _DAMAGED as error:
+        raise _damaged(path, error) from error
 
 
 def rows_in(
@@ -45,7 +64,7 @@ def rows_in(
 ) -> Iterator[tuple[int, dict]]:
     """As `read_rows`, for an open file that errors call `name`."""
     lines = _Lines(file, name)
-    reader = jsonlines.Reader(lines, loads=_loads)
+    reader = jsonlines.Reader(lines, loads=loads)
     while True:
         try:
             row = reader.read(type=dict, skip_empty=True)
@@ -121,6 +140,10 @@ def cut_off(path: str | Path, records: int) -> None:
         file.truncate(file.tell())
 
 
+def _damaged(name: str | Path, error: Exception) -> InputError:
+    return InputError(f"{name}: not a whole gzip file: {error}; fetch it again")
+
+
 class _Lines:
     """The lines of a binary file, none longer than may be held; `number` is that of the last one given."""
 
@@ -131,7 +154,10 @@ class _Lines:
         return self
 
     def __next__(self) -> bytes:
-        line = self._file.readline(MAX_LINE_BYTES + 1)
+        try:
+            line = self._file.readline(MAX_LINE_BYTES + 1)
+        except _DAMAGED as error:  # an EOFError would be taken for the end of the file
+            raise _damaged(self._name, error) from error
         if not line:
             raise StopIteration
         self.number += 1
@@ -143,11 +169,22 @@ class _Lines:
         return line
 
 
-def _loads(text: str) -> Any:
+def loads(text: str) -> Any:
+    """A JSON value. Raises ValueError if it is none, is nested beyond what Python reads, or has a key twice."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once)
     except RecursionError as error:  # a nesting beyond what Python reads
         raise ValueError(str(error)) from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are all different: of two values under one key, one would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {_shorten(twice)!r} is there twice")
+    return found
 
 
 def _dumps(record: Object) -> str:

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
+
+MAX_DIGITS = 100_000
+"""Of an integer in a record. Python's own limit, 4,300, is less than what problems about long integers expect; with
+none a hostile program or row would keep its reader busy, for the time grows with the square."""
+if 0 < sys.get_int_max_str_digits() < MAX_DIGITS:
+    sys.set_int_max_str_digits(MAX_DIGITS)
 
 Status = Literal[
     "pass",
@@ -23,15 +38,59 @@ class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+Error = Annotated[float, Field(ge=0, lt=1)]
+"""Of a number, relative or absolute; None stands for the usual one (`verify.core.compare`)."""
+
+
+class _Compared(_Record):
+    """Tests by values. How they are compared is written where it is not the default: older rows stay as they are."""
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in written(self).items() if value is not None and value is not False}
+
+
 class StdioCase(_Record):
     stdin: str
     stdout: str
 
 
-class StdioTests(_Record):
+class StdioTests(_Compared):
     kind: Literal["stdio"] = "stdio"
     cases: list[StdioCase] = Field(min_length=1)
     compare: Literal["tokens", "exact", "float"] = "tokens"
+    tolerance: Error | None = None
+    """With `float`: the largest error that is allowed; 0 for numbers that are equal, 12.3 and 12.30."""
+    ignore_case: bool = False
+    """YES, Yes and yes are one answer."""
+
+    @model_validator(mode="after")
+    def _of_numbers(self) -> StdioTests:
+        if self.tolerance is not None and self.compare != "float":
+            raise ValueError(f"tolerance: compare is {self.compare!r}, which knows no numbers; make it 'float'")
+        return self
+
+
+class CheckerTests(_Record):
+    """Input and output where more than one output is right: a program of the task's decides, in a box of its own.
+
+    `protocol` says how it is asked and what it answers (see verify/checkers/protocol.py): `score`, the way of CMS and
+    of open-r1/codeforces, or `testlib`, the way of Codeforces and Polygon. Left out, a checker in C++ is taken for one
+    that uses testlib, and one in Python for one that prints a score.
+    """
+
+    kind: Literal["checker"] = "checker"
+    cases: list[StdioCase] = Field(min_length=1)
+    language: Literal["python", "cpp"]
+    protocol: Literal["score", "testlib"]
+    code: str = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_protocol(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and fields.get("protocol") is None:
+            return fields | {"protocol": "testlib" if fields.get("language") == "cpp" else "score"}
+        return fields
 
 
 class CallCase(_Record):
@@ -39,10 +98,12 @@ class CallCase(_Record):
     expected: Any
 
 
-class CallTests(_Record):
+class CallTests(_Compared):
     kind: Literal["calls"] = "calls"
     entry_point: str
     cases: list[CallCase] = Field(min_length=1)
+    tolerance: Error | None = None
+    """The largest error of a float that is allowed."""
 
 
 class PythonTests(_Record):
@@ -68,7 +129,7 @@ class CompileTests(_Record):
 
 
 Tests = Annotated[
-    StdioTests | CallTests | PythonTests | PytestTests | HarnessTests | CompileTests,
+    StdioTests | CheckerTests | CallTests | PythonTests | PytestTests | HarnessTests | CompileTests,
     Field(discriminator="kind"),
 ]
 

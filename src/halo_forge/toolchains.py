@@ -48,6 +48,8 @@ def _deciding(task: Task, verdict: Verdict) -> Iterator[str]:
         yield from ("libc", "python")
     if task.tests.kind == "pytest":
         yield "pytest"
+    if task.tests.kind == "checker":
+        yield "python" if task.tests.language == "python" else "g++"
 
 
 def _version(name: str) -> str | None:

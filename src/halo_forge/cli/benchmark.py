@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from halo_forge.cli.bridge import benchmark_params, short_name, verify_settings, wanted_k
-from halo_forge.cli.options import Host, Key, User, judged_prompts, say
+from halo_forge.cli.options import Host, Key, Strict, User, judged_prompts, say
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
 from halo_forge.progress import print_table
@@ -42,6 +42,7 @@ def run(
     user: User = None,
     ssh_key: Key = None,
     seed: Annotated[int, typer.Option(min=0)] = 42,
+    strict: Strict = False,
 ) -> None:
     """Sample answers, judge them, and write pass@k with 95 % intervals."""
     from halo_forge.model.reference import find_checkpoint
@@ -52,7 +53,7 @@ def run(
         samples_per_task=samples, k=wanted_k(k, samples), temperature=temperature, max_new_tokens=max_new_tokens
     )
     verify = verify_settings(host=host, user=user, ssh_key=ssh_key)
-    path, tasks = judged_prompts(prompts, verifier, verify, max_prompts)
+    path, tasks = judged_prompts(prompts, verifier, verify, max_prompts, strict=strict)
     checkpoint = find_checkpoint(model)
     out = output or Path("results") / f"{short_name(model)}.json"
     params = benchmark_params(checkpoint, settings, verify, batch_size=batch_size, seed=seed)

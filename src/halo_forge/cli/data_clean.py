@@ -11,6 +11,9 @@ import typer
 
 from halo_forge.cli.data_control import print_control_tokens
 from halo_forge.cli.data_prepare import column_mapping
+from halo_forge.cli.options import say
+from halo_forge.data import line_ends
+from halo_forge.data.any_answer import lacks_checker, warning
 from halo_forge.data.clean.families import joined_families
 from halo_forge.data.clean.fingerprint import Fingerprint, of_file, of_row
 from halo_forge.data.clean.near import near_duplicates
@@ -24,6 +27,8 @@ from halo_forge.jsonl import write_records
 from halo_forge.model.base import wheel_folder
 from halo_forge.model.chat import Chat
 from halo_forge.progress import print_table
+from halo_forge.records import CheckerTests
+from halo_forge.verify.checkers.form import wants_testlib
 
 SHOWN = 20
 """Rows of a table of findings; the rest is counted."""
@@ -67,9 +72,12 @@ def validate(
         chat = _chat(model)
         _print_lengths(rows, chat)
         misread = print_control_tokens(rows, chat)
+        _print_checkers(rows)
         problems = [of_row(row, row.place) for row in rows]
         _print_repetitions(rows, problems, near, max_copy)
         overlapping = _print_overlaps(problems, benchmark or [], max_copy)
+    if returns := [row.place for row in rows if line_ends.has_returns(row.task)]:
+        typer.echo(line_ends.warning(len(returns), returns[0]), err=True)
     _print_errors(reading, max_errors)
     if reading.errors or misread:
         raise typer.Exit(InputError.exit_code)
@@ -153,6 +161,20 @@ def _print_kinds(rows: list[Row]) -> None:
     _print_table(
         ["kind of row", "rows", "with an answer"], [[name, n, answered[name]] for name, n in found.most_common()]
     )
+
+
+def _print_checkers(rows: list[Row]) -> None:
+    """What judges where more than one output is right, and which rows should have it and do not."""
+    checked = [row.task.tests for row in rows if row.task is not None and isinstance(row.task.tests, CheckerTests)]
+    if checked:
+        found = Counter((tests.language, tests.protocol, wants_testlib(tests)) for tests in checked)
+        _print_table(
+            ["checkers: language", "protocol", "needs", "rows"],
+            [[of, asked, "testlib.h (verify.testlib)" if lib else "", n] for (of, asked, lib), n in found.items()],
+        )
+        print("whether they accept the expected outputs is tried when they first judge, and by the stage prepare")
+    if doubtful := [row.place for row in rows if row.task is not None and lacks_checker(row.task)]:
+        say(f"warning: {warning(doubtful)}")
 
 
 def _print_lengths(rows: list[Row], chat: Chat | None) -> None:

@@ -10,9 +10,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from halo_forge.cli.bridge import verify_settings
 from halo_forge.cli.data_control import names_in
-from halo_forge.cli.options import say
-from halo_forge.data.public.load import BUILTIN, Loaded, load
+from halo_forge.cli.data_references import with_right_references
+from halo_forge.cli.options import Strict, say, say_left_out
+from halo_forge.data import line_ends
+from halo_forge.data.any_answer import warning
+from halo_forge.data.builtin import BUILTIN
+from halo_forge.data.public.load import Loaded, load
 from halo_forge.data.public.registry import registry
 from halo_forge.data.rows import Row
 from halo_forge.data.templates import TEMPLATES, render
@@ -53,9 +58,16 @@ def prepare(
     form: Annotated[
         Format, typer.Option("--format", help="text (with messages and tests beside it), messages, or bare tasks.")
     ] = "text",
+    newlines: Annotated[
+        Literal["keep", "lf"], typer.Option(help="lf: make CRLF and CR in tests' inputs and outputs LF.")
+    ] = "keep",
     allow_evaluation_only: Annotated[
         bool, typer.Option("--allow-evaluation-only", help="Take a set that is published to measure with.")
     ] = False,
+    strict: Strict = False,
+    check_references: Annotated[
+        bool, typer.Option(help="Leave out rows whose reference solution fails their own tests.")
+    ] = True,
 ) -> None:
     """Fetch a data set and write it as JSON Lines. Rows that cannot be used are counted by reason."""
     if show:
@@ -74,29 +86,45 @@ def prepare(
             "language": language,
             "mapping": column_mapping(mapping or []),
             "local": local or [],
+            "newlines": newlines,
             "allow_evaluation_only": allow_evaluation_only,
         },
         "data prepare",
     )
     output = output or Path("data") / f"{Path(dataset).stem}.jsonl"
     chat = _chat(model) if template == "model" and form == "text" else None
-    loaded = load(wanted, training=form != "task")
-    written = write_rows(loaded, output, _objects(loaded, form, template, chat, system_prompt), limit)
+    loaded = load(wanted, training=form != "task", strict=strict)
+    returns: list[str] = []
+    loaded.rows = _noting_returns(loaded.rows, returns)
+    rows = with_right_references(loaded, verify_settings()) if check_references else iter(loaded)
+    written = write_rows(loaded, output, _objects(rows, loaded, form, template, chat, system_prompt), limit)
+    say_left_out(loaded.unreadable)
     _print_counts(loaded, written, output)
+    if loaded.doubtful:
+        say(f"warning: {warning(loaded.doubtful)}")
+    if returns:
+        typer.echo(line_ends.warning(len(returns), returns[0]), err=True)
+
+
+def _noting_returns(rows: Iterator[Row], returns: list[str]) -> Iterator[Row]:
+    for row in rows:
+        if line_ends.has_returns(row.task):
+            returns.append(row.place)
+        yield row
 
 
 def write_rows(loaded: Loaded, output: Path, objects: Iterator[dict[str, Any]], limit: int | None = None) -> int:
     """Write objects as JSON Lines, whole or not at all, and count them. Raises InputError if there are none."""
     first = next(objects, None)  # before the bar is drawn: a set of two tables draws one of its own until then
     if first is None:
-        reasons = ", ".join(f"{number} {reason}" for reason, number in loaded.rejected.items()) or "it is empty"
+        reasons = ", ".join(f"{number} {reason}" for reason, number in loaded.reasons.items()) or "it is empty"
         raise InputError(f"{output}: no rows to write: {reasons}")
     with Progress(limit, f"preparing {output.name}") as progress:
 
         def shown() -> Iterator[dict[str, Any]]:
             for value in itertools.chain([first], objects):
                 yield value
-                progress.advance(1, rejected=sum(loaded.rejected.values()))
+                progress.advance(1, rejected=sum(loaded.reasons.values()))
 
         return write_records(output, shown())
 
@@ -113,10 +141,10 @@ def _as_object(row: Row, form: Format, text: str, source: dict[str, Any]) -> dic
 
 
 def _objects(
-    loaded: Loaded, form: Format, template: str, chat: Chat | None, system: str | None
+    rows: Iterator[Row], loaded: Loaded, form: Format, template: str, chat: Chat | None, system: str | None
 ) -> Iterator[dict[str, Any]]:
     named = 0
-    for row in loaded:
+    for row in rows:
         if form == "task" and row.task is None:
             loaded.rejected["no tests, so no task"] += 1
             continue
@@ -177,7 +205,7 @@ def _print_counts(loaded: Loaded, written: int, output: Path) -> None:
     if len(revision) == 40:  # a commit
         revision = revision[:12]
     revision = f" at {revision}" if revision else ""
-    rejected = sum(loaded.rejected.values())
+    rejected = sum(loaded.reasons.values())
     print(f"{output}: {written} rows of {origin.dataset}{revision}, {rejected} left out")
     if rejected:
-        print_table(["left out", "rows"], [[reason, number] for reason, number in loaded.rejected.most_common()])
+        print_table(["left out", "rows"], [[reason, number] for reason, number in loaded.reasons.most_common()])

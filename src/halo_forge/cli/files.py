@@ -40,6 +40,8 @@ class SftData(Section):
     """Rows of more tokens, prompt and answer, are left out and counted."""
     max_samples: Positive | None = None
     """Take only the first rows of the file."""
+    strict: bool = False
+    """Stop at the first row that cannot be read, instead of leaving it out."""
 
 
 class SftLora(Lora):
@@ -113,6 +115,8 @@ class RaftFile(Section):
     sft_checkpoint: str | None = None
     output_dir: str = "models/raft"
     prompts: str | None = None
+    strict: bool = False
+    """Stop at the first row of prompts that cannot be read, instead of leaving it out."""
     raft: RaftLoop = RaftLoop()
     generation: RaftGeneration = RaftGeneration()
     training: RaftTraining = RaftTraining()

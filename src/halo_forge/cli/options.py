@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from halo_forge.data.left_out import LeftOut
 from halo_forge.errors import InputError
 from halo_forge.records import Task
 from halo_forge.settings.verify import Verify
@@ -19,6 +20,9 @@ Key = Annotated[str | None, typer.Option("--ssh-key", help="msvc: the private ke
 GradientAccumulation = Annotated[int | None, typer.Option(help="Times that many rows a step. [default: 16]")]
 GradientCheckpointing = Annotated[bool | None, typer.Option(help="Less memory for more time. [default: on]")]
 Bf16 = Annotated[bool | None, typer.Option(help="bfloat16 where the machine has it. [default: on]")]
+
+
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")]
 
 
 def say(text: str) -> None:
@@ -36,19 +40,28 @@ def input_file(value: str | None, option: str, key: str) -> Path:
     return path
 
 
+def say_left_out(left_out: LeftOut) -> None:
+    """A warning of rows that were left out, if any were."""
+    if words := left_out.words():
+        say(f"warning: {words}")
+
+
 def judged_prompts(
-    prompts: str | None, verifier: str, settings: Verify, limit: int | None = None
+    prompts: str | None, verifier: str, settings: Verify, limit: int | None = None, *, strict: bool = False
 ) -> tuple[Path, list[Task]]:
     """The file that --prompts names and its rows as tasks, the first `limit` of them; says what tests they lack.
 
-    Raises InputError for a verifier or file that is not there, and for rows that are no prompts.
+    Raises InputError for a verifier or file that is not there, and for rows that are no prompts: the first of them if
+    `strict`, else if they are many.
     """
     from halo_forge.data.prompts import read_prompts, warning_about_tests
     from halo_forge.verify.registry import get_verifier
 
     get_verifier(verifier, settings)  # a wrong name is told before anything is loaded
     path = input_file(prompts, "--prompts", "prompts")
-    tasks = read_prompts(path, verifier, limit)
+    left_out = LeftOut(strict)
+    tasks = read_prompts(path, verifier, limit, left_out)
+    say_left_out(left_out)
     if warning := warning_about_tests(tasks):
         say(f"warning: {warning}")
     return path, tasks

@@ -16,6 +16,7 @@ from halo_forge.cli.options import (
     GradientCheckpointing,
     Host,
     Key,
+    Strict,
     User,
     judged_prompts,
     say,
@@ -70,6 +71,7 @@ def train(
     bf16: Bf16 = None,
     seed: Annotated[int | None, typer.Option(help="[default: 42]")] = None,
     output: Annotated[str | None, typer.Option("--output", "-o", help="Folder. [default: models/raft]")] = None,
+    strict: Strict = False,
 ) -> None:
     """Run the cycles. Models land in <output>/cycle_N_final, the numbers in <output>/raft_statistics.json."""
     if checkpoint and model:
@@ -77,6 +79,7 @@ def train(
     flags = {
         "sft_checkpoint": checkpoint or model,
         "prompts": prompts,
+        "strict": strict or None,
         "output_dir": output,
         "raft.num_cycles": cycles,
         "raft.samples_per_prompt": samples_per_prompt,
@@ -106,7 +109,7 @@ def _train(settings: RaftFile, verify: Verify) -> None:
             "--checkpoint is missing: name a model folder, such as models/sft/final_model, or a base model"
         )
     verifier = settings.verifier.type or "auto"
-    _, tasks = judged_prompts(settings.prompts, verifier, verify)
+    _, tasks = judged_prompts(settings.prompts, verifier, verify, strict=settings.strict)
     say(what_is_kept(settings.raft.reward_threshold, tasks, verifier, verify))
     start = find_checkpoint(settings.sft_checkpoint)
     params = raft_params(settings, start, verify)

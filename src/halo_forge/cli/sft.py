@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from halo_forge.cli.files import SftFile, read_settings
-from halo_forge.cli.options import Bf16, Config, GradientAccumulation, GradientCheckpointing, input_file, say
+from halo_forge.cli.options import (
+    Bf16,
+    Config,
+    GradientAccumulation,
+    GradientCheckpointing,
+    Strict,
+    input_file,
+    say,
+    say_left_out,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Supervised fine-tuning: teach a model to answer as the rows do.")
 
@@ -64,6 +73,7 @@ def train(
     gradient_checkpointing: GradientCheckpointing = None,
     bf16: Bf16 = None,
     seed: Annotated[int | None, typer.Option(help="[default: 42]")] = None,
+    strict: Strict = False,
 ) -> None:
     """Train a LoRA adapter; the model lands in <output>/final_model."""
     flags = {
@@ -72,6 +82,7 @@ def train(
         "data.validation_split": validation_split,
         "data.max_seq_length": max_seq_length,
         "data.max_samples": max_samples,
+        "data.strict": strict or None,
         "lora.r": lora_rank,
         "lora.alpha": lora_alpha,
         "lora.dropout": lora_dropout,
@@ -96,6 +107,7 @@ def train(
 
 def _train(settings: SftFile, resume: Path | None) -> None:
     from halo_forge.cli.bridge import finetuning
+    from halo_forge.data.left_out import LeftOut
     from halo_forge.data.rows import read_file
     from halo_forge.model.reference import default_base, find_checkpoint, of_choice
     from halo_forge.runs.finetune import finetune
@@ -105,7 +117,9 @@ def _train(settings: SftFile, resume: Path | None) -> None:
     if settings.model.attn_implementation:
         say("model.attn_implementation: without effect: transformers chooses the attention of the model")
     data = input_file(settings.data.train_file, "--data", "data.train_file")
-    rows = list(islice(read_file(data), settings.data.max_samples))
+    left_out = LeftOut(settings.data.strict)
+    rows = list(islice(read_file(data, left_out=left_out), settings.data.max_samples))
+    say_left_out(left_out)
     name = settings.model.name
     model = find_checkpoint(name, settings.model.revision) if name else of_choice(default_base())
     result = finetune(finetuning(settings, model, rows, data), resume)

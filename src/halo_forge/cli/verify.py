@@ -9,13 +9,15 @@ from typing import Annotated
 import typer
 
 from halo_forge.cli.bridge import verify_settings
-from halo_forge.cli.options import Host, Key, User, say
+from halo_forge.cli.data_prepare import column_mapping
+from halo_forge.cli.options import Host, Key, Strict, User, say, say_left_out
+from halo_forge.data.left_out import LeftOut
 from halo_forge.data.prompts import read_prompts, warning_about_tests
+from halo_forge.data.samples import read_samples
 from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
 from halo_forge.hashing import digest
-from halo_forge.jsonl import read_rows, write_records
+from halo_forge.jsonl import write_records
 from halo_forge.progress import Progress, print_table
-from halo_forge.records import Sample, Task
 from halo_forge.settings.verify import SSH_PORT
 from halo_forge.settings.verify import Host as SshHost
 from halo_forge.state import state_dir
@@ -33,10 +35,14 @@ Params = Annotated[Path | None, typer.Option("--params", help="Settings from the
 @app.command("run")
 def run(
     tasks: Annotated[Path, typer.Option(help="Tasks, or rows of any kind, which are then only compiled.")],
-    samples: Annotated[Path, typer.Option(help="Rows with task_id and completion, JSON Lines.")],
+    samples: Annotated[Path, typer.Option(help="Rows with task_id and completion, or as other tools write them.")],
     output: Annotated[Path, typer.Option(help="Where the verdicts go, JSON Lines, in the order of the samples.")],
     verifier: Annotated[str, typer.Option(help="Its name, or auto: by language.")] = "auto",
     workers: Annotated[int | None, typer.Option(min=1, help="Programs judged at once.")] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option(help="field=column of the samples, such as completion=answer, task_id=problem.")
+    ] = None,
+    strict: Strict = False,
     params: Params = None,
     host: Host = None,
     user: User = None,
@@ -44,11 +50,16 @@ def run(
 ) -> None:
     """Judge a file of samples. Ends with 0 when judging worked, whatever the verdicts; run again, it resumes."""
     settings = verify_settings(params=params, workers=workers, host=host, user=user, ssh_key=ssh_key)
-    known = {task.task_id: task for task in read_prompts(tasks, verifier)}
+    left_out = LeftOut(strict), LeftOut(strict)
+    known = {task.task_id: task for task in read_prompts(tasks, verifier, left_out=left_out[0])}
     if warning := warning_about_tests(list(known.values())):
         say(f"warning: {warning}")
-    rows = _samples(samples, known)
+    columns = column_mapping(mapping or [])
+    rows = read_samples(samples, known, mapping=columns, left_out=left_out[1])
+    for found in left_out:
+        say_left_out(found)
     inputs = {"settings": settings, "verifier": verifier, "tasks": digest(tasks), "samples": digest(samples)}
+    inputs |= {"mapping": columns} if columns else {}
     state, tally = state_dir("verify", inputs), Tally()
     verdicts = judge_with_progress(known, rows, settings, verifier, state / "verdicts.jsonl", "verifying", tally)
     write_records(output, verdicts)
@@ -144,27 +155,3 @@ def trust_host(
 
     key = trust(SshHost(host=host, user="-", port=port, known_hosts=known_hosts), confirm)
     print(f"{host}: {key} is trusted ({known_hosts})")
-
-
-def _samples(path: Path, tasks: dict[str, Task]) -> list[Sample]:
-    """Rows as Sample records; what a row does not say is filled in. Raises InputError with file and line."""
-    rows, fields = [], set(Sample.model_fields)
-    for line, row in read_rows(path):
-        task = tasks.get(row.get("task_id"))
-        if task is None:
-            raise InputError(f"{path}:{line}: task_id {row.get('task_id')!r} is not among the tasks")
-        if not isinstance(row.get("completion"), str):
-            raise InputError(f"{path}:{line}: no completion; give the model's answer as text")
-        filled = {
-            "sample_id": f"{task.task_id}/{line}",
-            "prompt": task.prompt,
-            "model": "unknown",
-            "index": line,
-            "seed": 0,
-            "n_tokens": 0,
-            "finish_reason": "stop",
-        }
-        rows.append(Sample(**{**filled, **{key: value for key, value in row.items() if key in fields}}))
-    if not rows:
-        raise InputError(f"{path}: no samples")
-    return rows

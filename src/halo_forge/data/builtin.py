@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from halo_forge.errors import InputError
 from halo_forge.records import Source, StdioCase, StdioTests, Task, first_problem
 
+BUILTIN = "builtin"
+"""What these tasks call the data set that they are of."""
 LANGUAGES = {"cpp": "C++", "python": "Python"}
 
 _ASK = {
@@ -122,7 +124,7 @@ class Variant:
             prompt=self.prompt(language),
             tests=StdioTests(cases=self.cases(), compare=self.family.compare),
             solution=self.fill(self.family.solutions[language]),
-            source=Source(dataset="builtin", license="Apache-2.0"),
+            source=Source(dataset=BUILTIN, license="Apache-2.0"),
             tags=self.family.tags,
             family=f"builtin/{self.family.family}",
             difficulty=self.family.difficulty,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from halo_forge.data import line_ends
+from halo_forge.data.any_answer import lacks_checker, warning
 from halo_forge.data.builtin import load_families, variants
 from halo_forge.errors import InputError
 from halo_forge.jsonl import read_records
@@ -22,12 +24,14 @@ def prepare(settings: Prepare, root: Path) -> tuple[list[Task], dict]:
         own = [variant.task(language) for variant in variants(families) for language in settings.languages]
         counts["builtin"] = len(own)
         tasks += own
+    doubtful: list[str] = []
     for file in settings.files:
         rows = read_records(root / file.path, Task)
+        doubtful += [f"{file.path}: {task.task_id}" for task in rows if lacks_checker(task)]
         counts[file.path] = _take(rows, settings, tasks, left_out)
     revisions: dict[str, str | None] = {}
     for source in settings.sources:
-        found, revisions[source.dataset] = _read(source, root, left_out)
+        found, revisions[source.dataset] = _read(source, root, left_out, doubtful)
         counts[source.dataset] = counts.get(source.dataset, 0) + _take(found, settings, tasks, left_out)
     for task_id, number in Counter(task.task_id for task in tasks).items():
         if number > 1:
@@ -37,7 +41,11 @@ def prepare(settings: Prepare, root: Path) -> tuple[list[Task], dict]:
             "prepare: no tasks; set prepare.builtin: true or name some in prepare.files or prepare.sources"
         )
     report = {"tasks": len(tasks), "by_source": counts, "left_out": dict(left_out)}
-    return tasks, report | ({"revisions": revisions} if revisions else {})
+    if returns := [task.task_id for task in tasks if line_ends.has_returns(task)]:
+        report["carriage_returns"] = len(returns)
+        print(line_ends.warning(len(returns), returns[0]))
+    report |= {"revisions": revisions} if revisions else {}
+    return tasks, report | ({"warnings": [warning(doubtful)]} if doubtful else {})
 
 
 def _take(rows: list[Task], settings: Prepare, tasks: list[Task], left_out: Counter[str]) -> int:
@@ -49,7 +57,7 @@ def _take(rows: list[Task], settings: Prepare, tasks: list[Task], left_out: Coun
     return len(wanted)
 
 
-def _read(source: DataSource, root: Path, left_out: Counter[str]) -> tuple[list[Task], str | None]:
+def _read(source: DataSource, root: Path, left_out: Counter[str], doubtful: list[str]) -> tuple[list[Task], str | None]:
     """The tasks of a source and the commit they are of. Rows without tests count only where their language is given."""
     from halo_forge.data.public.load import load  # the readers of public sets, which the built-in tasks do not need
     from halo_forge.data.rows import as_task
@@ -65,6 +73,7 @@ def _read(source: DataSource, root: Path, left_out: Counter[str]) -> tuple[list[
             code = extract_code(row.answer, task.language) if row.answer else None
             task = task.model_copy(update={"solution": code, "source": loaded.source})
         tasks.append(task)
-    for reason, number in loaded.rejected.items():
+    for reason, number in loaded.reasons.items():
         left_out[f"{source.dataset}: {reason}"] += number
+    doubtful += loaded.doubtful
     return tasks, loaded.source.revision

@@ -6,6 +6,7 @@ import re
 from itertools import islice
 from pathlib import Path
 
+from halo_forge.data.left_out import LeftOut
 from halo_forge.data.rows import as_task, read_file
 from halo_forge.errors import InputError
 from halo_forge.records import Task
@@ -31,15 +32,16 @@ _NAMED = {
 }
 
 
-def read_prompts(path: Path, verifier: str, limit: int | None = None) -> list[Task]:
+def read_prompts(path: Path, verifier: str, limit: int | None = None, left_out: LeftOut | None = None) -> list[Task]:
     """The rows of `path` as tasks with ids of their own; a row without tests asks for compiling only.
 
     A row that says no language gets the verifier's; with `auto` and `custom` the one that its prompt names, else
-    DEFAULT_LANGUAGE. Raises InputError for an unreadable row, an empty file or a task_id that comes twice.
+    DEFAULT_LANGUAGE. Rows that cannot be read go to `left_out`. Raises InputError for one where that is not given, for
+    an empty file or a task_id that comes twice.
     """
     language = _LANGUAGE_OF.get(verifier.removesuffix("-compile"))
     tasks: dict[str, Task] = {}
-    for row in islice(read_file(path, language=language), limit):
+    for row in islice(read_file(path, language=language, left_out=left_out), limit):
         task = as_task(row, language=language or named_language(row.prompt))
         if task.task_id in tasks:
             raise InputError(f"{path}:{row.line}: task_id {task.task_id!r} comes twice; make task ids unique")

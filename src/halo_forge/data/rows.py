@@ -21,7 +21,8 @@ from typing import Any, Literal, TypedDict
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
-from halo_forge.data.columns import shorten, tests_of
+from halo_forge.data.columns import decoded, shorten, tests_of, with_checker
+from halo_forge.data.left_out import LeftOut
 from halo_forge.data.tables import place, read_table
 from halo_forge.errors import InputError
 from halo_forge.model.chat import fenced
@@ -29,9 +30,10 @@ from halo_forge.records import CompileTests, Source, Task, Tests, first_problem
 from halo_forge.settings.checking import one_of
 
 Kind = Literal["task", "text", "messages", "completion", "prompt"]
-FIELDS = ("prompt", "input", "completion", "solution", "system", "messages", "text", "tests", "task_id", "language")
-FIELDS += ("entry_point", "tags", "family", "difficulty")
-"""What a mapping may name. `input` is put below the prompt; `completion` is an answer as it stands, `solution` code."""
+FIELDS = ("prompt", "input", "completion", "solution", "system", "messages", "text", "tests", "checker", "task_id")
+FIELDS += ("language", "entry_point", "tags", "family", "difficulty")
+"""What a mapping may name. `input` is put below the prompt; `completion` is an answer as it stands, `solution` code;
+`checker` is the program that judges outputs, where tests are input and output (see `records.CheckerTests`)."""
 
 _CHATML = re.compile(r"<\|im_start\|>(\w+)\n(.*?)(?:<\|im_end\|>|(?=<\|im_start\|>)|\Z)", re.S)
 _LLAMA = re.compile(
@@ -40,6 +42,8 @@ _LLAMA = re.compile(
     re.S,
 )
 _ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
+_ROLES |= {"developer": "system"}
+_TOOL_ROLES = ("tool", "function", "ipython")
 
 
 class Message(TypedDict):
@@ -84,16 +88,30 @@ class Row:
 
 
 def read_file(
-    path: str | Path, *, mapping: Mapping[str, str] | None = None, language: str | None = None
+    path: str | Path,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    language: str | None = None,
+    left_out: LeftOut | None = None,
 ) -> Iterator[Row]:
     """The rows of a JSON Lines, JSON, CSV or Parquet file, by its suffix.
 
     `mapping` names the file's column for each of our FIELDS; with it, no other column is looked at. `language` is that
-    of tasks that do not say theirs. Raises InputError with file, line, value and cure on the first bad row, and for a
-    file without rows.
+    of tasks that do not say theirs. Bad rows go to `left_out`, and if they are too many the first is raised in the end.
+    Raises InputError with file, line, value and cure on the first bad row where `left_out` is not given, and for a file
+    without rows.
     """
-    for number, value in read_table(path):
-        yield parse_row(path, number, value, mapping=mapping, language=language)
+    left_out = left_out if left_out is not None else LeftOut(strict=True)
+    good = 0
+    for number, value in read_table(path, left_out.add):
+        try:
+            row = parse_row(path, number, value, mapping=mapping, language=language)
+        except InputError as error:
+            left_out.add(error)
+        else:
+            good += 1
+            yield row
+    left_out.check(good)
 
 
 def parse_row(
@@ -113,6 +131,8 @@ def parse_row(
         if not isinstance(fields.get(name), str | None):
             raise InputError(f"{where}: {name}: expected text, got {shorten(fields[name])}")
     task = None
+    if mapping is not None and _is_empty(fields.get("tests")):
+        fields["tests"] = None
     if fields.get("tests") is not None:
         task = _task(fields, path, line, where)
         kind, messages = "task", _messages(fields.get("messages"), where)
@@ -180,11 +200,19 @@ def mapped(value: Mapping[str, Any], mapping: Mapping[str, str], where: str) -> 
 def _task(fields: dict[str, Any], path: str | Path, line: int, where: str) -> Task:
     language = fields.get("language")
     known = {name: fields[name] for name in Task.model_fields if fields.get(name) is not None}
-    known["tests"] = tests_of(fields["tests"], where, language=language, entry_point=fields.get("entry_point"))
+    known["solution"] = _solution(fields)
+    statement = "\n\n".join(text for name in ("prompt", "input") if isinstance(text := fields.get(name), str))
+    known["tests"] = tests_of(
+        fields["tests"], where, language=language, entry_point=fields.get("entry_point"), statement=statement
+    )
+    if fields.get("checker"):
+        known["tests"] = with_checker(known["tests"], fields["checker"], where)
     known.setdefault("task_id", f"{Path(path).stem}/{line}")
     known["task_id"] = str(known["task_id"])  # numbers in many data sets
-    if known["tests"].kind in ("python", "pytest"):
+    if known["tests"].kind in ("calls", "python", "pytest"):
         known.setdefault("language", "python")
+    if known["tests"].kind == "calls":
+        known.setdefault("entry_point", known["tests"].entry_point)
     known.setdefault("source", Source(dataset=Path(path).name))
     known["prompt"] = _asked(fields, where)
     known.setdefault("family", family_of(known["prompt"]))
@@ -211,9 +239,24 @@ def _pair(fields: dict[str, Any], where: str) -> tuple[Kind, list[Message]]:
     answer = None
     if fields.get("completion") is not None:
         answer = _string(fields, "completion", where)
-    elif fields.get("solution") is not None:
-        answer = fenced(_string(fields, "solution", where), fields.get("language") or "")
+    elif (solution := _solution(fields)) is not None:
+        answer = fenced(solution, fields.get("language") or "")
     return "completion" if answer else "prompt", conversation(prompt, answer, system)
+
+
+def _is_empty(tests: Any) -> bool:
+    """Whether a column of tests holds none, as other sets have it for some of their rows."""
+    return tests in ([], {}) or (isinstance(tests, str) and tests.strip() in ("", "[]", "{}", "null"))
+
+
+def _solution(fields: dict[str, Any]) -> Any:
+    """A program; of several, as a list or one written as JSON, the first. None if there is none."""
+    value = fields.get("solution")
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = decoded(value)
+    if isinstance(value, list):
+        value = next((program for program in value if isinstance(program, str) and program.strip()), None)
+    return value or None
 
 
 def _asked(fields: dict[str, Any], where: str) -> str:
@@ -231,13 +274,28 @@ def _messages(value: Any, where: str) -> list[Message]:
         raise InputError(f"{where}: messages: expected a list of {{role, content}}, got {shorten(value)}")
     found: list[Message] = []
     for turn in value:
-        role, content = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
+        role = turn.get("role", turn.get("from"))
+        if role in _TOOL_ROLES or turn.get("tool_calls") or turn.get("function_call"):
+            raise InputError(f"{where}: messages: a conversation with tools, which is not taught here; delete this row")
         if role not in _ROLES:
-            raise InputError(f"{where}: messages: role {role!r} is not known (known: system, user, assistant)")
-        if not isinstance(content, str):
-            raise InputError(f"{where}: messages: the content of {role} is no text: {shorten(content)}")
+            known = ", ".join(sorted(_ROLES))
+            raise InputError(f"{where}: messages: role {role!r} is not known (known: {known})")
+        content = _content(turn.get("content", turn.get("value")), role, where)
         found.append({"role": _ROLES[role], "content": content})
     return found
+
+
+def _content(value: Any, role: str, where: str) -> str:
+    """What a turn says, as a text or in parts, {type: text, text}."""
+    if isinstance(value, list) and value and all(isinstance(part, Mapping) for part in value):
+        for part in value:
+            if not isinstance(part.get("text"), str):
+                kind = part.get("type", "a part without text")
+                raise InputError(f"{where}: messages: {role} says {shorten(kind)!r}, and only text is read here")
+        return "".join(part["text"] for part in value)
+    if not isinstance(value, str):
+        raise InputError(f"{where}: messages: the content of {role} is no text: {shorten(value)}")
+    return value
 
 
 def _turns(text: str, where: str) -> list[Message]:

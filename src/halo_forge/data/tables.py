@@ -1,56 +1,82 @@
-"""Files of rows as plain objects: JSON Lines, a JSON array, CSV, Parquet. What the columns mean is data/rows.py's."""
+"""Files of rows as plain objects: JSON Lines, a JSON array, CSV, Parquet; all but the last also packed (.gz).
+
+What the columns mean is data/rows.py's.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from halo_forge.errors import InputError
-from halo_forge.jsonl import MAX_LINE_BYTES, read_rows
+from halo_forge.jsonl import MAX_LINE_BYTES, loads, open_bytes, read_rows
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 
 
-def read_table(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_table(
+    path: str | Path, wrong: Callable[[InputError], None] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """(number, object) of each row, by the file's suffix; a file without one is read as JSON Lines.
 
-    Numbers count from 1: lines in JSON Lines, rows elsewhere (`place` says it). Raises InputError with file and line
-    on the first row that cannot be read, and for a file without rows.
+    Numbers count from 1: lines in JSON Lines, rows elsewhere (`place` says it). A line of JSON Lines that cannot be
+    read is given to `wrong`, if that is given; elsewhere what comes after cannot be read either. Raises InputError with
+    file and line on the first row that cannot be read, and for a file without rows.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such file")
     if path.is_dir():
         raise InputError(f"{path}: a folder, not a file; name the file in it")
-    suffix = path.suffix.lower()
-    if suffix and suffix not in SUFFIXES:
-        raise InputError(f"{path}: {suffix} is not a kind of file that is read here (known: {', '.join(SUFFIXES)})")
-    rows = {".csv": _csv, ".parquet": _parquet, ".json": _json}.get(suffix, read_rows)(path)
-    number = 0
-    for number, row in rows:  # noqa: B007 (wanted after the loop)
+    suffix = kind_of(path)
+    if suffix and suffix not in SUFFIXES or (suffix == ".parquet" and path.suffix.lower() == ".gz"):
+        raise InputError(
+            f"{path}: {''.join(path.suffixes)} is not a kind of file that is read here (known: {', '.join(SUFFIXES)}; "
+            "all but .parquet may end in .gz)"
+        )
+    seen = 0
+
+    def counted(error: InputError) -> None:
+        nonlocal seen
+        seen += 1
+        if wrong is None:
+            raise error
+        wrong(error)
+
+    rows = {".csv": _csv, ".parquet": _parquet}.get(suffix)
+    for number, row in rows(path) if rows else _json(path, counted):
+        seen += 1
         yield number, row
-    if not number:
+    if not seen:
         raise InputError(f"{path}: no rows; the file is empty")
+
+
+def kind_of(path: str | Path) -> str:
+    """The suffix that says what a file is, in lower case: of one that is packed, the one before .gz."""
+    path = Path(path)
+    return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
 
 
 def place(path: str | Path, number: int) -> str:
     """Where a row is, for messages: `file:line` where rows are lines, else `file: row n`."""
-    one_a_line = Path(path).suffix.lower() not in (".json", ".csv", ".parquet")
+    one_a_line = kind_of(path) not in (".json", ".csv", ".parquet")
     return f"{path}:{number}" if one_a_line else f"{path}: row {number}"
 
 
-def _json(path: Path) -> Iterator[tuple[int, dict]]:
-    """A JSON array of objects; JSON Lines under the name .json, as many datasets have them, are read too."""
-    with path.open("rb") as file:
-        start = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not start.startswith(b"["):
-        yield from read_rows(path)
+def _json(path: Path, wrong: Callable[[InputError], None]) -> Iterator[tuple[int, dict]]:
+    """JSON Lines, or a JSON array of objects under the name .json: many data sets have lines under that name too."""
+    with open_bytes(path) as file:
+        array = kind_of(path) == ".json" and file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
+    if not array:
+        yield from read_rows(path, wrong)
         return
     try:
-        value = json.loads(path.read_bytes().decode("utf-8-sig"))
+        with open_bytes(path) as file:
+            value = loads(file.read().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise InputError(
@@ -69,7 +95,7 @@ def _json(path: Path) -> Iterator[tuple[int, dict]]:
 def _csv(path: Path) -> Iterator[tuple[int, dict]]:
     """Columns by the names in the first row. Quoted cells may hold commas, quotes and line ends (RFC 4180)."""
     csv.field_size_limit(MAX_LINE_BYTES)
-    with path.open("r", encoding="utf-8-sig", newline="") as file:
+    with open_bytes(path) as packed, io.TextIOWrapper(packed, encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(_without_nul(file, path), strict=True)
         try:
             columns = next(reader, [])
@@ -102,7 +128,7 @@ def _without_nul(lines: Any, path: Path) -> Iterator[str]:
 
 
 def _line_of_bad_byte(path: Path) -> int:
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         for number, line in enumerate(file, 1):
             try:
                 line.decode("utf-8")

@@ -1,4 +1,4 @@
-"""Settings of the cleaning of prepared tasks. As they stand here every task is kept as it is."""
+"""Settings of the cleaning of prepared tasks. As they stand here only tasks that nobody can solve are set aside."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Clean(Section):
     duplicates: Fraction | None = None
     """Set a task aside whose prompt shares this much (Jaccard index of word 3-grams) with an earlier one in the same
     language; 1.0 for equal prompts only. Variants of one family are kept unless they are equal."""
-    gold_runs: Annotated[int, Field(ge=0, le=10)] = 0
-    """How often a reference solution must pass its own tests in the sandbox: 1 shows that it is right, 2 that the
-    verdict is no accident. 0 asks for nothing."""
+    gold_runs: Annotated[int, Field(ge=0, le=10)] = 1
+    """How often the reference solution of a task from a file or a public set must pass its own tests in the sandbox: 1
+    shows that it is right, 2 that the verdict is no accident. 0 asks for nothing."""
     require_solution: bool = False
     """Set tasks without a reference solution aside: nobody knows whether their tests can be passed."""
 

@@ -33,6 +33,8 @@ class DataSource(Section):
     """At most this many rows."""
     local: list[str] = []
     """Copies of a named set's files, in the hub's own columns: for a set of two tables, answers and then problems."""
+    newlines: Literal["keep", "lf"] = "keep"
+    """lf: lines of tests' inputs and outputs end in LF, also where they ended in CRLF or CR."""
     allow_evaluation_only: bool = False
     """Take a set that is published to measure with."""
 

@@ -126,6 +126,8 @@ class Verify(Section):
     cache: bool = True
     """Take the verdict of the same program, tests and judge from an earlier run."""
     rewards: Ladder = Ladder()
+    testlib: str | None = None
+    """Your copy of testlib.h, such as data/own/testlib.h, for checkers in C++ that include it: none is shipped."""
     msvc: Msvc | None = None
     """The Windows host of the verifier msvc."""
     custom: Custom | None = None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from halo_forge.errors import InfrastructureError
+from halo_forge.errors import InfrastructureError, UnusableTests
 from halo_forge.jsonl import Appender
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
@@ -177,6 +177,8 @@ def _judge_one(program: Program) -> tuple[Judgement, float]:
             break
         except (InfrastructureError, OSError) as error:
             judgement = Judgement("infra_error", None, 0, 0, clip(str(error)), "")
+            if isinstance(error, UnusableTests):
+                break
             if attempt < TRIES:
                 time.sleep(PAUSE_S * attempt)
     # Where there is no program nothing is judged, and nothing is kept: no second run may give another figure.

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from halo_forge.data.clean.normal import hashed, remarks, renamed, stems, tokens, words
 from halo_forge.data.rows import Row, family_of, read_file
-from halo_forge.records import CallTests, HarnessTests, PytestTests, PythonTests, StdioTests, Task, Tests
+from halo_forge.records import CallTests, CheckerTests, HarnessTests, PytestTests, PythonTests, StdioTests, Task, Tests
 from halo_forge.verify.core.extract import TAGS
 
 SPAN = 3
@@ -120,7 +120,7 @@ def _program(code: str, language: str) -> frozenset[int]:
 
 def _cases(tests: Tests, language: str) -> Iterator[int]:
     match tests:
-        case StdioTests():
+        case StdioTests() | CheckerTests():
             for case in tests.cases:
                 yield from _weighed([*case.stdin.split(), "->", *case.stdout.split()])
         case CallTests():

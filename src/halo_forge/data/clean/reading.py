@@ -10,7 +10,6 @@ from typing import Any
 from halo_forge.data.rows import Row, parse_row
 from halo_forge.data.tables import read_table
 from halo_forge.errors import InputError
-from halo_forge.jsonl import read_rows
 
 
 @dataclass
@@ -44,9 +43,6 @@ def read_all(path: Path, *, mapping: Mapping[str, str] | None = None, language: 
 
 def _values(path: Path, errors: list[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
-        if path.suffix.lower() in ("", ".jsonl", ".ndjson") and path.is_file():
-            yield from read_rows(path, wrong=lambda error: errors.append(str(error)))
-        else:
-            yield from read_table(path)
+        yield from read_table(path, lambda error: errors.append(str(error)))
     except InputError as error:
         errors.append(str(error))

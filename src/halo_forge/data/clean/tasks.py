@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from halo_forge.data.builtin import BUILTIN
 from halo_forge.data.clean.near import near_duplicates
 from halo_forge.data.clean.normal import words
 from halo_forge.errors import InputError
-from halo_forge.records import Task
+from halo_forge.records import CallTests, CheckerTests, StdioTests, Task
 from halo_forge.settings.clean import Clean
 from halo_forge.settings.verify import Verify
 
@@ -17,7 +18,8 @@ from halo_forge.settings.verify import Verify
 def clean(tasks: Sequence[Task], settings: Clean, verify: Verify, wip: Path) -> tuple[list[Task], dict]:
     """The tasks that pass, in order, and a report: counts by reason, and every task set aside with its reason.
 
-    Lengths come first, since they are free; then the gold gate, so that of two equal problems the one with a right
+    Lengths come first, since they are free; then checkers, which no setting spares: one that is broken can judge
+    nothing; then the gold gate, so that of two equal problems the one with a right
     solution stays; then duplicates. `wip` is a folder for unfinished work, new when tasks or settings change. Raises
     what `gold_failures` raises, and InputError if nothing is left.
     """
@@ -29,10 +31,15 @@ def clean(tasks: Sequence[Task], settings: Clean, verify: Verify, wip: Path) -> 
         kept = [task for task in kept if task.task_id not in failures]
 
     drop(_wrong_lengths(kept, settings))
-    if settings.gold_runs:
+    if any(isinstance(task.tests, CheckerTests) for task in kept):
+        from halo_forge.data.clean.checkers import broken_checkers  # and with it the sandbox
+
+        drop(broken_checkers(kept, verify))
+    imported = [task for task in kept if task.source.dataset != BUILTIN]  # the project's own tests show the others
+    if settings.gold_runs and imported:
         from halo_forge.data.clean.gold import gold_failures  # and with it the verifiers, which nothing else here needs
 
-        drop(gold_failures(kept, verify, settings.gold_runs, wip))
+        drop(gold_failures(imported, verify, settings.gold_runs, wip))
     if settings.duplicates is not None:
         drop(_repetitions(kept, settings.duplicates))
     if not kept:
@@ -67,7 +74,21 @@ def _repetitions(tasks: Sequence[Task], threshold: float) -> dict[str, tuple[str
         for number, first in near_duplicates([task.prompt for task in own], threshold):
             repeating, repeated = own[number], own[first]
             equal = words(repeating.prompt) == words(repeated.prompt)
-            if equal or repeating.family != repeated.family:
+            if equal or (repeating.family != repeated.family and not _disagree(repeating, repeated)):
                 reason = "duplicate" if equal else "near duplicate"
                 found[repeating.task_id] = reason, f"of {repeated.task_id}"
     return found
+
+
+def _disagree(one: Task, other: Task) -> bool:
+    """Whether the tests of two tasks expect different results for the same input: then they are different problems."""
+    expected, others = _expected(one), _expected(other)
+    return any(expected[given] != others[given] for given in expected.keys() & others.keys())
+
+
+def _expected(task: Task) -> dict[str, object]:
+    if isinstance(task.tests, StdioTests):
+        return {" ".join(case.stdin.split()): case.stdout.split() for case in task.tests.cases}
+    if isinstance(task.tests, CallTests):
+        return {repr(case.args): case.expected for case in task.tests.cases}
+    return {}

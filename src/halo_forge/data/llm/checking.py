@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from halo_forge.data.asked import as_asked
 from halo_forge.data.clean.near import near_duplicates
 from halo_forge.data.llm.cache import Reply
 from halo_forge.data.llm.drafts import Draft, Reason, Rejected, read_draft
@@ -92,7 +93,7 @@ class Checker:
                 raise Rejected("forbidden_pattern", pattern)
 
     def _task(self, draft: Draft, model: str, slot: Slot) -> Task:
-        tests = draft.to_tests()
+        tests = as_asked(draft.to_tests(), draft.problem)
         name = hashlib.sha256(f"{draft.problem}\0{draft.solution}\0{tests.model_dump_json()}".encode()).hexdigest()[:16]
         levels = list(self.spec.complexity_levels)
         return Task(

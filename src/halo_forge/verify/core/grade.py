@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 
 from halo_forge.errors import InputError
-from halo_forge.records import CallTests, CompileTests, Status, StdioTests, Task
+from halo_forge.records import CallTests, CheckerTests, CompileTests, Status, StdioTests, Task
 from halo_forge.settings.verify import Ladder
 from halo_forge.verify.core.compare import outputs_match
 from halo_forge.verify.core.protocol import Judgement, clip
@@ -24,14 +24,14 @@ OUT_OF_MEMORY = (b"std::bad_alloc", b"std::bad_array_new_length", b"MemoryError"
 
 def cases_of(task: Task) -> list[dict]:
     """The inputs of a task's tests, as the runner takes them; nothing that is expected."""
-    if isinstance(task.tests, StdioTests):
+    if isinstance(task.tests, (StdioTests, CheckerTests)):
         return [{"stdin": case.stdin.encode()} for case in task.tests.cases]
     return []
 
 
 def count_tests(task: Task) -> int:
     """How many tests a task has; compiling is one where nothing else is asked."""
-    if isinstance(task.tests, (StdioTests, CallTests)):
+    if isinstance(task.tests, (StdioTests, CheckerTests, CallTests)):
         return len(task.tests.cases)
     return 1
 
@@ -116,7 +116,7 @@ def judge_printed(task: Task, number: int, run: Run) -> tuple[Status, str]:
         return ended
     case = task.tests.cases[number]
     printed = run.stdout.decode("utf-8", "replace")
-    if outputs_match(printed, case.stdout, task.tests.compare):
+    if outputs_match(printed, case.stdout, task.tests):
         return "pass", ""
     return "wrong_answer", f"expected {short(case.stdout)}, printed {short(printed)}"
 

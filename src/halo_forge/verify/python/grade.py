@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import reprlib
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 from halo_forge.records import CallTests, PytestTests, PythonTests, Status, Task
 from halo_forge.settings.verify import Ladder
 from halo_forge.verify.core import grade
+from halo_forge.verify.core.compare import Tolerance
 from halo_forge.verify.core.protocol import Judgement
-from halo_forge.verify.python.compare import values_match
+from halo_forge.verify.python.compare import tolerance_of, values_match
 from halo_forge.verify.python.inside import wire
 from halo_forge.verify.sandbox.job import Report, Run
 
@@ -23,21 +26,28 @@ def cases_of(task: Task) -> list[dict]:
     return grade.cases_of(task)
 
 
-def grade_python(task: Task, code: str, report: Report, ladder: Ladder) -> Judgement:
+def grade_python(
+    task: Task,
+    code: str,
+    report: Report,
+    ladder: Ladder,
+    judge_run: Callable[[Task, int, Run], tuple[Status, str]] | None = None,
+) -> Judgement:
     """The judgement of one program: as `grade.grade`, for all kinds of tests that Python has."""
+    by_calls = isinstance(task.tests, CallTests)
     refereed = report.referee is not None or isinstance(task.tests, (PythonTests, PytestTests))
     return grade.grade(
         task,
         code,
         report,
         ladder,
-        judge_run=_judge_call if isinstance(task.tests, CallTests) else grade.judge_printed,
+        judge_run=functools.partial(_judge_call, tolerance_of(task.tests)) if by_calls else judge_run,
         judge_all=_judge_referee if refereed else None,
     )
 
 
-def _judge_call(task: Task, number: int, run: Run) -> tuple[Status, str]:
-    return grade.stopped(run) or _judge_value(run.value, task.tests.cases[number].expected)
+def _judge_call(tolerance: Tolerance, task: Task, number: int, run: Run) -> tuple[Status, str]:
+    return grade.stopped(run) or _judge_value(run.value, task.tests.cases[number].expected, tolerance)
 
 
 def _judge_referee(report: Report) -> tuple[Status, int, str, int]:
@@ -78,12 +88,12 @@ def _no_reference(reference: wire.Reference) -> Any:
     raise wire.Crossing(f"a {reference.kind}")
 
 
-def _judge_value(encoded: bytes, expected: Any) -> tuple[Status, str]:
+def _judge_value(encoded: bytes, expected: Any, tolerance: Tolerance) -> tuple[Status, str]:
     pieces = io.BytesIO(encoded)
     try:
         value = wire.unpack(wire.receive(pieces.read, len(encoded)) or b"", _no_reference)
     except wire.Crossing:
         return "runtime_error", "the call ended without returning a value"
-    if values_match(value, expected):
+    if values_match(value, expected, tolerance):
         return "pass", ""
     return "wrong_answer", f"expected {grade.short(_SHOWN.repr(expected))}, returned {grade.short(_SHOWN.repr(value))}"

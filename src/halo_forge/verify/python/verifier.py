@@ -10,8 +10,9 @@ import marshal
 import sys
 from pathlib import Path
 
-from halo_forge.records import CallTests, CompileTests, PytestTests, PythonTests, StdioTests, Task
+from halo_forge.records import CallTests, CheckerTests, CompileTests, PytestTests, PythonTests, StdioTests, Task
 from halo_forge.settings.verify import Verify
+from halo_forge.verify.checkers.checkers import Checkers
 from halo_forge.verify.core import grade
 from halo_forge.verify.core.extract import extract_code
 from halo_forge.verify.core.protocol import Judgement
@@ -24,11 +25,12 @@ INSIDE = Path(__file__).with_name("inside")
 """What runs in the box beside the runner: the referee, and the answer's end of the line to it."""
 PYTEST_CPU_S = 3.0
 """What pytest itself takes, on a slow machine."""
-_KINDS = (StdioTests, CallTests, PythonTests, PytestTests, CompileTests)
+_KINDS = (StdioTests, CheckerTests, CallTests, PythonTests, PytestTests, CompileTests)
 
 
 class PythonVerifier:
-    """All kinds of tests: stdio, calls of one function, HumanEval- and MBPP-style asserts, pytest files, parsing alone.
+    """All kinds of tests: stdio, with a checker or without, calls of one function, HumanEval- and MBPP-style asserts,
+    pytest files, parsing alone.
 
     Parsing stands in the place of compiling: a SyntaxError is what the reward ladder calls "does not compile".
     """
@@ -38,6 +40,7 @@ class PythonVerifier:
     def __init__(self, settings: Verify):
         self._settings = settings
         self._sandbox = Sandbox(settings, binds=[pytest_library.folder()], inside=[INSIDE])
+        self._checkers = Checkers(settings)
         self._limits = Limits(
             settings.run_timeout_s, settings.memory_mb, settings.max_processes, settings.max_output_kb
         )
@@ -47,7 +50,8 @@ class PythonVerifier:
         return self._sandbox.isolation
 
     def fingerprint(self) -> str:
-        return repr([self._limits, self._settings.rewards, sys.version, pytest_library.folder().name])
+        parts = [self._limits, self._settings.rewards, sys.version, pytest_library.folder().name]
+        return repr([*parts, self._checkers.fingerprint])
 
     def probe(self) -> None:
         self._sandbox.probe()
@@ -56,6 +60,8 @@ class PythonVerifier:
         grade.check_task(task, ("python",), _KINDS, self.name)
         if isinstance(task.tests, PythonTests):
             asserts.prepared(task.tests.model_dump_json(), task.task_id)
+        if isinstance(task.tests, CheckerTests):
+            self._checkers.check(task)
 
     def extract(self, task: Task, completion: str) -> str | None:
         return extract_code(completion, "python")
@@ -81,4 +87,5 @@ class PythonVerifier:
             tests=tests,
             run_limits=limits,
         )
-        return grade_python(task, code, self._sandbox.run(job), self._settings.rewards)
+        report = self._sandbox.run(job)
+        return grade_python(task, code, report, self._settings.rewards, self._checkers.judging(task, report))

@@ -14,7 +14,8 @@ from halo_forge.files import whole_file
 
 # As -I, but with PYTHONHASHSEED: with the environment emptied, sets and dicts print in the same order every time.
 # No site: the standard library is all there is, whatever is installed beside the judge.
-FLAGS = ("-s", "-S", "-P", "-B")
+# Integers of any length may be printed and read: in the box the CPU limit holds, and Python's own is in the way.
+FLAGS = ("-s", "-S", "-P", "-B", "-X", "int_max_str_digits=0")
 
 
 @functools.cache

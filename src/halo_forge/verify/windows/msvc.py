@@ -6,7 +6,7 @@ What that machine contains
   or the driver dies, all of it is killed. No window, no clipboard, no log-off.
 - With `low_integrity` (the default) a program runs with a restricted token of low integrity and no privileges: it can
   write to no file, registry key or process of the account, so neither to the driver nor to another program.
-- Expected outputs never go there: what a program printed is compared on this side.
+- Expected outputs never go there: what a program printed is compared on this side, and checkers run in a box here.
 - A folder for every program, and a fresh one for every test of it, removed when the results are out; inputs lie
   outside of them.
 
@@ -20,8 +20,9 @@ What it does not contain
 from __future__ import annotations
 
 from halo_forge.errors import InfrastructureError
-from halo_forge.records import CompileTests, Source, StdioCase, StdioTests, Task
+from halo_forge.records import CheckerTests, CompileTests, Source, StdioCase, StdioTests, Task
 from halo_forge.settings.verify import Msvc, Verify
+from halo_forge.verify.checkers.checkers import Checkers
 from halo_forge.verify.core import grade
 from halo_forge.verify.core.extract import extract_code
 from halo_forge.verify.core.protocol import Judgement
@@ -60,6 +61,7 @@ class MsvcVerifier:
             leftovers_age_s=remote.leftovers_age_s,
         )
         self._sandbox = RemoteSandbox(remote, platform or WindowsPlatform(remote.visual_studio), pace)
+        self._checkers = Checkers(settings)
         self._run_limits = Limits(
             settings.run_timeout_s, settings.memory_mb, settings.max_processes, settings.max_output_kb
         )
@@ -106,7 +108,9 @@ class MsvcVerifier:
         )
 
     def check(self, task: Task) -> None:
-        grade.check_task(task, tuple(_SOURCE), (StdioTests, CompileTests), self.name)
+        grade.check_task(task, tuple(_SOURCE), (StdioTests, CheckerTests, CompileTests), self.name)
+        if isinstance(task.tests, CheckerTests):
+            self._checkers.check(task)
 
     def extract(self, task: Task, completion: str) -> str | None:
         return extract_code(completion, task.language)
@@ -126,7 +130,8 @@ class MsvcVerifier:
             run_limits=self._run_limits,
         )
         report = diagnostics.readable(self._sandbox.run(job), source, self._sandbox.ready.codepage)
-        return grade.grade(task, code, report, self._settings.rewards)
+        judge_run = self._checkers.judging(task, report)
+        return grade.grade(task, code, report, self._settings.rewards, judge_run=judge_run)
 
     def close(self) -> None:
         self._sandbox.close()

@@ -10,7 +10,6 @@ import sys
 
 DEPTH = 200
 _LONGEST_COUNT = 16
-sys.set_int_max_str_digits(0)
 
 
 class Crossing(TypeError):
