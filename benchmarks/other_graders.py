@@ -7,19 +7,19 @@ which it must. Each grader judges by its own code, with its own defaults, in the
 
 - EvalPlus: `untrusted_check`, inputs and expected outputs. It gets the tasks that call a function, and those whose
   asserts are all `f(literals) == literal`.
-- lm-eval: the metric of its tasks humaneval and mbpp, `code_eval` of evaluate, which comes from neither package: without
-  a hub give the folder that holds it, `metrics` of https://github.com/huggingface/evaluate at tag v0.4.6. It gets the
-  tasks whose tests are asserts.
+- lm-eval: the metric of its tasks humaneval and mbpp, `code_eval`, which no package holds: give the folder that does,
+  `metrics` in the repository of the package evaluate (huggingface/evaluate, tag v0.4.6). It gets the tasks whose tests
+  are asserts.
 - inspect_ai: an evaluation with a model that says the program, the sandbox `local`, and the scorer of inspect_evals'
   humaneval (tests that define `check`) or mbpp (lists of asserts); its time limit is 5 s instead of 30.
 
 Each is handed the plain program: extraction from an answer is not compared. A case whose answer has words around the
 program, or that judges two programs one after the other, is left out.
 
-These graders run programs in their own process or beside it. So each case has a box of its own (`verify.sandbox`): no
-network, no home, a private /tmp, a uid without rights, limits on time, memory and processes, nothing left alive. A grader
-that gives no verdict in it, because the program stopped it, has neither accepted nor refused. Packages are installed,
-by pip and from wheels alone, below ~/.cache/halo-forge/graders.
+These graders run programs in their own process or beside it. So each case has a box of its own (`verify/sandbox`): no
+network, no home, a private /tmp, a uid without rights, limits on time, memory and processes, nothing left alive. A
+grader that gives no verdict in it, because the program stopped it, has neither accepted nor refused. Packages are
+installed, by pip and from wheels alone, below ~/.cache/halo-forge/graders.
 """
 
 from __future__ import annotations
@@ -145,9 +145,9 @@ GRADERS = (
         asserts,
     ),
     Grader(
-        "inspect_ai 0.3.285, inspect_evals 0.28.0",
+        "inspect_ai 0.3.285, inspect_evals 0.26.0",
         "inspect_driver.py",
-        (("inspect-ai==0.3.285", "inspect-evals==0.28.0"),),
+        (("inspect-ai==0.3.285", "inspect-evals==0.26.0"),),
         listed_asserts,
     ),
 )
@@ -158,9 +158,9 @@ def installed(grader: Grader) -> Path:
     folder = cache_folder("graders") / f"{Path(grader.driver).stem}-{fingerprint([grader.installs, sys.version])[:12]}"
 
     def install(target: Path) -> None:
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary", ":all:", "--target", str(target)]
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-warn-conflicts", "--only-binary", ":all:"]
         for arguments in grader.installs:
-            subprocess.run([*pip, *arguments], check=True)
+            subprocess.run([*pip, "--target", str(target), *arguments], check=True)
 
     return made_once(folder, install)
 
@@ -230,9 +230,7 @@ def main() -> None:
 
             theirs = list(threads.map(judge, asked))
         said = {case.name: verdict for (case, _), verdict in zip(asked, theirs, strict=True)}
-        verdicts[grader.name] = {
-            name: {"theirs": verdict, "ours": own[name]} for name, verdict in sorted(said.items())
-        }
+        verdicts[grader.name] = {name: {"theirs": verdict, "ours": own[name]} for name, verdict in sorted(said.items())}
         hostile = [case.name for case, _ in asked if case.expect != ("pass",)]
         honest = [case.name for case, _ in asked if case.expect == ("pass",)]
         for name, answers in ((grader.name, said), ("ours, the same cases", own)):
