@@ -11,7 +11,7 @@ which it must. Each grader judges by its own code, with its own defaults, in the
   `metrics` in the repository of the package evaluate (huggingface/evaluate, tag v0.4.6). It gets the tasks whose tests
   are asserts.
 - inspect_ai: an evaluation with a model that says the program, the sandbox `local`, and the scorer of inspect_evals'
-  humaneval (tests that define `check`) or mbpp (lists of asserts); its time limit is 5 s instead of 30.
+  humaneval (tests that define `check`) or mbpp (lists of asserts); its time limit is 10 s instead of 30.
 
 Each is handed the plain program: extraction from an answer is not compared. A case whose answer has words around the
 program, or that judges two programs one after the other, is left out.
