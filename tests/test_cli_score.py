@@ -26,7 +26,11 @@ WRONG = "def f():\n    return -1\n"
 
 
 def task_row(number: int) -> dict:
-    tests = {"kind": "python", "code": f"def check(candidate):\n    assert candidate() == {number}\n", "entry_point": "f"}
+    tests = {
+        "kind": "python",
+        "code": f"def check(candidate):\n    assert candidate() == {number}\n",
+        "entry_point": "f",
+    }
     own = {"task_id": f"HumanEval/{number}", "language": "python", "family": f"f{number}", "source": {"dataset": "x"}}
     return own | {"prompt": f"Write f, which returns {number}.", "tests": tests}
 

@@ -93,9 +93,10 @@ def score(
     ssh_key: Key = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 42,
 ) -> None:
-    """Judge samples that anybody drew, and write what `benchmark run` writes. Run again, it resumes.
+    """Judge anybody's samples, and write pass@k with 95 % intervals.
 
-    A task may have more samples than another. pass@k is over all tasks, so each must have k.
+    What it writes is what `benchmark run` writes. A task may have more samples than another; pass@k is over all tasks,
+    so each must have k. Run again, it resumes.
     """
     from halo_forge.runs.score import score as score_samples
 
