@@ -163,3 +163,19 @@ def test_columns_of_other_tools_are_mapped(folder):
     done = verify(folder, *RUN, "--mapping", "completion=answer", "--mapping", "task_id=problem")
     assert done.returncode == 0, done.stderr
     assert json.loads((folder / "v.jsonl").read_text())["status"] == "pass"
+
+
+def test_a_task_whose_tests_cannot_be_run_does_not_stop_the_others(folder):
+    odd = {"kind": "python", "code": "import numpy as np\nassert np.allclose(f(1), 1)", "entry_point": "f"}
+    tasks = [TASK, TASK | {"task_id": "odd", "tests": odd}]
+    (folder / "tasks.jsonl").write_text("".join(json.dumps(task) + "\n" for task in tasks))
+    numpy = "```python\ndef f(x):\n    return x\ndef allclose(*a):\n    return True\n```"
+    rows = [{"task_id": "double", "completion": RIGHT}, {"task_id": "odd", "completion": numpy}]
+    (folder / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = verify(folder, *RUN)
+    assert done.returncode == 2 and "odd" in done.stderr and "numpy" in done.stderr
+    found = [json.loads(line) for line in (folder / "v.jsonl").read_text().splitlines()]
+    assert [(row["status"], row["reward"]) for row in found] == [("pass", 1.0), ("infra_error", None)]
+    (folder / "v.jsonl").unlink()
+    assert verify(folder, *RUN, "--strict").returncode == 2
+    assert not (folder / "v.jsonl").exists()

@@ -116,7 +116,9 @@ def test_a_solution_that_passes_once_and_then_not_is_flaky(tmp_path):
 
 
 def test_tests_that_an_empty_program_passes_are_no_tests(tmp_path):
-    lazy = "import solution\n\ndef test_a():\n    assert solution is not None\n\ndef test_b():\n    assert 1 == 1\n"
+    lazy = (
+        "import solution\n\ndef test_a():\n    assert getattr(solution, 'x', 1)\n\ndef test_b():\n    assert 1 == 1\n"
+    )
     answer = {"title": "t", "problem": "p q r", "solution": "x = 1\n", "tests": lazy}
     with (
         serving(lambda order, body: Say(content=json.dumps(answer))) as server,

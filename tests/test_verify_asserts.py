@@ -204,6 +204,11 @@ def test_the_status_says_what_happened(verifier, program, status):
         ("f(1)", "", "f", "no assert statement"),
         ("assert 1 == 1", "", None, "calls nothing"),
         (CHECK, "", None, "give tests.entry_point"),
+        ("import numpy as np\nassert np.allclose(f(1), 2)", "", "f", "tests.code line 1: the module 'numpy'"),
+        ("def check(g):\n    from scipy import stats\n    assert g(1)", "", "f", "line 2: the module 'scipy'"),
+        ("assert f(1) == 1", "import pandas as pd\n", "f", "tests.prefix line 1: the module 'pandas'"),
+        ("assert np.isclose(f(1), 2)", "", "f", "uses 'np'.*the module 'numpy'"),
+        ("assert f(1) == approx(2)", "", "f", "uses 'approx'.*the module 'pytest'"),
     ],
 )
 def test_tests_that_cannot_test_are_refused(code, prefix, entry_point, words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from verify_tasks import task_of
 
+from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import PytestTests
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.python.verifier import PythonVerifier
@@ -142,3 +143,68 @@ def test_objects_of_a_tested_class_are_compared_by_the_class(verifier):
     )
     judgement = judge(verifier, program, task(test_it=test))
     assert judgement.status == "pass", judgement.detail
+
+
+@pytest.mark.parametrize(
+    ("test", "module"),
+    [
+        ("import numpy as np\nfrom solution import add\ndef test(): assert np.allclose(add(1, 2), 3)\n", "numpy"),
+        ("from solution import add\ndef test():\n    import numpy.testing\n    assert add(1, 2) == 3\n", "numpy"),
+        ("from hypothesis import given\nimport solution\ndef test(): assert given(solution.add)\n", "hypothesis"),
+        ("import importlib\nn = importlib.import_module('numpy')\nimport solution\ndef test(): assert n\n", "numpy"),
+        ("from sums import add\nfrom nearness import close\ndef test(): assert close(add(1, 2), 3)\n", "nearness"),
+        ("from numpy import *\ndef test(): assert allclose(1, 1)\n", "numpy"),
+    ],
+)
+def test_tests_that_import_what_is_not_there_are_refused(verifier, test, module):
+    with pytest.raises(InputError, match=f"t: tests.files.*module '{module}'.*leave the task out"):
+        verifier.check(task(test_it=test))
+
+
+def test_a_conftest_that_imports_what_is_not_there_is_refused(verifier):
+    test = "from solution import add\ndef test_add(near): assert near(add(1, 2), 3)\n"
+    with pytest.raises(InputError, match="conftest.py.*line 1.*numpy"):
+        verifier.check(task(conftest="import numpy\n", test_it=test))
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "from solution import add\ndef test_add():\n    add(1, 2)\n",
+        "from solution import add\ndef test_add():\n    print(add(1, 2) == 3)\n",
+    ],
+)
+def test_tests_that_cannot_fail_are_refused(verifier, test):
+    with pytest.raises(InputError, match="check nothing"):
+        verifier.check(task(test_it=test))
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "import importlib\ndef test_add(): assert importlib.import_module('solution').add(1, 2) == 3\n",
+        "import my_sums as s\ndef test_add(): assert s.add(1, 2) == 3\n",
+        "from solution import add\ntry:\n    import numpy\nexcept ImportError: numpy = None\n"
+        "def test_add():\n    assert numpy is None and add(1, 2) == 3\n",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import numpy\n"
+        "from solution import *\ndef test_add(): assert add(1, 2) == 3\n",
+        "from solution import add\nimport _pytest, packaging.version\ndef test_add(): assert add(1, 2) == 3\n",
+    ],
+)
+def test_the_answers_module_is_found_under_the_name_that_the_tests_use(verifier, test):
+    given = task(test_it=test)
+    verifier.check(given)
+    judgement = judge(verifier, RIGHT, given)
+    assert judgement.status == "pass", judgement.detail
+
+
+def test_a_module_that_is_looked_for_at_run_time_is_not_the_answers_fault(verifier):
+    test = "import importlib, solution\ndef test_add():\n    assert importlib.import_module('num' + 'py')\n"
+    with pytest.raises(InfrastructureError, match="numpy"):
+        judge(verifier, RIGHT, task(test_it=test))
+
+
+def test_an_answer_cannot_say_that_a_module_is_missing(verifier):
+    program = RIGHT.replace("return a + b", "raise ModuleNotFoundError('no', name='numpy')")
+    assert judge(verifier, program).status == "runtime_error"
+    assert judge(verifier, RIGHT.replace("return a + b", "import numpy")).status == "runtime_error"

@@ -19,6 +19,7 @@ from halo_forge.settings.verify import SSH_PORT
 from halo_forge.settings.verify import Host as SshHost
 from halo_forge.state import state_dir
 from halo_forge.verify.judge import Tally
+from halo_forge.verify.programs import refusal, refused
 from halo_forge.verify.registry import VERIFIERS, get_verifier
 from halo_forge.verify.run import judge_with_progress
 from halo_forge.verify.selfcheck.cases import load_cases
@@ -41,23 +42,41 @@ def run(
     user: User = None,
     ssh_key: Key = None,
 ) -> None:
-    """Judge a file of samples. Ends with 0 when judging worked, whatever the verdicts; run again, it resumes."""
+    """Judge a file of samples. Ends with 0 when judging worked, whatever the verdicts; run again, it resumes.
+
+    Tasks whose tests no verifier can run are named, their samples get the status infra_error, and it ends with 2.
+    """
     settings = verify_settings(params=params, workers=workers, host=host, user=user, ssh_key=ssh_key)
     given = read_answers(tasks, samples, verifier, mapping, strict)
     inputs = {"settings": settings, "verifier": verifier, "tasks": digest(tasks), "samples": digest(samples)}
     inputs |= {"mapping": given.mapping} if given.mapping else {}
     wip, tally = state_dir("verify", inputs) / "verdicts.jsonl", Tally()
-    verdicts = judge_with_progress(given.tasks, given.samples, settings, verifier, wip, "verifying", tally)
+    known, rows = given.tasks, given.samples
+    asked = {row.task_id for row in rows}
+    broken = refused((task for task in known.values() if task.task_id in asked), settings, verifier)
+    usable = [row for row in rows if row.task_id not in broken]
+    if broken and (strict or not usable):
+        raise InputError(next(iter(broken.values())))
+    judged = judge_with_progress(known, usable, settings, verifier, wip, "verifying", tally)
+    unjudged = [refusal(row, broken[row.task_id], verifier) for row in rows if row.task_id in broken]
+    verdict_of = {verdict.sample_id: verdict for verdict in [*judged, *unjudged]}
+    verdicts = [verdict_of[row.sample_id] for row in rows]
     write_records(output, verdicts)
     statuses = Counter(verdict.status for verdict in verdicts)
     print_table(
         ["status", "samples", "share"],
         [[status, number, f"{100 * number / len(verdicts):.1f} %"] for status, number in statuses.most_common()],
     )
+    isolation = ", ".join(sorted({verdict.isolation for verdict in judged}))
     print(
         f"{tally.judged} programs judged, {tally.cached} taken from the cache, {tally.duplicates} samples were "
-        f"duplicates, {tally.resumed} judged before; isolation: {', '.join(sorted({v.isolation for v in verdicts}))}"
+        f"duplicates, {tally.resumed} judged before; isolation: {isolation}"
     )
+    if broken:
+        raise InputError(
+            f"{len(broken)} tasks cannot be judged (their {len(unjudged)} samples: status infra_error in {output}): "
+            + "; ".join(list(broken.values())[:3])
+        )
     if statuses["infra_error"]:
         raise InfrastructureError(
             f"{statuses['infra_error']} samples could not be judged (status infra_error in {output}): "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from halo_forge.hashing import fingerprint
 from halo_forge.jsonl import resumed
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
-from halo_forge.verify.core.protocol import Judgement, Verifier
+from halo_forge.verify.core.protocol import Judgement, Verifier, clip
 from halo_forge.verify.identity import identity
 from halo_forge.verify.registry import get_verifier, resolve
 from halo_forge.verify.verdict_cache import VerdictCache, key_of
@@ -32,6 +32,38 @@ class Program:
     seconds: float = 0.0
     """What judging it has taken so far, or took when `known` was found; 0 if its samples are all but duplicates."""
     key: bytes | None = None
+
+
+def refused(tasks: Iterable[Task], settings: Verify, verifier: str) -> dict[str, str]:
+    """task_id -> why no verifier can judge it, for the tasks whose tests are at fault; the words name the cure."""
+    made: dict[str, Verifier] = {}
+    found = {}
+    for task in tasks:
+        try:
+            name = resolve(verifier, task)
+            if name not in made:
+                made[name] = get_verifier(name, settings)
+            made[name].check(task)
+        except InputError as error:
+            found[task.task_id] = str(error)
+    return found
+
+
+def refusal(sample: Sample, why: str, verifier: str) -> Verdict:
+    """The verdict on an answer to a task that `refused` names: no answer is to blame for it."""
+    return Verdict(
+        sample_id=sample.sample_id,
+        task_id=sample.task_id,
+        status="infra_error",
+        reward=None,
+        tests_passed=0,
+        tests_total=0,
+        detail=clip(why),
+        code="",
+        duration_s=0.0,
+        verifier=verifier,
+        isolation="none",
+    )
 
 
 def group(tasks: Mapping[str, Task], samples: Sequence[Sample], settings: Verify, verifier: str) -> list[Program]:

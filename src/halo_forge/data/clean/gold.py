@@ -9,12 +9,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.errors import InfrastructureError
 from halo_forge.progress import Progress
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.judge import judge_samples
-from halo_forge.verify.registry import get_verifier, resolve
+from halo_forge.verify.programs import refused
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 
@@ -29,8 +29,9 @@ def gold_failures(
     are not judged. `wip` is a folder for unfinished work; it must be new when tasks or settings change. Raises
     InfrastructureError if a reference could not be judged: that is no fault of the task's.
     """
-    failures: dict[str, tuple[str, str]] = {}
-    known = _usable([task for task in tasks if task.solution is not None], settings, verifier, failures)
+    known = {task.task_id: task for task in tasks if task.solution is not None}
+    broken = refused(known.values(), settings, verifier)
+    failures = {task_id: ("tests cannot be used", error.splitlines()[0]) for task_id, error in broken.items()}
     for run in range(runs):
         left = {task_id: task for task_id, task in known.items() if task_id not in failures}
         # A cached verdict says nothing new, and judge_samples would take it for a second opinion.
@@ -40,24 +41,6 @@ def gold_failures(
                 what = "reference" if run == 0 else "reference is flaky"
                 failures[verdict.task_id] = f"{what}: {verdict.status}", _first_line(verdict)
     return failures
-
-
-def _usable(
-    tasks: Sequence[Task], settings: Verify, verifier: str, failures: dict[str, tuple[str, str]]
-) -> dict[str, Task]:
-    """The tasks that a verifier knows how to judge; the others are `failures`."""
-    made, usable = {}, {}
-    for task in tasks:
-        try:
-            name = resolve(verifier, task)
-            if name not in made:
-                made[name] = get_verifier(name, settings)
-            made[name].check(task)
-        except InputError as error:
-            failures[task.task_id] = "tests cannot be used", str(error).splitlines()[0]
-        else:
-            usable[task.task_id] = task
-    return usable
 
 
 def _judge(tasks: dict[str, Task], settings: Verify, wip: Path, label: str, verifier: str) -> list[Verdict]:

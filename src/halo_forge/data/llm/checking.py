@@ -15,7 +15,7 @@ from halo_forge.data.llm.cache import Reply
 from halo_forge.data.llm.drafts import Draft, Reason, Rejected, read_draft
 from halo_forge.data.llm.requests import Request, prompt_of
 from halo_forge.data.llm.topics import Slot, TopicSpec
-from halo_forge.errors import InfrastructureError
+from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.model.chat import fenced
 from halo_forge.records import Sample, Source, Task, Verdict
 from halo_forge.settings.verify import Verify
@@ -111,8 +111,14 @@ class Checker:
 
     def _judge(self, tasks: Sequence[Task]) -> dict[str, tuple[Reason, str]]:
         """task_id -> what is wrong with it. A solution must pass twice, and a program that does nothing must not."""
-        known = {task.task_id: task for task in tasks}
         faults: dict[str, tuple[Reason, str]] = {}
+        verifier = get_verifier(BY_LANGUAGE[self.spec.language], self.verify)
+        for task in tasks:
+            try:
+                verifier.check(task)
+            except InputError as error:
+                faults[task.task_id] = "weak_tests", str(error)
+        known = {task.task_id: task for task in tasks if task.task_id not in faults}
         for verdict in self._verdicts(known, [_sample(task) for task in known.values()], self.verify):
             if not verdict.passed:
                 reason: Reason = "not_judged" if verdict.status == "infra_error" else "fails_its_tests"

@@ -113,8 +113,11 @@ def _with_example(asked: Any, entry_point: str | None, example: str) -> str:
 
 def _plus_tests(test: str, entry_point: str | None, name: str, prefix: str = "") -> PythonTests:
     """EvalPlus' tests, a loop over `inputs` and `results`, written out; other forms stay as they are."""
-    loop = _loop(_parsed(test), entry_point)
+    tree = _parsed(test)
+    loop = _loop(tree, entry_point)
     if loop is None or entry_point is None:
+        if "numpy" in {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}:
+            raise Rejected("the tests import numpy, which the sandbox has not")
         return PythonTests(code=test, entry_point=entry_point, prefix=prefix)
     inputs, results, tolerance = loop
     error = scaled(tolerance or USUAL_ERROR, results)

@@ -2,7 +2,7 @@
 
 The tests are parsed here, where that is no risk and done once a task: each assert statement becomes a call that records
 whether it held, so that all of them are tried and counted. One that the tests would catch themselves (in a `try` with
-`except AssertionError`) still raises.
+`except AssertionError`) still raises; one that a class of the answer's would catch does not.
 """
 
 from __future__ import annotations
@@ -18,8 +18,13 @@ from typing import Any
 
 from halo_forge.errors import InputError
 from halo_forge.records import PythonTests, Task
+from halo_forge.verify.python import imports
+from halo_forge.verify.python.inside import marking
 
 _CHECK = "_halo_check"
+_LENT = {"isclose": "math", "Counter": "collections", "defaultdict": "collections", "OrderedDict": "collections"}
+_LENT |= {"deque": "collections", "Fraction": "fractions", "Decimal": "decimal", "deepcopy": "copy"}
+"""What tests take from Python's library without an import, and whose answer it could otherwise decide."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -33,7 +38,10 @@ def prepared(tests: str, task_id: str) -> bytes:
     entry_point = parsed.entry_point
     prefix_source = _without(parsed.prefix, entry_point)
     prefix = _parse(prefix_source, f"{task_id}: tests.prefix")
-    asked = _Recorder()
+    for part, source in (("prefix", prefix), ("code", tree)):
+        for module, line in imports.unknown_modules(source):
+            raise imports.missing(task_id, f"tests.{part} line {line}", module)
+    asked = _Recorder(tree)
     asked.visit(tree)
     ast.fix_missing_locations(tree)
     if not asked.statements:
@@ -42,10 +50,16 @@ def prepared(tests: str, task_id: str) -> bytes:
     calls_check = "check" in _defined(parsed.code) and not _calls(tree, "check")
     free = _free(parsed.code) - defined
     modules = sorted(name for name in free - {entry_point} if name in asked.modules)
-    names = sorted(name for name in free.difference(modules) if name not in vars(builtins))
-    if entry_point:
-        names = sorted({*names, entry_point})
-    elif not names:
+    names = {name for name in free.difference(modules) if name not in vars(builtins) and name[:2] != "__"}
+    if entry_point and not (calls_check and entry_point in vars(builtins)):
+        names.add(entry_point)  # check() is handed what is called like a function of Python's
+    borrowed = {name: _LENT[name] for name in names - {entry_point} if name in _LENT} if entry_point else {}
+    names = sorted(names.difference(borrowed))
+    for name in names:
+        library = imports.TAKEN.get(name) or (imports.USUAL_NAMES.get(name) if name in asked.bases else None)
+        if library and name != entry_point:
+            raise imports.missing(task_id, f"tests.code uses {name!r}, which it does not define", library)
+    if not names and not entry_point and not asked.takes_answer:
         raise InputError(f"{task_id}: tests.code calls nothing that an answer could define; give tests.entry_point")
     if calls_check and not entry_point:
         raise InputError(f"{task_id}: tests.code defines check(); give tests.entry_point")
@@ -56,6 +70,8 @@ def prepared(tests: str, task_id: str) -> bytes:
         "statements": asked.statements,
         "only_traps": asked.traps == len(asked.statements),
         "modules": modules,
+        "borrowed": borrowed,
+        "takes_answer": asked.takes_answer,
         "names": names,
         "entry_point": entry_point,
         "calls_check": calls_check,
@@ -100,40 +116,71 @@ def _parses(source: str) -> bool:
     return True
 
 
-class _Recorder(ast.NodeTransformer):
+class _Recorder(marking.Marker):
     """Turns assert statements into calls, and notes what else of the tests must be known."""
 
-    def __init__(self) -> None:
+    def __init__(self, tree: ast.Module) -> None:
+        super().__init__(tree)
         self.statements: list[str] = []
         self.traps = 0
         """How many can only fail: they stand where no right answer leads."""
+        self.takes_answer = False
+        """Whether the tests import the answer as a module."""
         self._bases: set[str] = set()
         self._used: set[str] = set()
         self._caught = False
 
     @property
+    def bases(self) -> set[str]:
+        """Names that the tests only take something from."""
+        return self._bases - self._used
+
+    @property
     def modules(self) -> set[str]:
-        """Modules of the standard library that the tests take something from; perhaps they forgot to import them."""
-        return (self._bases - self._used) & sys.stdlib_module_names
+        """Modules of the standard library among them; perhaps they forgot to import them."""
+        return self.bases & sys.stdlib_module_names
 
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:  # noqa: N802 - the visitor's protocol
         number = len(self.statements)
         self.statements.append(ast.unparse(node))
-        self.traps += isinstance(node.test, ast.Constant) and not node.test.value
+        trap = marking.is_trap(node)
+        self.traps += trap
         self.generic_visit(node)
         arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-        condition = ast.Lambda(args=arguments, body=node.test)
-        given = [ast.Constant(number), condition, ast.Constant(self._caught)]
-        return ast.copy_location(ast.Expr(ast.Call(ast.Name(_CHECK, ast.Load()), given, [])), node)
+        condition = ast.Lambda(args=arguments, body=self._seen(node.test))
+        flags = [ast.Constant(self._caught and not trap), ast.Constant(self._free)]
+        return ast.copy_location(
+            ast.Expr(ast.Call(ast.Name(_CHECK, ast.Load()), [ast.Constant(number), condition, *flags], [])), node
+        )
+
+    def visit_Raise(self, node: ast.Raise) -> ast.stmt:  # noqa: N802 - the visitor's protocol
+        return self.generic_visit(node) if self._caught and self._conditional else super().visit_Raise(node)
 
     def visit_Try(self, node: ast.Try) -> ast.stmt:  # noqa: N802 - the visitor's protocol
         before = self._caught
-        self._caught = before or any(map(_catches_failures, node.handlers))
-        node.body = [self.visit(statement) for statement in node.body]
+        self._caught = before or any(marking.forgiving(handler, self.own) for handler in node.handlers)
+        node.body = self._visited(node.body)
         self._caught = before
         for part in ("handlers", "orelse", "finalbody"):
-            setattr(node, part, [self.visit(statement) for statement in getattr(node, part)])
+            setattr(node, part, self._visited(getattr(node, part)))
         return node
+
+    visit_TryStar = visit_Try  # noqa: N815
+
+    def _visited(self, statements: list[ast.AST]) -> list[Any]:
+        made = [self.visit(statement) for statement in statements]
+        return [step for new in made for step in (new if isinstance(new, list) else [new])]
+
+    def visit_Import(self, node: ast.Import) -> ast.stmt:  # noqa: N802 - the visitor's protocol
+        self.takes_answer |= any(alias.name == imports.ANSWER for alias in node.names)
+        return node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:  # noqa: N802 - the visitor's protocol
+        if node.module != imports.ANSWER or node.level:
+            return node
+        self.takes_answer = True
+        # The names that the tests want, and do not have, are the answer's anyway.
+        return ast.copy_location(ast.Pass(), node) if node.names[0].name == "*" else node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:  # noqa: N802 - the visitor's protocol
         if isinstance(node.value, ast.Name):
@@ -145,11 +192,6 @@ class _Recorder(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802 - the visitor's protocol
         self._used.add(node.id)
         return node
-
-
-def _catches_failures(handler: ast.ExceptHandler) -> bool:
-    names = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)} if handler.type else None
-    return names is None or bool(names & {"AssertionError", "Exception", "BaseException"})
 
 
 def _calls(tree: ast.Module, name: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
+from halo_forge.errors import InfrastructureError
 from halo_forge.records import CallTests, PytestTests, PythonTests, Status, Task
 from halo_forge.settings.verify import Ladder
 from halo_forge.verify.core import grade
@@ -61,6 +62,8 @@ def _judge_referee(report: Report) -> tuple[Status, int, str, int]:
     held, total, ended, failure = wire.unpack(report.referee, _no_reference)
     if failure is None and ended and held:
         return "pass", total, "", total
+    if failure is not None and failure[0] == "task":
+        raise InfrastructureError(f"{failure[1]}; name it in an import that can be seen, or leave the task out")
     kind, text = failure or ("error", "the tests ended without having checked anything")
     if run.exit_code != 0 and not ended:
         text += f"; {grade.describe(run, 'the program')}{words}"

@@ -6,7 +6,6 @@ Tests that are code run in a process of their own and call into the answer's (`i
 from __future__ import annotations
 
 import dataclasses
-import marshal
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from halo_forge.verify.checkers.checkers import Checkers
 from halo_forge.verify.core import grade
 from halo_forge.verify.core.extract import extract_code
 from halo_forge.verify.core.protocol import Judgement
-from halo_forge.verify.python import asserts, pytest_library
+from halo_forge.verify.python import asserts, pytest_files, pytest_library
 from halo_forge.verify.python.grade import cases_of, grade_python
 from halo_forge.verify.sandbox.box import Sandbox
 from halo_forge.verify.sandbox.job import Job, Limits
@@ -62,6 +61,8 @@ class PythonVerifier:
             asserts.prepared(task.tests.model_dump_json(), task.task_id)
         if isinstance(task.tests, CheckerTests):
             self._checkers.check(task)
+        if isinstance(task.tests, PytestTests):
+            pytest_files.prepared(task.tests.model_dump_json(), task.task_id, task.entry_point)
 
     def extract(self, task: Task, completion: str) -> str | None:
         return extract_code(completion, "python")
@@ -75,9 +76,8 @@ class PythonVerifier:
             tests = asserts.prepared(task.tests.model_dump_json(), task.task_id)
             program = asserts.program(task, task.tests, code)
         elif isinstance(task.tests, PytestTests):
-            files = task.tests.files
             limits = dataclasses.replace(limits, cpu_s=limits.cpu_s + PYTEST_CPU_S)
-            tests = marshal.dumps({"kind": "pytest", "files": files, "library": str(pytest_library.folder())})
+            tests = pytest_files.prepared(task.tests.model_dump_json(), task.task_id, task.entry_point)
         source = program.encode("utf-8", "replace")
         job = Job(
             files={"main.py": source},

@@ -8,6 +8,7 @@ import os
 import sys
 import types
 
+import honesty
 import peer
 import wire
 
@@ -48,6 +49,9 @@ class _Guest:
                 "setglobal": lambda name, value: setattr(module, name, value),
                 "isinstance": isinstance,
                 "operate": _operate,
+                "apart": honesty.tells_apart,
+                "stranger": honesty.contains,
+                "reversed": honesty.holds_reversed,
             },
             self._refer,
             self._resolve,

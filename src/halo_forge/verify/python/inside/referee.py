@@ -13,6 +13,7 @@ import select
 import sys
 
 import peer
+import watch
 import wire
 from remote import RemoteCoroutine, RemoteFunction, RemoteObject, RemoteType, update
 
@@ -33,11 +34,21 @@ class Referee:
         """Where such classes are defined. Objects of others, such as pytest's, are not lent: they lead everywhere."""
         self.input = _INPUT
         self.calls = 0
+        self.touched = False
+        """Whether the tests did anything with what the answer gave them."""
+        self.serving = 0
+        """How many functions of the tests' the answer is calling now."""
+        self.missing = set()
+        """Modules that were looked for and that nobody has."""
+        self.proven = set()
+        """Numbers of the classes whose == has been seen to depend on what it compares."""
+        self.given = set()
+        """Numbers of the classes that the tests made objects of with arguments."""
         self.line = peer.Peer(
             self._read,
             lambda data: os.write(write_fd, data),
             {
-                "call": lambda number, arguments, keywords: self.functions[number](*arguments, **keywords),
+                "call": self._serve,
                 "getattr": lambda number, name: getattr(self.lent[number], _public(name)),
                 "setattr": self._set_lent,
                 "operate": lambda number, name, *others: _OPERATORS[name](self.lent[number], *others),
@@ -61,12 +72,20 @@ class Referee:
 
     def ask(self, operation, *arguments):
         """As `line.ask`, but StopIteration comes from `next` alone: elsewhere it would end the tests' own loops."""
+        self.touched = True
         try:
             return self.line.ask(operation, *arguments)
         except StopIteration as error:
             if operation == "take" or arguments[0] == "next":
                 raise
             raise RemoteError("StopIteration: %s" % error) from None
+
+    def _serve(self, number, arguments, keywords):
+        self.serving += 1
+        try:
+            return self.functions[number](*arguments, **keywords)
+        finally:
+            self.serving -= 1
 
     def call(self, target, arguments, keywords):
         """The value that a function returns. If that is None, the arguments become what it has made of them.
@@ -215,12 +234,14 @@ def run_asserts(referee, tests):
     Returns (assert statements that held, all of them, whether the tests ran to their end, first failure or None), a
     failure being ("wrong" or "error", text).
     """
-    failed, held = {}, set()
+    seen = watch.Watch(referee)
+    failed, held = {}, seen.solid
 
-    def check(number, condition, caught):
+    def check(number, condition, caught, free):
         """Stands in the place of the assert statement `number`; `condition` is evaluated here.
 
-        `caught`: the tests wait for its failure themselves.
+        `caught`: the tests wait for its failure themselves. `free`: it stands in a function that takes nothing; if the
+        answer calls that, the tests want to see what becomes of the failure.
         """
         try:
             fine, failure = bool(condition()), ("wrong", "")
@@ -229,24 +250,31 @@ def run_asserts(referee, tests):
                 raise
             fine, failure = False, ("error", _words(error))
         if fine:
-            held.add(number)
-        elif caught:
+            seen.held(number)
+        elif caught or (free and referee.serving):
             raise AssertionError
         else:
             failed.setdefault(number, failure)
 
-    namespace = {"__name__": "tests", "__builtins__": builtins, "_halo_check": check}
+    namespace = {"__name__": "tests", "__builtins__": builtins, "_halo_check": check, "_halo": seen}
     ended = False
     try:
         if tests["prefix"] is not None:
             exec(tests["prefix"], namespace)
         for name in tests["modules"]:
             namespace[name] = __import__(name)
+        for name, module in tests["borrowed"].items():
+            namespace[name] = getattr(__import__(module), name)
+        if tests["takes_answer"]:
+            import answer_module
+
+            answer_module.install(referee, ["solution"])
         for name in tests["names"]:
             try:
                 namespace[name] = referee.get(name)
             except AttributeError:
                 continue  # the tests will raise NameError where they want it
+            referee.touched |= not isinstance(namespace[name], (RemoteFunction, RemoteType))
         exec(tests["code"], namespace)
         entry_point = tests["entry_point"]
         if tests["calls_check"]:
@@ -257,10 +285,18 @@ def run_asserts(referee, tests):
         failed.setdefault(-1, ("error", _words(error)))
     except peer.Ended:
         pass
+    if seen.failures:
+        failed[-1] = "wrong", _words(seen.failures[0][0])
     if referee.line.ended:
         failed.setdefault(-1, ("error", "the answer's process ended before its tests did"))
     elif ended and tests["only_traps"] and referee.calls and not failed:
         held.update(range(len(tests["statements"])))  # none was reached, and none should be
+    for number in seen.hollow - held if ended and not failed else ():
+        failed[number] = "wrong", "there was nothing to look at, so nothing was checked"
+    if ended and not failed and not referee.touched:
+        failed[-1] = "error", "they ended without having used the answer"
+    if ended and not failed and seen.unseen():
+        failed[-1] = "wrong", seen.unseen()
     failure = None
     if failed:
         number = min(failed, key=lambda number: (number < 0, number))

@@ -9,7 +9,10 @@ import importlib.abc
 import importlib.machinery
 import os
 import sys
-import types
+
+import answer_module
+import marking
+import watch
 
 _FOLDER = "/tests"  # named in messages only; it does not exist
 
@@ -23,11 +26,14 @@ def run(referee, tests):
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     import pytest
 
-    modules = _Modules(referee, tests["files"])
+    seen = watch.Watch(referee, (AssertionError, pytest.fail.Exception))
+    seen.reads(tests["files"].values())
+    _remember_failures(seen, tests["files"])
+    modules = _Modules(seen, tests["files"], tests["answers"])
     sys.meta_path.insert(0, modules)
     referee.own_modules = set(modules.files)
-    sys.meta_path.append(_Answer(referee, tests["files"]))
-    plugin = _plugin(pytest, modules)
+    answer_module.install(referee, tests["answers"])
+    plugin = _plugin(pytest, modules, seen)
     null = os.open("/dev/null", os.O_WRONLY)
     os.dup2(null, 1)
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:doctest", "--capture=no", "--noconftest"]
@@ -37,17 +43,71 @@ def run(referee, tests):
     if not finished and failure is None:
         ended = "the answer's process ended before its tests did"
         failure = "error", ended if referee.line.ended else "pytest ended with %s" % pytest.ExitCode(code).name
-    return len(plugin.passed - plugin.failed), plugin.collected, finished, failure
+    passed = len(plugin.passed - plugin.failed)
+    if finished and failure is None and passed:
+        failure = _doubt(referee, seen, plugin)
+        passed -= failure is not None
+    return passed, plugin.collected, finished, failure
+
+
+def _doubt(referee, seen, plugin):
+    """Why tests that all passed prove nothing; None if they do."""
+    for function, checked in plugin.checked.items():
+        if not checked:
+            return "wrong", "%s: none of its checks was made" % function
+    if seen.unseen():
+        return "wrong", seen.unseen()
+    if not referee.touched:
+        return "error", "the tests ended without having used the answer"
+    if not seen.count and not seen.traps:
+        return "error", "the tests ended without having checked anything"
+    return None
+
+
+def _remember_failures(seen, files):
+    """Failures that pytest, unittest and its mocks raise are remembered as those of the tests' own asserts are."""
+    import _pytest.raises
+    import _pytest.recwarn
+    from _pytest.outcomes import Failed
+
+    class RememberedError(AssertionError):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            seen.failing(self)
+
+    RememberedError.__name__ = RememberedError.__qualname__ = "AssertionError"
+    initialise = Failed.__init__
+
+    def remember(self, *arguments, **keywords):
+        initialise(self, *arguments, **keywords)
+        if type(self) is Failed:
+            seen.failing(self, trap=True)
+
+    Failed.__init__ = remember
+    _pytest.raises.AssertionError = _pytest.recwarn.AssertionError = RememberedError
+    text = "\n".join(files.values())
+    if "TestCase" in text:
+        import unittest
+
+        unittest.TestCase.failureException = RememberedError
+    if "mock" in text:
+        import unittest.mock
+
+        unittest.mock.AssertionError = RememberedError
 
 
 class _Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """The tests' own files as modules, with pytest's readable asserts."""
 
-    def __init__(self, referee, files):
-        self.referee = referee
+    def __init__(self, seen, files, answers):
+        self.seen, self.answers = seen, answers
         self.files = {name[:-3].replace("/", "."): (name, text) for name, text in files.items() if name.endswith(".py")}
 
     def find_spec(self, name, path=None, target=None):
+        beside = [other for other in self.files if other.endswith("." + name)]
+        if beside and name not in self.files and name not in self.answers:
+            # A helper beside the tests: pytest would have put their folder into sys.path.
+            return importlib.machinery.ModuleSpec(name, _Alias(beside[0]))
         if name in self.files:
             return importlib.machinery.ModuleSpec(name, self, origin=self.path_of(name))
         if any(other.startswith(name + ".") for other in self.files):
@@ -68,60 +128,31 @@ class _Modules(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
         text = self.files[name][1]
         tree = ast.parse(text, self.path_of(name))
+        self.seen.traps |= any(marking.judges(node) and not marking.checks(node) for node in ast.walk(tree))
+        marker = marking.FileMarker(tree, self.files[name][0], self.answers)
+        marker.visit(tree)
+        ast.fix_missing_locations(tree)
         rewrite_asserts(tree, text.encode("utf-8", "surrogatepass"), self.path_of(name))
+        marking.RaiseMarker(marker.free_lines).visit(tree)
+        vars(module)[marking.WATCH] = self.seen
         module.__file__ = self.path_of(name)
         exec(compile(tree, self.path_of(name), "exec"), module.__dict__)
 
 
-class _Answer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """What the tests import that neither they nor Python have: the answer, under whatever module name they use."""
+class _Alias(importlib.abc.Loader):
+    """A module that is known by another name already."""
 
-    def __init__(self, referee, files):
-        self.referee = referee
-        text = "\n".join(files.values())
-        self.wanted = {
-            alias.name if isinstance(node, ast.Import) else node.module
-            for node in ast.walk(ast.parse(text))
-            if isinstance(node, (ast.Import, ast.ImportFrom))
-            for alias in node.names
-        } - {None}
-
-    def find_spec(self, name, path=None, target=None):
-        packages = {wanted[: len(name)] for wanted in self.wanted if wanted.startswith(name + ".")}
-        if name in self.wanted or packages:
-            return importlib.machinery.ModuleSpec(name, self, is_package=bool(packages))
-        return None
+    def __init__(self, name):
+        self.name = name
 
     def create_module(self, spec):
-        module = _AnswerModule(spec.name)
-        vars(module)["_referee"] = self.referee
-        return module
+        return None
 
     def exec_module(self, module):
-        vars(module)["__all__"] = [name for name in self.referee.names() if not name.startswith("_")]
+        sys.modules[module.__name__] = __import__(self.name, fromlist=["_"])
 
 
-class _AnswerModule(types.ModuleType):
-    def __getattr__(self, name):
-        if name.startswith("__") and name.endswith("__"):
-            raise AttributeError(name)
-        return vars(self)["_referee"].get_tested(name)
-
-    def __setattr__(self, name, value):
-        if name.startswith("__") and name.endswith("__"):
-            super().__setattr__(name, value)  # the import system's
-        else:
-            before = vars(self).setdefault("_before", {})
-            if name not in before:
-                before[name] = getattr(self, name)
-            vars(self)["_referee"].line.ask("setglobal", name, value)
-
-    def __delattr__(self, name):
-        """How monkeypatch undoes it: the answer's own is there again."""
-        vars(self)["_referee"].line.ask("setglobal", name, vars(self)["_before"].pop(name))
-
-
-def _plugin(pytest, modules):
+def _plugin(pytest, modules, seen):
     class MemoryModule(pytest.Module):
         def _getobj(self):
             return sys.modules.get(self.module_name) or __import__(self.module_name, fromlist=["_"])
@@ -129,6 +160,7 @@ def _plugin(pytest, modules):
     class Plugin:
         def __init__(self):
             self.passed, self.failed, self.failure, self.collected = set(), set(), None, 0
+            self.checked = {}  # test function -> whether one of its checks was made, with whatever parameters
 
         def pytest_collection(self, session):
             """Collect the test files from memory, conftest.py first, in place of looking for files."""
@@ -152,6 +184,49 @@ def _plugin(pytest, modules):
             session.testscollected = self.collected = len(items)
             return True
 
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_setup(self, item):
+            seen.failures, seen.wanted, self.before = [], False, seen.count
+            return (yield)
+
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_call(self, item):
+            result = yield
+            if seen.failures:
+                raise seen.failures[0][0]
+            function = item.nodeid.partition("[")[0]
+            empty = seen.wanted and seen.count == self.before
+            self.checked[function] = self.checked.get(function, False) or not empty
+            return result
+
+        @pytest.hookimpl(wrapper=True, tryfirst=True)
+        def pytest_runtest_teardown(self, item):
+            before = len(seen.failures)
+            result = yield
+            if len(seen.failures) > before:
+                raise seen.failures[before][0]
+            return result
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_runtest_makereport(self, item, call):
+            self._look_for_module(call)
+            return (yield)
+
+        @pytest.hookimpl(wrapper=True)
+        def pytest_make_collect_report(self, collector):
+            report = yield
+            self._look_for_module(getattr(report, "call", None))
+            return report
+
+        def _look_for_module(self, call):
+            """A module that the tests look for at run time, and that is not there, is not the answer's fault."""
+            error = call.excinfo.value if call is not None and call.excinfo else None
+            while error is not None and not isinstance(error, ModuleNotFoundError):
+                error = error.__cause__ or error.__context__
+            if error is not None and error.name in seen.referee.missing:
+                self.failed.add("module")
+                self.failure = "task", "the tests import %r, which is not in the sandbox" % error.name
+
         def pytest_collectreport(self, report):
             if report.failed:
                 self._fail(report.nodeid, "error", report.longreprtext)
@@ -167,6 +242,7 @@ def _plugin(pytest, modules):
 
         def _fail(self, nodeid, kind, text):
             self.failed.add(nodeid)
+            text = text.replace("_halo.", "")
             if self.failure is None:
                 self.failure = kind, ("%s: %s" % (nodeid, text))[:1500]
 

@@ -6,6 +6,8 @@ neither true nor false, unless the tests themselves asked for its class by name 
 answer gains nothing by returning an object that claims to equal everything.
 """
 
+import os
+
 import wire
 
 _ONE_BY_ONE, _MOST_AHEAD = 8, 1024
@@ -66,6 +68,8 @@ class RemoteType(type):
         return super().__new__(mcs, name, bases, namespace)
 
     def __call__(cls, *arguments, **keywords):
+        if arguments or keywords:
+            cls._referee.given.add(cls._number)
         return cls._referee.call(cls, arguments, keywords)
 
     def __getitem__(cls, key):
@@ -83,7 +87,11 @@ class RemoteType(type):
         return True
 
     def __instancecheck__(cls, value):
-        return isinstance(value, RemoteObject) and _truth(cls._referee.ask("isinstance", value, cls))
+        if not isinstance(value, RemoteObject) or not _truth(cls._referee.ask("isinstance", value, cls)):
+            return False
+        if _truth(cls._referee.ask("isinstance", (), cls)):
+            raise wire.Crossing("everything is an instance of %s, which is the answer's class" % cls.__name__)
+        return True
 
     def __getattr__(cls, name):
         if name.startswith("__") and name.endswith("__"):
@@ -153,7 +161,14 @@ class RemoteObject:
         if self._iterable and self._class not in self._referee.tested:
             return any(item is value or item == value for item in self)
         self._tested()
-        return _truth(self._ask("contains", value))
+        return _truth(self._ask("contains", value)) and self._leaves_out(value)
+
+    def _leaves_out(self, value):
+        """True, unless the answer's __contains__ says so of values too that nobody has put in."""
+        strangers = _strangers(value)
+        if strangers and all(self._referee.ask("stranger", self, stranger) is True for stranger in strangers):
+            raise wire.Crossing("the answer's class %s claims to contain everything" % self._kind)
+        return True
 
     def __enter__(self):
         return self._ask("enter")
@@ -189,7 +204,16 @@ class RemoteObject:
         if self._number == other._number:
             return True
         self._tested()
-        return _truth(self._ask("eq", other))
+        return _truth(self._ask("eq", other)) and self._tells_apart(other)
+
+    def _tells_apart(self, other):
+        """True, unless the == of the answer's class says so whatever its objects hold."""
+        if self._class not in self._referee.proven:
+            apart = self._referee.ask("apart", self, other)
+            if apart is False or (apart is None and self._class in self._referee.given):
+                raise wire.Crossing("== of the answer's class %s is true of everything" % self._kind)
+            self._referee.proven.add(self._class)
+        return True
 
     def __ne__(self, other):
         return not self == other
@@ -220,7 +244,11 @@ class RemoteObject:
         self._tested()
         if not isinstance(other, RemoteObject):
             raise wire.Crossing("an object of the answer's class %s is not compared with plain data" % self._kind)
-        return _truth(self._ask(name, other))
+        said = _truth(self._ask(name, other))
+        both = said and self._number != other._number and self._referee.ask("reversed", name, self, other) is True
+        if both and (name in ("lt", "gt") or self != other):
+            raise wire.Crossing("the answer's class %s orders two objects both ways" % self._kind)
+        return said
 
 
 class RemoteCoroutine(RemoteObject):
@@ -266,6 +294,16 @@ def _iterate(iterator):
         except StopIteration:
             return
         yield item
+
+
+def _strangers(value):
+    """Values like this one that no container of honest make holds all of."""
+    far = 1009 + int.from_bytes(os.urandom(2), "big") % 9000
+    if type(value) is str:
+        return ["%s~%d~" % (value, far)]
+    if type(value) in (int, float):
+        return [-abs(value) - far, abs(value) + far]
+    return []
 
 
 def _truth(value):
