@@ -19,18 +19,21 @@ program, or that judges two programs one after the other, is left out.
 These graders run programs in their own process or beside it. So each case has a box of its own (`verify/sandbox`): no
 network, no home, a private /tmp, a uid without rights, limits on time, memory and processes, nothing left alive. A
 grader that gives no verdict in it, because the program stopped it, has neither accepted nor refused. Packages are
-installed, by pip and from wheels alone, below ~/.cache/halo-forge/graders.
+installed, by pip and from wheels alone, below ~/.cache/halo-forge/graders. Verdicts are kept there too: another run
+asks what is new.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
 import marshal
 import re
 import secrets
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +44,7 @@ from typing import Any
 from halo_forge.cache import cache_folder, made_once
 from halo_forge.files import write_json
 from halo_forge.hashing import fingerprint
+from halo_forge.jsonl import Appender, read_rows
 from halo_forge.progress import Progress, print_table
 from halo_forge.records import CallTests, PythonTests
 from halo_forge.settings.verify import Verify
@@ -171,25 +175,92 @@ def program_of(case: Case) -> str | None:
     return found[1] + "\n" if found and case.first is None and "```" not in found[1] else None
 
 
-def grade(sandbox: Sandbox, grader: Grader, packages: Path, question: dict[str, Any], more: dict[str, Any]) -> str:
+class Kept:
+    """Verdicts of earlier runs, by all that decides them. Delete the file, graders/verdicts.jsonl, to ask again."""
+
+    def __init__(self) -> None:
+        self._path = cache_folder("graders") / "verdicts.jsonl"
+        self._verdicts = {row["key"]: row["verdict"] for _, row in read_rows(self._path)} if self._path.exists() else {}
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def key(grader: Grader, question: dict[str, Any]) -> str:
+        decides = [grader.installs, sys.version, LIMITS, *_files(grader).items(), *sorted(question.items())]
+        return hashlib.sha256(repr(decides).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def get(self, key: str) -> str | None:
+        return self._verdicts.get(key)
+
+    def put(self, key: str, verdict: str) -> None:
+        with self._lock, Appender(self._path) as file:
+            file.write([{"key": key, "verdict": verdict}])
+
+
+def grade(sandbox: Sandbox, grader: Grader, question: dict[str, Any], places: dict[str, str]) -> str:
+    """What a grader says of one program, asked in a box of its own."""
     nonce = secrets.token_hex(16)
-    stdin = marshal.dumps({**question, **more, "packages": str(packages), "nonce": nonce})
-    files = {name: (DRIVERS / name).read_bytes() for name in (grader.driver, "question.py")}
     job = Job(
-        files=files,
+        files=_files(grader),
         run=[str(interpreter.executable()), "-B", grader.driver],
         run_limits=LIMITS,
-        cases=[{"stdin": stdin}],
+        cases=[{"stdin": marshal.dumps({**question, **places, "nonce": nonce})}],
     )
     run = sandbox.run(job).tests[0]
     found = re.search(rf"^{nonce} (\w+)$".encode(), run.stdout, re.MULTILINE)
     if found:
         return found[1].decode()
-    return f"{NO_VERDICT}: {_last_words(run.stderr) or run.limit}"
+    last_words = run.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
+    return f"{NO_VERDICT}: {last_words or run.limit}"
 
 
-def _last_words(stderr: bytes) -> str:
-    return stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:200]
+def _files(grader: Grader) -> dict[str, bytes]:
+    return {name: (DRIVERS / name).read_bytes() for name in (grader.driver, "question.py")}
+
+
+def verdicts_of(
+    grader: Grader, asked: Sequence[tuple[Case, dict[str, Any]]], code_eval: Path | None, workers: int
+) -> dict[str, str]:
+    """Case -> verdict, for all that the grader is asked."""
+    kept, places = Kept(), {"packages": str(installed(grader))}
+    if code_eval:
+        places["code_eval"] = str(code_eval.resolve())
+    sandbox = Sandbox(Verify(), binds=[Path(place) for place in places.values()])
+    with Progress(len(asked), grader.name) as progress, ThreadPoolExecutor(workers) as threads:
+
+        def judge(question: dict[str, Any]) -> str:
+            key = kept.key(grader, question)
+            verdict = kept.get(key)
+            if verdict is None:
+                verdict = grade(sandbox, grader, question, places)
+                if not verdict.startswith(NO_VERDICT):  # for that the machine may be to blame
+                    kept.put(key, verdict)
+            progress.advance(1)
+            return verdict
+
+        said = threads.map(judge, (question for _, question in asked))
+        return {case.name: verdict for (case, _), verdict in zip(asked, said, strict=True)}
+
+
+def own_verdicts(cases: Sequence[Case]) -> dict[str, str]:
+    """Case -> what this project's verifier says."""
+    verifier = get_verifier("python", limited(Verify()))
+    verifier.probe()
+    with Progress(len(cases), "ours") as progress:
+        said = {}
+        for case in cases:
+            status = verifier.judge(case.task, case.completion).status
+            said[case.name] = ACCEPTED if status == "pass" else f"{REFUSED}: {status}"
+            progress.advance(1)
+        return said
+
+
+def row(name: str, said: dict[str, str], cases: Sequence[Case]) -> list[Any]:
+    hostile, right = (
+        Counter(said[case.name].partition(":")[0] for case in cases if (case.expect == ("pass",)) == honest)
+        for honest in (False, True)
+    )
+    refused = right.total() - right[ACCEPTED]
+    return [name, hostile.total(), hostile[ACCEPTED], hostile[NO_VERDICT], right.total(), refused]
 
 
 def main() -> None:
@@ -203,9 +274,7 @@ def main() -> None:
 
     cases = [(case, program_of(case)) for case in load_cases() if case.name.startswith(arguments.cases)]
     cases = [(case, program) for case, program in cases if case.task.language == "python" and program is not None]
-    ours = get_verifier("python", limited(Verify()))
-    ours.probe()
-    own: dict[str, str] = {}
+    own = own_verdicts([case for case, _ in cases])
     rows, verdicts = [], {}
     for grader in GRADERS:
         if not grader.name.startswith(arguments.only):
@@ -213,33 +282,11 @@ def main() -> None:
         if grader.driver == "lm_eval_driver.py" and arguments.code_eval is None:
             print(f"{grader.name}: left out; give --code-eval", file=sys.stderr)
             continue
-        packages = installed(grader)
-        more = {"code_eval": str(arguments.code_eval.resolve())} if arguments.code_eval else {}
-        sandbox = Sandbox(Verify(), binds=[packages, *map(Path, more.values())])
         asked = [(case, question) for case, program in cases if (question := grader.question(case, program))]
-        with Progress(len(asked), grader.name) as progress, ThreadPoolExecutor(arguments.workers) as threads:
-
-            def judge(each: tuple[Case, dict[str, Any]]) -> str:
-                case, question = each
-                if case.name not in own:
-                    status = ours.judge(case.task, case.completion).status
-                    own[case.name] = ACCEPTED if status == "pass" else f"{REFUSED}: {status}"
-                verdict = grade(sandbox, grader, packages, question, more)  # noqa: B023 - the loop waits for it
-                progress.advance(1)  # noqa: B023
-                return verdict
-
-            theirs = list(threads.map(judge, asked))
-        said = {case.name: verdict for (case, _), verdict in zip(asked, theirs, strict=True)}
+        said = verdicts_of(grader, asked, arguments.code_eval, arguments.workers)
         verdicts[grader.name] = {name: {"theirs": verdict, "ours": own[name]} for name, verdict in sorted(said.items())}
-        hostile = [case.name for case, _ in asked if case.expect != ("pass",)]
-        honest = [case.name for case, _ in asked if case.expect == ("pass",)]
-        for name, answers in ((grader.name, said), ("ours, the same cases", own)):
-            of_hostile, of_honest = ([answers[case].partition(":")[0] for case in names] for names in (hostile, honest))
-            counts = Counter(of_hostile)
-            rows.append(
-                [name, len(hostile), counts[ACCEPTED], counts[NO_VERDICT], len(honest)]
-                + [len(honest) - Counter(of_honest)[ACCEPTED]]
-            )
+        rows.append(row(grader.name, said, [case for case, _ in asked]))
+        rows.append(row("ours, the same cases", own, [case for case, _ in asked]))
     print_table(["grader", "hostile", "accepted", "stopped it", "right", "not accepted"], rows)
     if arguments.output:
         write_json(arguments.output, verdicts)
