@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from halo_forge.cli.bridge import benchmark_params, short_name, verify_settings, wanted_k
+from halo_forge.cli.bridge import benchmark_params, given_k, short_name, verify_settings, wanted_k
 from halo_forge.cli.options import Host, Key, Strict, User, judged_prompts, say
+from halo_forge.cli.samples import Mapping, SamplesFile, TasksFile, VerifyParams, Workers, read_answers
+from halo_forge.data.samples import UNKNOWN_MODEL
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
 from halo_forge.progress import print_table
+from halo_forge.records import Sample
+from halo_forge.settings.benchmark import USUAL_K, Unanswered
 
 app = typer.Typer(no_args_is_help=True, help="pass@k with intervals, and paired comparisons.")
 
@@ -62,9 +67,92 @@ def run(
     print(f"{card['passed']} of {card['total']} prompts solved by any of their {samples} answers; written to {out}")
 
 
+@app.command("score")
+def score(
+    tasks: TasksFile,
+    samples: SamplesFile,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="JSON file. [default: results/<model>.json]")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Its name. [default: what the samples say, or the file's]"),
+    ] = None,
+    verifier: Annotated[str, typer.Option(help="Its name, or auto: by language.")] = "auto",
+    k: Annotated[str | None, typer.Option(help="[default: 1,5,10 as far as the samples of every task allow]")] = None,
+    unanswered: Annotated[
+        Unanswered,
+        typer.Option(help="Tasks without a sample: stop at them, count them as failed, or score the others alone."),
+    ] = "stop",
+    workers: Workers = None,
+    mapping: Mapping = None,
+    strict: Strict = False,
+    params: VerifyParams = None,
+    host: Host = None,
+    user: User = None,
+    ssh_key: Key = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 42,
+) -> None:
+    """Judge anybody's samples, and write pass@k with 95 % intervals.
+
+    What it writes is what `benchmark run` writes. A task may have more samples than another; pass@k is over all tasks,
+    so each must have k. Run again, it resumes.
+    """
+    from halo_forge.runs.score import score as score_samples
+
+    verify = verify_settings(params=params, workers=workers, host=host, user=user, ssh_key=ssh_key)
+    given = read_answers(tasks, samples, verifier, mapping, strict)
+    name = model or _model_of(given.samples, samples)
+    out = output or Path("results") / f"{short_name(name)}.json"
+    card = score_samples(
+        name,
+        list(given.tasks.values()),
+        given.samples,
+        [tasks, samples],
+        out,
+        k=given_k(k) if k else None,
+        unanswered=unanswered,
+        unreadable=given.left_out,
+        verify=verify,
+        verifier=verifier,
+        seed=seed,
+    )
+    _print([(str(out), card)])
+    for line in _reservations(card):
+        say(line)
+    print(f"{card['passed']} of {card['total']} tasks solved by any of their answers; written to {out}")
+
+
+def _model_of(samples: list[Sample], path: Path) -> str:
+    """The model that the samples name; without one the file's name. Raises InputError if they name several."""
+    names = sorted({sample.model for sample in samples} - {UNKNOWN_MODEL})
+    if len(names) > 1:
+        raise InputError(
+            f"{path}: samples of {len(names)} models, {names[0]!r} and {names[1]!r} among them; score one at a time, "
+            "or name them as one with --model"
+        )
+    return names[0] if names else path.name.partition(".")[0]
+
+
+def _reservations(card: dict[str, Any]) -> Iterator[str]:
+    """What must be said beside a score of samples that are not as many for each task, or not for all."""
+    from halo_forge.runs.score import too_few
+
+    silent = card["unanswered"]
+    if silent["tasks"]:
+        what = "count as failed" if silent["counted_as"] == "failed" else "are not scored"
+        yield f"warning: {len(silent['tasks'])} tasks without a sample {what}, {silent['tasks'][0]!r} the first"
+    counts = {task_id: row["n"] for task_id, row in card["per_task"].items() if task_id not in silent["tasks"]}
+    most = max(counts.values())
+    if missing := [k for k in USUAL_K if str(k) not in card["pass_at_k"] and k <= most]:
+        yield f"no pass@{missing[0]}: {too_few(counts, missing[0])}"
+
+
 @app.command("compare")
 def compare(
-    results: Annotated[list[Path], typer.Argument(help="Two or more files of `benchmark run`, the reference first.")],
+    results: Annotated[
+        list[Path], typer.Argument(help="Two or more files of `benchmark run` or `score`, the reference first.")
+    ],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the comparisons as JSON too.")] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap.")] = 10_000,
     seed: Annotated[int, typer.Option(min=0)] = 42,
@@ -97,7 +185,7 @@ def _card(path: Path) -> dict[str, Any]:
     card = read_json(path)
     missing = [key for key in ("pass_at_k", "intervals", "per_task") if not isinstance(card, dict) or key not in card]
     if missing:
-        raise InputError(f"{path}: no key {missing[0]!r}; this is no result of `halo-forge benchmark run`")
+        raise InputError(f"{path}: no key {missing[0]!r}; this is no result of `halo-forge benchmark run` or `score`")
     return card
 
 

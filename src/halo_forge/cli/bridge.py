@@ -18,7 +18,7 @@ from halo_forge.generate.engine import has_gpu
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.dtype import computes_bfloat16
 from halo_forge.runs.finetune import Finetuning, Sides, split_rows, with_system_turn
-from halo_forge.settings.benchmark import Benchmark
+from halo_forge.settings.benchmark import USUAL_K, Benchmark
 from halo_forge.settings.checking import check, merge
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.model import BaseModelChoice
@@ -29,7 +29,6 @@ from halo_forge.settings.verify import Verify
 from halo_forge.train.lora import HeldOut, steps_of
 
 EVAL_STEPS, SAVE_STEPS = 250, 500
-USUAL_K = (1, 5, 10)
 
 
 def verify_settings(
@@ -190,16 +189,20 @@ def wanted_k(given: str | None, samples: int) -> list[int]:
     """
     if given is None:
         return [k for k in USUAL_K if k <= samples]
-    words = [word.strip() for word in given.split(",")]
-    wrong = [word for word in words if not word.isdecimal() or int(word) < 1]
-    if wrong:
-        raise InputError(f"--k: {wrong[0]!r} is no number of samples; write --k 1,5,10")
-    too_large = [int(word) for word in words if int(word) > samples]
-    if too_large:
+    ks = given_k(given)
+    if ks[-1] > samples:
         raise InputError(
-            f"--k: pass@{too_large[0]} needs at least {too_large[0]} samples a prompt, --samples is {samples}; raise "
-            f"--samples or drop {too_large[0]}"
+            f"--k: pass@{ks[-1]} needs at least {ks[-1]} samples a prompt, --samples is {samples}; raise "
+            f"--samples or drop {ks[-1]}"
         )
+    return ks
+
+
+def given_k(given: str) -> list[int]:
+    """`1,5,10` as numbers, sorted. Raises InputError for what is no list of numbers."""
+    words = [word.strip() for word in given.split(",")]
+    if wrong := [word for word in words if not word.isdecimal() or int(word) < 1]:
+        raise InputError(f"--k: {wrong[0]!r} is no number of samples; write --k 1,5,10")
     return sorted({int(word) for word in words})
 
 

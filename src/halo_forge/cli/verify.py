@@ -9,11 +9,8 @@ from typing import Annotated
 import typer
 
 from halo_forge.cli.bridge import verify_settings
-from halo_forge.cli.data_prepare import column_mapping
-from halo_forge.cli.options import Host, Key, Strict, User, say, say_left_out
-from halo_forge.data.left_out import LeftOut
-from halo_forge.data.prompts import read_prompts, warning_about_tests
-from halo_forge.data.samples import read_samples
+from halo_forge.cli.options import Host, Key, Strict, User
+from halo_forge.cli.samples import Mapping, SamplesFile, TasksFile, VerifyParams, Workers, read_answers
 from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
 from halo_forge.hashing import digest
 from halo_forge.jsonl import write_records
@@ -30,21 +27,17 @@ from halo_forge.verify.selfcheck.check import SKIPPED, failures, limited, run_se
 
 app = typer.Typer(no_args_is_help=True, help="Judge answers: compile them, run their tests, contain them.")
 
-Params = Annotated[Path | None, typer.Option("--params", help="Settings from the section verify of this file.")]
-
 
 @app.command("run")
 def run(
-    tasks: Annotated[Path, typer.Option(help="Tasks, or rows of any kind, which are then only compiled.")],
-    samples: Annotated[Path, typer.Option(help="Rows with task_id and completion, or as other tools write them.")],
+    tasks: TasksFile,
+    samples: SamplesFile,
     output: Annotated[Path, typer.Option(help="Where the verdicts go, JSON Lines, in the order of the samples.")],
     verifier: Annotated[str, typer.Option(help="Its name, or auto: by language.")] = "auto",
-    workers: Annotated[int | None, typer.Option(min=1, help="Programs judged at once.")] = None,
-    mapping: Annotated[
-        list[str] | None, typer.Option(help="field=column of the samples, such as completion=answer, task_id=problem.")
-    ] = None,
+    workers: Workers = None,
+    mapping: Mapping = None,
     strict: Strict = False,
-    params: Params = None,
+    params: VerifyParams = None,
     host: Host = None,
     user: User = None,
     ssh_key: Key = None,
@@ -54,33 +47,27 @@ def run(
     Tasks whose tests no verifier can run are named, their samples get the status infra_error, and it ends with 2.
     """
     settings = verify_settings(params=params, workers=workers, host=host, user=user, ssh_key=ssh_key)
-    left_out = LeftOut(strict), LeftOut(strict)
-    known = {task.task_id: task for task in read_prompts(tasks, verifier, left_out=left_out[0])}
-    if warning := warning_about_tests(list(known.values())):
-        say(f"warning: {warning}")
-    columns = column_mapping(mapping or [])
-    rows = read_samples(samples, known, mapping=columns, left_out=left_out[1])
-    for found in left_out:
-        say_left_out(found)
+    given = read_answers(tasks, samples, verifier, mapping, strict)
     inputs = {"settings": settings, "verifier": verifier, "tasks": digest(tasks), "samples": digest(samples)}
-    inputs |= {"mapping": columns} if columns else {}
-    state, tally = state_dir("verify", inputs), Tally()
+    inputs |= {"mapping": given.mapping} if given.mapping else {}
+    wip, tally = state_dir("verify", inputs) / "verdicts.jsonl", Tally()
+    known, rows = given.tasks, given.samples
     asked = {row.task_id for row in rows}
     broken = refused((task for task in known.values() if task.task_id in asked), settings, verifier)
     usable = [row for row in rows if row.task_id not in broken]
     if broken and (strict or not usable):
         raise InputError(next(iter(broken.values())))
-    verdicts = judge_with_progress(known, usable, settings, verifier, state / "verdicts.jsonl", "verifying", tally)
-    given = {verdict.sample_id: verdict for verdict in verdicts}
-    unjudged = {row.sample_id: refusal(row, broken[row.task_id], verifier) for row in rows if row.task_id in broken}
-    verdicts = [(given | unjudged)[row.sample_id] for row in rows]
+    judged = judge_with_progress(known, usable, settings, verifier, wip, "verifying", tally)
+    unjudged = [refusal(row, broken[row.task_id], verifier) for row in rows if row.task_id in broken]
+    verdict_of = {verdict.sample_id: verdict for verdict in [*judged, *unjudged]}
+    verdicts = [verdict_of[row.sample_id] for row in rows]
     write_records(output, verdicts)
     statuses = Counter(verdict.status for verdict in verdicts)
     print_table(
         ["status", "samples", "share"],
         [[status, number, f"{100 * number / len(verdicts):.1f} %"] for status, number in statuses.most_common()],
     )
-    isolation = ", ".join(sorted({verdict.isolation for verdict in given.values()}))
+    isolation = ", ".join(sorted({verdict.isolation for verdict in judged}))
     print(
         f"{tally.judged} programs judged, {tally.cached} taken from the cache, {tally.duplicates} samples were "
         f"duplicates, {tally.resumed} judged before; isolation: {isolation}"
@@ -98,7 +85,7 @@ def run(
 
 
 @app.command("list")
-def list_verifiers(params: Params = None) -> None:
+def list_verifiers(params: VerifyParams = None) -> None:
     """Show every verifier and whether it works here."""
     settings = verify_settings(params=params)
     rows = []
@@ -117,7 +104,7 @@ def selfcheck(
     name: Annotated[str, typer.Argument(help="The verifier; custom is the one of verify.custom in the params file.")],
     stress: Annotated[int, typer.Option(min=0, help="Run each bomb this many times at once, beside honest ones.")] = 8,
     only: Annotated[str, typer.Option(help="Only cases whose name begins so, such as python_stdio/.")] = "",
-    params: Params = None,
+    params: VerifyParams = None,
     host: Host = None,
     user: User = None,
     ssh_key: Key = None,

@@ -29,6 +29,8 @@ from halo_forge.settings.checking import one_of
 FIELDS = ("task_id", "completion", "solution", "sample_id", "model", "cycle", "index", "seed", "n_tokens")
 FIELDS += ("finish_reason", "prompt")
 """What a mapping may name: `completion` is an answer as it stands, `solution` code."""
+UNKNOWN_MODEL = "unknown"
+"""Of samples that name none."""
 _IDS = ("task_id", "question_id", "custom_id")
 _ANSWERS: tuple[tuple[str, bool], ...] = (
     *(("completion", False), ("solution", True), ("response", False), ("output", False), ("generation", False)),
@@ -76,7 +78,7 @@ def _of_row(row: Mapping[str, Any], named: Callable[[str], Task | None], line: i
         filled = {
             "sample_id": f"{task.task_id}/{line}" + (f".{number}" if len(answers) > 1 else ""),
             "prompt": task.prompt,
-            "model": "unknown",
+            "model": UNKNOWN_MODEL,
             "index": line,
             "seed": 0,
             "n_tokens": 0,

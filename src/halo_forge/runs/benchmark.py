@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from halo_forge.benchmark.evaluate import summarise
-from halo_forge.files import read_json, write_json
+from halo_forge.files import write_json
 from halo_forge.generate.drawing import Drawing
 from halo_forge.hashing import digest
 from halo_forge.jsonl import write_records
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.provenance import provenance
 from halo_forge.records import Task
-from halo_forge.runs.outputs import RUN_FILE, claim
+from halo_forge.runs.outputs import result_before
 from halo_forge.runs.rollout import roll_out
 from halo_forge.settings.params import Params
-from halo_forge.state import state_dir
 from halo_forge.toolchains import judged_with
 
 
@@ -45,10 +44,8 @@ def benchmark(
         "verifier": verifier,
         "seed": params.seed,
     }
-    state_dir("benchmark-run", {"out": out.resolve()})  # held: nobody else writes there meanwhile
-    if claim(out.parent, answers / RUN_FILE, inputs, lambda: [out, answers]) and out.exists():
-        print(f"{out}: measured before with the same prompts and settings; delete it to measure again")
-        return read_json(out)
+    if (card := result_before(out, answers, inputs)) is not None:
+        return card
     tasks_path = answers / "tasks.jsonl"
     write_records(tasks_path, tasks)
     drawing = Drawing(name, None, settings.samples_per_task, settings.temperature, settings.max_new_tokens)

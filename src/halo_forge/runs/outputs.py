@@ -19,6 +19,7 @@ from typing import Any
 
 from halo_forge.files import read_json, write_json
 from halo_forge.hashing import fingerprint
+from halo_forge.state import state_dir
 
 RUN_FILE = "run.json"
 PREVIOUS = "previous"
@@ -39,6 +40,18 @@ def claim(root: Path, mark: Path, inputs: Any, owned: Callable[[], Iterable[Path
     if not mark.exists():
         write_json(mark, {"fingerprint": own})
     return before == own or taken
+
+
+def result_before(out: Path, answers: Path, inputs: Any) -> dict[str, Any] | None:
+    """What `out` holds, if a run with these inputs has written it; else both are this run's to write, and None.
+
+    `answers` is the folder beside it that holds the mark. Until this process ends nobody else writes there.
+    """
+    state_dir("benchmark-run", {"out": out.resolve()})
+    if not (claim(out.parent, answers / RUN_FILE, inputs, lambda: [out, answers]) and out.exists()):
+        return None
+    print(f"{out}: measured before with the same inputs and settings; delete it to measure again")
+    return read_json(out)
 
 
 def owner(mark: Path) -> str | None:

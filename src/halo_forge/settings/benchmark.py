@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from halo_forge.settings.base import Positive, Section
+
+USUAL_K = (1, 5, 10)
+"""Where samples are as many as they are: those of these that they allow."""
+Unanswered = Literal["stop", "failed", "left-out"]
+"""What becomes of tasks without a sample: an error; counted as answered by an empty text; or not scored."""
 
 
 class Benchmark(Section):
