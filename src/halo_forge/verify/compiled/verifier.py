@@ -103,6 +103,11 @@ class CompiledVerifier:
             raise InfrastructureError(f"{self.name} cannot run programs: {why}")
         return self._judge_running(task, code)
 
+    def outputs(self, task: Task, completion: str) -> list[str | None]:
+        """What a program prints for the input of each stdio test, None where it fails; what is expected is not read."""
+        job = self._job(task.language, self.extract(task, completion) or "", grade.cases_of(task))
+        return grade.printed(task, self._sandbox.run(job))
+
     def _judge_running(self, task: Task, code: str) -> Judgement:
         job = self._job(task.language, code, grade.cases_of(task))
         return grade.grade(task, code, self._sandbox.run(job), self._settings.rewards)

@@ -6,8 +6,9 @@ retries that and never turns it into a reward.
 
 What a verifier may have beside that, and is asked for where it does: `fingerprint()`, all that decides its verdicts
 beside the task, the program and its own code, without which they are not kept between runs; `workers`, how many threads
-are worth judging with; `close()`, called when all is judged; `lacks`, what right answers may ask for elsewhere and its
-compiler does not have (see `selfcheck.cases`).
+are worth judging with; `outputs(task, completion)`, what a program gives for the inputs of a task's tests, None where
+it fails; `close()`, called when all is judged; `lacks`, what right answers may ask for elsewhere and its compiler does
+not have (see `selfcheck.cases`).
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ import dataclasses
 import marshal
 import sys
 from pathlib import Path
+from typing import Any
 
 from halo_forge.records import CallTests, CompileTests, PytestTests, PythonTests, StdioTests, Task
 from halo_forge.settings.verify import Verify
@@ -16,9 +17,9 @@ from halo_forge.verify.core import grade
 from halo_forge.verify.core.extract import extract_code
 from halo_forge.verify.core.protocol import Judgement
 from halo_forge.verify.python import asserts, pytest_library
-from halo_forge.verify.python.grade import cases_of, grade_python
+from halo_forge.verify.python.grade import cases_of, grade_python, outputs_of
 from halo_forge.verify.sandbox.box import Sandbox
-from halo_forge.verify.sandbox.job import Job, Limits
+from halo_forge.verify.sandbox.job import Job, Limits, Report
 
 INSIDE = Path(__file__).with_name("inside")
 """What runs in the box beside the runner: the referee, and the answer's end of the line to it."""
@@ -64,6 +65,14 @@ class PythonVerifier:
         code = self.extract(task, completion)
         if code is None:
             return grade.no_code(task, self._settings.rewards)
+        return grade_python(task, code, self._run(task, code), self._settings.rewards)
+
+    def outputs(self, task: Task, completion: str) -> list[Any]:
+        """What a program prints, or its function returns, for the input of each stdio or calls test; None where it
+        fails or returns nothing. What is expected is not read."""
+        return outputs_of(task, self._run(task, self.extract(task, completion) or ""))
+
+    def _run(self, task: Task, code: str) -> Report:
         tests, program, limits = None, code, self._limits
         if isinstance(task.tests, PythonTests):
             tests = asserts.prepared(task.tests.model_dump_json(), task.task_id)
@@ -81,4 +90,4 @@ class PythonVerifier:
             tests=tests,
             run_limits=limits,
         )
-        return grade_python(task, code, self._sandbox.run(job), self._settings.rewards)
+        return self._sandbox.run(job)
