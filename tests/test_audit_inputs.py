@@ -128,3 +128,11 @@ def test_arguments_of_calls_change_in_values_length_and_order() -> None:
 def test_arguments_keep_the_stated_lower_bound() -> None:
     found = further_arguments([[5], [9]], 20, "seed", "n is at least 2")
     assert found and all(arguments[0] >= 2 for arguments in found)
+
+
+def test_numbers_that_the_reference_compares_with_are_tried() -> None:
+    inputs = [f"1\n{n}\n" for n in (1, 500_000, 1_000_000)]
+    found = {int(text.split()[1]) for text in further_texts(inputs, 60, "seed", "n >= 1", [4711])}
+    assert {4710, 4711, 4712} <= found
+    calls = further_arguments([[1], [1_000_000]], 60, "seed", "", [4711])
+    assert {4710, 4711, 4712} <= {arguments[0] for arguments in calls}

@@ -90,7 +90,7 @@ class _Judge:
             Sample.of_reference(by_id[task_id], completion(by_id[task_id], code), f"{task_id}/{name}")
             for (task_id, name), code in programs.items()
         ]
-        wip = self._wip / f"{label.replace(' ', '-')}.jsonl"
+        wip = self._wip / f"{label.partition(',')[0].replace(' ', '-')}.jsonl"
         verdicts = judge_with_progress(by_id, samples, self.settings, self.verifier, wip, f"audit, {label}")
         return dict(zip(programs, verdicts, strict=True))
 

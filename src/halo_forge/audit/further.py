@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from halo_forge.audit.calls import calls_of, is_plain
@@ -47,18 +48,24 @@ _EXPECTED = {StdioCase: "stdout", CallCase: "expected"}
 def _asked(task: Task, limit: int, seed: str) -> Task | None:
     """The task with further inputs, and nothing expected yet."""
     if isinstance(task.tests, StdioTests):
-        found = further_texts([case.stdin for case in task.tests.cases], limit, seed, task.prompt)
+        stdins = [case.stdin for case in task.tests.cases]
+        found = further_texts(stdins, limit, seed, task.prompt, _constants(task))
         return _with_cases(task, [StdioCase(stdin=text, stdout="") for text in found]) if found else None
     calls = calls_of(task)
     if calls is None:
         return None
     cases: list[Any] = [
         CallCase(args=arguments, expected=None)
-        for arguments in further_arguments(calls.arguments, limit, seed, task.prompt)
+        for arguments in further_arguments(calls.arguments, limit, seed, task.prompt, _constants(task))
     ]
     if not cases:
         return None
     return task.model_copy(update={"tests": CallTests(entry_point=calls.function, cases=cases)})
+
+
+def _constants(task: Task) -> list[int]:
+    """The whole numbers in a reference, each once."""
+    return sorted({int(digits) for digits in re.findall(r"(?<![\w.])\d{1,9}(?![\w.])", task.solution or "")})
 
 
 def _with_cases(task: Task, cases: list[Any]) -> Task:

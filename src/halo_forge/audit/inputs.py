@@ -14,12 +14,20 @@ from halo_forge.audit.text import Lines, lines_of, number, text_of
 
 TRIES = 40
 """How many are thrown away for each that is wanted, before there are no more."""
+_EDGE = 0.35
+"""How often a number becomes one that the reference compares with, or one beside it."""
 
 
-def further_texts(stdins: Sequence[str], limit: int, seed: str, prompt: str = "") -> list[str]:
-    """At most `limit` inputs of the kind of `stdins`, none of them among these."""
+def further_texts(
+    stdins: Sequence[str], limit: int, seed: str, prompt: str = "", constants: Sequence[int] = ()
+) -> list[str]:
+    """At most `limit` inputs of the kind of `stdins`, none of them among these.
+
+    `constants` are numbers that the reference compares with: what is equal to one, or beside it, is tried more often.
+    """
     inputs = [lines_of(stdin) for stdin in stdins]
     shape, draw = Shape(inputs, prompt), random.Random(seed)
+    shape.edges = _edges(constants)
     found = {text_of(lines): False for lines in inputs}
     for _ in range(limit * TRIES):
         if sum(found.values()) == limit:
@@ -33,8 +41,11 @@ def further_texts(stdins: Sequence[str], limit: int, seed: str, prompt: str = ""
     return [text for text, new in found.items() if new]
 
 
-def further_arguments(calls: Sequence[list[Any]], limit: int, seed: str, prompt: str = "") -> list[list[Any]]:
-    """At most `limit` lists of arguments of the kind of `calls`, none of them among these."""
+def further_arguments(
+    calls: Sequence[list[Any]], limit: int, seed: str, prompt: str = "", constants: Sequence[int] = ()
+) -> list[list[Any]]:
+    """As `further_texts`, for lists of arguments."""
+    edges = _edges(constants)
     draw, stated = random.Random(seed), Stated(prompt)
     found = {repr(arguments): (arguments, False) for arguments in calls}
     places = range(max(map(len, calls)))
@@ -48,7 +59,7 @@ def further_arguments(calls: Sequence[list[Any]], limit: int, seed: str, prompt:
         for _ in range(draw.choice((1, 1, 2))):
             if arguments:
                 place = draw.randrange(len(arguments))
-                arguments[place] = _other_value(arguments[place], draw.choice(others)[place], draw)
+                arguments[place] = _other_value(arguments[place], draw.choice(others)[place], edges, draw)
         if all(value >= low for low, own in zip(lowest, arguments, strict=False) for value in _integers(own)):
             found.setdefault(repr(arguments), (arguments, True))
     return [arguments for arguments, new in found.values() if new]
@@ -63,14 +74,18 @@ def _integers(value: Any) -> list[int]:
     return [value] if isinstance(value, int) and not isinstance(value, bool) else []
 
 
-def _other_value(value: Any, other: Any, draw: random.Random) -> Any:
+def _edges(constants: Sequence[int]) -> list[int]:
+    return [constant + step for constant in constants for step in (-1, 0, 1)]
+
+
+def _other_value(value: Any, other: Any, edges: Sequence[int], draw: random.Random) -> Any:
     """A value like `value`; `other` stands at the same place of another call."""
     if draw.random() < 0.15 and type(other) is type(value):
         return copy.deepcopy(other)
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
-        return _other_integer(value, draw)
+        return draw.choice(edges) if edges and draw.random() < _EDGE else _other_integer(value, draw)
     if isinstance(value, float):
         return draw.choice((value + 1, value - 1, value / 2, value + 0.5, float(round(value))))
     if isinstance(value, str):
@@ -78,10 +93,10 @@ def _other_value(value: Any, other: Any, draw: random.Random) -> Any:
     if isinstance(value, (list, tuple)):
         items = list(value)
         pool = [*items, *(other if isinstance(other, (list, tuple)) else ())]
-        return type(value)(_other_list(items, pool, draw))
+        return type(value)(_other_list(items, pool, edges, draw))
     if isinstance(value, dict) and value:
         key = draw.choice(list(value))
-        return {**value, key: _other_value(value[key], value[key], draw)}
+        return {**value, key: _other_value(value[key], value[key], edges, draw)}
     return value
 
 
@@ -90,7 +105,7 @@ def _other_integer(value: int, draw: random.Random) -> int:
     return draw.choice((*near, 0, -value, -1) if value <= 0 else (*near, 0))
 
 
-def _other_list(items: list[Any], pool: list[Any], draw: random.Random) -> list[Any]:
+def _other_list(items: list[Any], pool: list[Any], edges: Sequence[int], draw: random.Random) -> list[Any]:
     what = draw.randrange(7)
     if what == 0:
         draw.shuffle(items)
@@ -104,7 +119,7 @@ def _other_list(items: list[Any], pool: list[Any], draw: random.Random) -> list[
         items = items[: draw.randint(0, len(items))]
     elif items:
         place = draw.randrange(len(items))
-        items[place] = _other_value(items[place], draw.choice(pool), draw)
+        items[place] = _other_value(items[place], draw.choice(pool), edges, draw)
     return items
 
 
@@ -135,7 +150,9 @@ def _changed_number(lines: Lines, shape: Shape, draw: random.Random) -> None:
         return
     row, column = draw.choice(places)
     field, value = shape.field(row, column), int(lines[row][column])
-    if field and field.numbers:
+    if shape.edges and draw.random() < _EDGE:
+        lines[row][column] = str(draw.choice(shape.edges))
+    elif field and field.numbers:
         beside = number(draw.choice(lines[row])) or 0
         near = (value - 1, value + 1, beside, beside - 1, beside + 1, draw.choice(field.numbers))
         edges = (field.low, field.low + 1, field.high, -value, 0, draw.randint(field.low, field.high))

@@ -109,6 +109,8 @@ class Shape:
 
     def __init__(self, inputs: Sequence[Lines], prompt: str = ""):
         self.inputs = inputs
+        self.edges: list[int] = []
+        """Numbers worth trying wherever numbers stand."""
         stated = Stated(prompt)
         counts = {len(lines) for lines in inputs}
         self.fixed = len(counts) == 1

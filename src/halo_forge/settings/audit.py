@@ -15,7 +15,7 @@ class Audit(Section):
     per_family: Annotated[int, Field(ge=0)] = 1
     """Tasks of a family, in each language, that are audited: what is found of them holds for the others, whose tests
     differ in a number. 0 for all."""
-    inputs: Positive = 60
+    inputs: Positive = 80
     """Further inputs, at most, that a mutant which passed is compared with its reference on."""
     run_timeout_s: Annotated[float, Field(gt=0)] = 0.5
     """CPU seconds a test: mutants run for ever more often than answers do. Tasks whose reference takes longer get the
