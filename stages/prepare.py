@@ -3,10 +3,10 @@
 Reads  data/builtin/*.yaml, the files of data/own and data/generated that prepare.files and prepare.sources name, the
        public sets that prepare.sources names
 Writes data/prepared/tasks.jsonl, data/prepared/report.json
-Params prepare, clean, verify
+Params prepare, clean, audit, verify, seed
 
 Tasks that the section `clean` asks more of than they have, or whose checker is broken, are set aside, with the reason
-in report.json.
+in report.json; so are those with weak tests where audit.weak is leave_out.
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ def main(params: Params) -> None:
     state = state_dir("prepare", {"tasks": tasks, "clean": params.clean, "verify": params.verify})
     tasks, report["clean"] = clean(tasks, params.clean, params.verify, state)
     print(f"kept {len(tasks)} tasks, set aside {report['clean']['set_aside'] or 'none'}")
+    if params.audit.weak == "leave_out":
+        from halo_forge.data.clean.weak import leave_out  # with the grammars, which nothing else here needs
+
+        inputs = {"tasks": tasks, "audit": params.audit, "verify": params.verify, "seed": params.seed}
+        tasks, report["audit"] = leave_out(
+            tasks, params.audit, params.verify, params.seed, state_dir("prepare-audit", inputs)
+        )
+        print(f"kept {len(tasks)} tasks, left out {len(report['audit']['left_out'])} with weak tests")
     write_records("data/prepared/tasks.jsonl", tasks)
     write_json("data/prepared/report.json", report)
     print(f"prepared {len(tasks)} tasks from {report['by_source']}")

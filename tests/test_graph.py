@@ -25,6 +25,7 @@ STAGES = {
 SCRIPT = {stage: script for script, stages in graph.scripts().items() for stage in stages}
 # Sections of params.yaml and the classes of settings/ that hold their defaults.
 DEFAULTS = {
+    "audit": {"Audit"},
     "benchmark": {"Benchmark"},
     "base_model": {"BaseModelChoice"},
     "clean": {"Clean"},

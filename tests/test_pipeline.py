@@ -163,7 +163,7 @@ def test_an_edit_in_the_verifiers_judges_again_and_samples_nothing(finished: Che
     path.write_text(path.read_text() + "# an edit\n")
     ran = set(finished.dvc("repro"))
     judging = {f"raft_judge@{cycle}" for cycle in ("c1", "c2")} | {f"benchmark_judge@{cycle}" for cycle in ("c1", "c2")}
-    assert ran == judging | {"baseline_judge@base", "baseline_judge@sft", "generate_data", "prepare"}
+    assert ran == judging | {"baseline_judge@base", "baseline_judge@sft", "generate_data", "prepare", "audit"}
     finished.git("checkout", ".")
     finished.dvc("checkout")
 

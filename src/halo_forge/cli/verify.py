@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from halo_forge.cli.audit import audit_tasks
 from halo_forge.cli.bridge import verify_settings
 from halo_forge.cli.options import Host, Key, Strict, User
 from halo_forge.cli.samples import Mapping, SamplesFile, TasksFile, VerifyParams, Workers, read_answers
@@ -82,6 +83,9 @@ def run(
             f"{statuses['infra_error']} samples could not be judged (status infra_error in {output}): "
             f"{next(v.detail for v in verdicts if v.status == 'infra_error')}"
         )
+
+
+app.command("audit")(audit_tasks)
 
 
 @app.command("list")

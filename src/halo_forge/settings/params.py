@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field, create_model, model_validator
 
 from halo_forge.errors import InputError
+from halo_forge.settings.audit import Audit
 from halo_forge.settings.base import Section
 from halo_forge.settings.benchmark import Benchmark
 from halo_forge.settings.checking import check, merge, one_of, read_yaml
@@ -32,6 +33,7 @@ class Params(Section):
     generate_data: GenerateData = GenerateData()
     prepare: Prepare = Prepare()
     clean: Clean = Clean()
+    audit: Audit = Audit()
     split: Split = Split()
     base_model: BaseModelChoice
     sft: Sft = Sft()

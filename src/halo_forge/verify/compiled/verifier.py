@@ -112,6 +112,11 @@ class CompiledVerifier:
             raise InfrastructureError(f"{self.name} cannot run programs: {why}")
         return self._judge_running(task, code)
 
+    def outputs(self, task: Task, completion: str) -> list[str | None]:
+        """What a program prints for the input of each stdio test, None where it fails; what is expected is not read."""
+        job = self._job(task.language, self.extract(task, completion) or "", grade.cases_of(task))
+        return grade.printed(task, self._sandbox.run(job))
+
     def patient(self, times: int) -> Self:
         """The verifier that judges late answers again, with so many times the time limit."""
         settings = self._settings.model_copy(update={"run_timeout_s": times * self._settings.run_timeout_s})

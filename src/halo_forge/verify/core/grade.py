@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable
 
@@ -119,6 +120,18 @@ def judge_printed(task: Task, number: int, run: Run) -> tuple[Status, str]:
     if outputs_match(printed, case.stdout, task.tests):
         return "pass", ""
     return "wrong_answer", f"expected {short(case.stdout)}, printed {short(printed)}"
+
+
+def printed(task: Task, report: Report) -> list[str | None]:
+    """What a program printed for each of a task's tests; None where it did not come to a good end."""
+    texts = [None if stopped(run) else run.stdout.decode("utf-8", "replace") for run in report.tests]
+    return texts + [None] * (count_tests(task) - len(texts))
+
+
+def failed_test(detail: str) -> int | None:
+    """The test, counted from 0, that a judgement's detail says is the first to have failed."""
+    found = re.match(r"test (\d+): ", detail)
+    return int(found[1]) - 1 if found else None
 
 
 def describe(run: Run, who: str) -> str:

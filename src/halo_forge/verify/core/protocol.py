@@ -8,6 +8,7 @@ What a verifier may have beside that, and is asked for where it does:
 - `fingerprint()`: all that decides its verdicts beside the task, the program and its own code, without which they are
   not kept between runs;
 - `workers`: how many threads are worth judging with;
+- `outputs(task, completion)`: what a program gives for the inputs of a task's tests, None where it fails;
 - `close()`: called when all is judged;
 - `patient(times)`: the verifier that judges late answers again, with so many times the time limit;
 - `look_again(task, code)`: what the sanitizers say of a program that passes (`Verdict.sanitizers`), and

@@ -47,6 +47,22 @@ def grade_python(
     )
 
 
+def outputs_of(task: Task, report: Report) -> list[Any]:
+    """What a program printed, or its function returned, for each of a task's tests; None where it failed."""
+    if not isinstance(task.tests, CallTests):
+        return grade.printed(task, report)
+    values = [None if grade.stopped(run) else _value(run.value) for run in report.tests]
+    return values + [None] * (grade.count_tests(task) - len(values))
+
+
+def _value(encoded: bytes) -> Any:
+    """What a call returned; None if it returned nothing that can cross, as if it had failed."""
+    try:
+        return _received(encoded)
+    except wire.Crossing:
+        return None
+
+
 def _judge_call(tolerance: Tolerance, task: Task, number: int, run: Run) -> tuple[Status, str]:
     return grade.stopped(run) or _judge_value(run.value, task.tests.cases[number].expected, tolerance)
 
@@ -91,10 +107,13 @@ def _no_reference(reference: wire.Reference) -> Any:
     raise wire.Crossing(f"a {reference.kind}")
 
 
+def _received(encoded: bytes) -> Any:
+    return wire.unpack(wire.receive(io.BytesIO(encoded).read, len(encoded)) or b"", _no_reference)
+
+
 def _judge_value(encoded: bytes, expected: Any, tolerance: Tolerance) -> tuple[Status, str]:
-    pieces = io.BytesIO(encoded)
     try:
-        value = wire.unpack(wire.receive(pieces.read, len(encoded)) or b"", _no_reference)
+        value = _received(encoded)
     except wire.Crossing:
         return "runtime_error", "the call ended without returning a value"
     if values_match(value, expected, tolerance):

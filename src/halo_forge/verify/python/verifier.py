@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 from halo_forge.records import CallTests, CheckerTests, CompileTests, PytestTests, PythonTests, StdioTests, Task
 from halo_forge.settings.verify import Verify
@@ -17,10 +18,10 @@ from halo_forge.verify.core.asked import asked_names
 from halo_forge.verify.core.extract import extract_code
 from halo_forge.verify.core.protocol import Judgement
 from halo_forge.verify.python import asserts, pytest_files, pytest_library
-from halo_forge.verify.python.grade import cases_of, grade_python
+from halo_forge.verify.python.grade import cases_of, grade_python, outputs_of
 from halo_forge.verify.python.program import to_run
 from halo_forge.verify.sandbox.box import Sandbox
-from halo_forge.verify.sandbox.job import Job, Limits
+from halo_forge.verify.sandbox.job import Job, Limits, Report
 
 INSIDE = Path(__file__).with_name("inside")
 """What runs in the box beside the runner: the referee, and the answer's end of the line to it."""
@@ -74,6 +75,15 @@ class PythonVerifier:
         code = self.extract(task, completion)
         if code is None:
             return grade.no_code(task, self._settings.rewards)
+        report = self._run(task, code)
+        return grade_python(task, code, report, self._settings.rewards, self._checkers.judging(task, report))
+
+    def outputs(self, task: Task, completion: str) -> list[Any]:
+        """What a program prints, or its function returns, for the input of each stdio or calls test; None where it
+        fails or returns nothing. What is expected is not read."""
+        return outputs_of(task, self._run(task, self.extract(task, completion) or ""))
+
+    def _run(self, task: Task, code: str) -> Report:
         tests, program, limits = None, code, self._limits
         if isinstance(task.tests, PythonTests):
             tests = asserts.prepared(task.tests.model_dump_json(), task.task_id)
@@ -90,5 +100,4 @@ class PythonVerifier:
             tests=tests,
             run_limits=limits,
         )
-        report = self._sandbox.run(job)
-        return grade_python(task, code, report, self._settings.rewards, self._checkers.judging(task, report))
+        return self._sandbox.run(job)
