@@ -219,3 +219,37 @@ def test_the_status_says_what_happened(verifier, program, status):
 def test_tests_that_cannot_test_are_refused(code, prefix, entry_point, words):
     with pytest.raises(InputError, match=words):
         asserts.prepared(task(code, prefix, entry_point).tests.model_dump_json(), "t")
+
+
+def test_the_verdict_names_the_classes_whose_word_was_taken(verifier):
+    program = "from dataclasses import dataclass\n@dataclass\nclass Point:\n    x: int\n"
+    judgement = judge(verifier, program, task("assert Point(1) == Point(1)\nassert Point(1).x == 1"))
+    assert (judgement.status, judgement.detail.startswith("[own word]")) == ("pass", True)
+    assert "Point.__eq__" in judgement.detail
+    assert judge(verifier, program, task("assert Point(1).x == 1")).detail == ""
+
+
+def test_annotations_are_what_the_answer_wrote(verifier):
+    program = "def f(x: int) -> str:\n    return f.__annotations__['return'](x)"
+    code = "assert f(4) == '4'\nassert f.__annotations__ == {'x': int, 'return': str}"
+    assert judge(verifier, program, task(code)).status == "pass"
+
+
+@pytest.mark.parametrize("name", ["check", "test", "main", "solution", "candidate", "METADATA"])
+def test_an_entry_point_may_be_called_like_the_tests_own(verifier, name):
+    called = f"def {name}(candidate):\n    assert candidate(4) == 16\n\n{name}({name})\n"
+    for code in (called, "def check(candidate):\n    assert candidate(4) == 16\n", f"assert {name}(4) == 16\n"):
+        right, wrong = (f"def {name}(n):\n    return n * {factor}" for factor in ("n", "3"))
+        judgement = judge(verifier, right, task(code, entry_point=name))
+        assert judgement.status == "pass", judgement.detail
+        assert judge(verifier, wrong, task(code, entry_point=name)).status == "wrong_answer"
+
+
+@pytest.mark.parametrize(
+    "code", ["xs = [3, 1]\nassert f(xs) == sorted(xs)", "xs = [3, 1]\ny = f(xs)\nassert y == sum(xs)"]
+)
+def test_what_tests_compute_of_an_argument_is_not_the_answers_to_empty(verifier, code):
+    emptied = "def f(xs):\n    xs.clear()\n    return [] if RETURNS else 0".replace("RETURNS", str("sorted" in code))
+    assert judge(verifier, emptied, task(code)).status == "wrong_answer"
+    honest = "sorted" if "sorted" in code else "sum"
+    assert judge(verifier, f"f = {honest}", task(code)).status == "pass"

@@ -8,6 +8,10 @@ import decimal
 import enum
 import fractions
 import math
+import pathlib
+import time
+import types
+import uuid
 
 import pytest
 from hypothesis import given, settings
@@ -127,6 +131,13 @@ def test_values_of_the_standard_library_keep_their_type():
         fractions.Fraction(1, 3),
         decimal.Decimal("1.50"),
         datetime.datetime(2020, 1, 2, 3, 4),
+        datetime.datetime(2020, 1, 2, tzinfo=datetime.timezone(datetime.timedelta(hours=2), "x"), fold=1),
+        uuid.UUID(int=7),
+        pathlib.PurePosixPath("/a/b"),
+        time.gmtime(0),
+        memoryview(b"ab"),
+        types.MappingProxyType({"a": 1}),
+        NotImplemented,
         collections.deque([1, 2], 3),
         range(1, 9, 2),
         ...,

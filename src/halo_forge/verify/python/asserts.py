@@ -20,7 +20,7 @@ from halo_forge.errors import InputError
 from halo_forge.records import PythonTests, Task
 from halo_forge.verify.python import imports
 from halo_forge.verify.python.definitions import without_cut_end
-from halo_forge.verify.python.inside import marking, oracles
+from halo_forge.verify.python.inside import marking, oracles, surroundings
 
 _CHECK, _RENAMED = "<check>", "<tests>"
 """Names that no program can have."""
@@ -69,7 +69,7 @@ def prepared(tests: str, task_id: str) -> bytes:
         raise InputError(f"{task_id}: tests.code defines check(); give tests.entry_point")
     payload = {
         "kind": "asserts",
-        "text": parsed.code,
+        "surroundings": surroundings.asked(parsed.code),
         "prefix": compile(prefix, "prefix.py", "exec", dont_inherit=True) if prefix.body else None,
         "code": compile(tree, "tests.py", "exec", dont_inherit=True),
         "statements": asked.statements,

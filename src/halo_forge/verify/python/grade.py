@@ -75,9 +75,9 @@ def _judge_referee(report: Report) -> tuple[Status, int, str, int]:
     words = "" if run is None else f"\n{grade.words(run.stderr)}"
     if run is None or not report.whole or not report.referee:
         return "runtime_error", 0, f"the program brought the tests down{words}", 1
-    held, total, ended, failure = wire.unpack(report.referee, _no_reference)
+    held, total, ended, failure, words_taken = wire.unpack(report.referee, _no_reference)
     if failure is None and ended and held:
-        return "pass", total, "", total
+        return "pass", total, f"{OWN_WORD}: {words_taken}" if words_taken else "", total
     if failure is not None and failure[0] == "task":
         raise InfrastructureError(f"{failure[1]}; name it in an import that can be seen, or leave the task out")
     kind, text = failure or ("error", "the tests ended without having checked anything")
@@ -86,6 +86,10 @@ def _judge_referee(report: Report) -> tuple[Status, int, str, int]:
     if "MemoryError" in text or any(mark in run.stderr for mark in grade.OUT_OF_MEMORY):
         return "memory_limit", held, text, max(total, 1)
     return ("wrong_answer" if kind == "wrong" else "runtime_error"), held, text, max(total, 1)
+
+
+OWN_WORD = "[own word] comparisons that the answer's own classes decided"
+"""How a verdict names what the referee cannot know better: where the tests are about such a class."""
 
 
 class _Shown(reprlib.Repr):

@@ -9,7 +9,7 @@ import marshal
 from halo_forge.errors import InputError
 from halo_forge.records import PytestTests
 from halo_forge.verify.python import imports, pytest_library
-from halo_forge.verify.python.inside import marking
+from halo_forge.verify.python.inside import marking, surroundings
 
 
 @functools.lru_cache(maxsize=4096)
@@ -24,4 +24,5 @@ def prepared(tests: str, task_id: str, entry_point: str | None) -> bytes:
     nodes = [node for name, text in files.items() if name.endswith(".py") for node in ast.walk(ast.parse(text))]
     if not any(marking.judges(node) for node in nodes):
         raise InputError(f"{task_id}: tests.files check nothing: no assert, no raises; no answer could fail them")
-    return marshal.dumps({"kind": "pytest", "files": files, "library": str(library), "answers": answers})
+    payload = {"kind": "pytest", "files": files, "library": str(library), "answers": answers}
+    return marshal.dumps(payload | {"surroundings": surroundings.asked("\n".join(files.values()))})

@@ -7,6 +7,8 @@ import types
 
 from remote import RemoteFunction, RemoteType
 
+_NOTHING = object()
+
 
 def install(referee, names):
     """Let `names` be imported from the answer, where nobody else has them; no other module is."""
@@ -52,11 +54,13 @@ class _AnswerModule(types.ModuleType):
         else:
             before = vars(self).setdefault("_before", {})
             if name not in before:
-                before[name] = getattr(self, name)
+                before[name] = getattr(self, name, _NOTHING)
             vars(self)["_referee"].line.ask("setglobal", name, value)
 
     def __delattr__(self, name):
         """How monkeypatch and mock undo it, once for each time: the answer's own is there again."""
         before = vars(self).setdefault("_before", {})
         if name in before:
-            vars(self)["_referee"].line.ask("setglobal", name, before.pop(name))
+            value = before.pop(name)
+            change = ("delglobal", name) if value is _NOTHING else ("setglobal", name, value)
+            vars(self)["_referee"].line.ask(*change)

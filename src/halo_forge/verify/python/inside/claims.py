@@ -32,7 +32,7 @@ def equal(one, other):
     """Whether two objects of the answer's are equal, as it says: not if that is so whatever they hold."""
     if not {"eq"} & {*type(one)._halo_specials, *type(other)._halo_specials}:
         return False
-    return truth(one._ask("eq", other)) and _tells_apart(one, other)
+    return _said(one, "eq", other) and _tells_apart(one, other)
 
 
 def _tells_apart(one, other):
@@ -53,7 +53,7 @@ def equals_plain(value, other):
         return False
     if value._halo_shifted and not other:
         raise wire.Crossing("that an object of the answer's less what is expected is nothing proves nothing")
-    found = [one for one in decoys.among(other, value._halo_side.handed) if truth(value._ask("eq", one))]
+    found = [one for one in decoys.among(other, value._halo_side.handed) if _said(value, "eq", one)]
     if not any(one is other for one in found):
         return False
     if len(found) > 1:
@@ -96,15 +96,15 @@ def order(name):
         if type(other) not in (int, float) or self._halo_shifted:
             raise wire.Crossing("an object of the answer's class %s is compared with %r" % (type(self).__name__, other))
         far = 10 ** (len(str(int(abs(other)))) + 6)
-        if truth(self._ask(name, -far)) == truth(self._ask(name, far)):
+        if _said(self, name, -far) == _said(self, name, far):
             raise wire.Crossing("an object of the answer's class %s orders everything alike" % type(self).__name__)
-        return truth(self._ask(name, other))
+        return _said(self, name, other)
 
     return compare
 
 
 def _ordered(name, one, other):
-    said = truth(one._ask(name, other))
+    said = _said(one, name, other)
     both = said and one._halo_number != other._halo_number and one._halo_side.ask("reversed", name, one, other) is True
     if both and (name in ("lt", "gt") or one != other):
         raise wire.Crossing("the answer's class %s orders two objects both ways" % type(one).__name__)
@@ -113,7 +113,7 @@ def _ordered(name, one, other):
 
 def contains(self, value):
     if is_tested(self):
-        return truth(self._ask("contains", value)) and _leaves_out(self, value)
+        return _said(self, "contains", value) and _leaves_out(self, value)
     if "iter" not in type(self)._halo_specials:
         want_tested(self)
     return any(item is value or item == value for item in self)
@@ -140,6 +140,12 @@ def _strangers(value):
 def differs(one, other):
     """Whether two numbers are not the same: what a class derived from float makes of two is what float makes."""
     return isinstance(other, (int, float, complex)) and not (isinstance(one, (int, float, complex)) and one == other)
+
+
+def _said(one, name, other):
+    """What it says; the verdict will name it."""
+    one._halo_side.words.add("%s.__%s__" % (type(one).__name__, name))
+    return truth(one._ask(name, other))
 
 
 def truth(value):

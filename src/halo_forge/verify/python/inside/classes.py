@@ -10,8 +10,19 @@ import types
 import claims
 import describe
 import wire
-from remote import DEFAULT, FACES, SHOWN, SPECIALS, Property, RemoteAwaitable, RemoteGenerator, RemoteObject, RemoteType
-from remote import Stub, plain_base
+from remote import (
+    DEFAULT,
+    FACES,
+    SHOWN,
+    SPECIALS,
+    Property,
+    RemoteAwaitable,
+    RemoteGenerator,
+    RemoteObject,
+    RemoteType,
+    Stub,
+    plain_base,
+)
 
 
 def make_class(side, number, told):
@@ -188,24 +199,6 @@ def _error_text(place):
         return words
 
     return text
-
-
-def fields(kind):
-    """The fields of a dataclass of the answer's, as `dataclasses` wants them."""
-    import dataclasses
-
-    fields = {}
-    for name, wanted, default, (init, show, compare, keyword) in kind._halo_side.ask("fields", kind):
-        made = dataclasses.field(
-            default=default[0] if default else dataclasses.MISSING,
-            init=init,
-            repr=show,
-            compare=compare,
-            kw_only=keyword,
-        )
-        made.name, made.type, made._field_type = name, wanted, dataclasses._FIELD
-        fields[name] = made
-    return fields
 
 
 def derived(mcs, name, bases, held, keywords):

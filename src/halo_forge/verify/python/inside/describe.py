@@ -18,6 +18,7 @@ ORDER = ("lt", "le", "gt", "ge")
 PLAIN = ("bool", "len", "str", "repr", "format", "bytes", "hash", "iter", "next", "reversed", "length_hint", "fspath")
 PLAIN += ("getitem", "setitem", "delitem", "contains", "missing", "enter", "exit", "call", "eq", "copy", "deepcopy")
 PLAIN += ("await", "aiter", "anext", "aenter", "aexit", "send", "throw", "close")
+PLAIN += ("get", "set", "delete", "set_name")
 NAMES = (*BINARY, *REFLECTED, *IN_PLACE, *ALONE, *ORDER, *PLAIN)
 _METHODS = {"__%s__" % name: name for name in NAMES if name not in ("send", "throw", "close")}
 FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type(str.upper), type(int.__add__))
@@ -49,7 +50,7 @@ _OPERATIONS = {"iter": iter, "next": next, "len": len, "str": str, "repr": repr,
 _OPERATIONS |= {"abs": abs, "int": int, "float": float, "complex": complex, "round": round, "reversed": reversed}
 _OPERATIONS |= {"format": format, "bytes": bytes, "divmod": divmod, "length_hint": _own("__length_hint__")}
 _OPERATIONS |= {name: _own("__%s__" % name) for name in ("enter", "exit", "aenter", "aexit", "aiter", "anext")}
-_OPERATIONS |= {name: _own("__%s__" % name) for name in ("missing", "fspath")}
+_OPERATIONS |= {name: _own("__%s__" % name) for name in ("missing", "fspath", "get", "set", "delete", "set_name")}
 _OPERATIONS |= {name: _own(name) for name in ("send", "throw", "close")}
 _OPERATIONS |= {name: _with_module("math", name) for name in ("trunc", "floor", "ceil")}
 _OPERATIONS |= {name: _with_module("copy", name) for name in ("copy", "deepcopy")}
@@ -195,7 +196,7 @@ def _text(function, error):
 
 
 def signature(function):
-    """((name, kind, default or nothing, annotation or nothing) …), the annotation of what it returns), for `inspect`."""
+    """(((name, kind, default or nothing, annotation or nothing) …), that of what it returns), for `inspect`."""
     import inspect
 
     made = inspect.signature(function)
@@ -227,3 +228,36 @@ def made_signature(told):
         ],
         return_annotation=returned[0] if returned else inspect.Signature.empty,
     )
+
+
+def fields(kind):
+    """The fields of a dataclass: (name, type, default or nothing, whether __init__, repr() and == mind it)."""
+    import dataclasses
+
+    return tuple(
+        (
+            one.name,
+            one.type if isinstance(one.type, (type, str)) else str(one.type),
+            () if one.default is dataclasses.MISSING else (one.default,),
+            (one.init, one.repr, one.compare, one.kw_only is True),
+        )
+        for one in dataclasses.fields(kind)
+    )
+
+
+def made_fields(told):
+    """The same as `dataclasses` wants them."""
+    import dataclasses
+
+    made_here = {}
+    for name, wanted, default, (init, show, compare, keyword) in told:
+        made = dataclasses.field(
+            default=default[0] if default else dataclasses.MISSING,
+            init=init,
+            repr=show,
+            compare=compare,
+            kw_only=keyword,
+        )
+        made.name, made.type, made._field_type = name, wanted, dataclasses._FIELD
+        made_here[name] = made
+    return made_here

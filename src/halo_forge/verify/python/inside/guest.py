@@ -50,13 +50,14 @@ class _Guest:
                 "delattr": delattr,
                 "vars": lambda value: value.__dict__,
                 "setglobal": lambda name, value: setattr(module, name, value),
+                "delglobal": lambda name: delattr(module, name),
                 "isinstance": isinstance,
                 "issubclass": issubclass,
                 "operate": lambda name, arguments: describe.operate(name, arguments),
                 "plain": _plain,
                 "signature": describe.signature,
                 "dir": dir,
-                "fields": _fields,
+                "fields": describe.fields,
                 "derive": self._derive,
                 "poll": lambda awaitable: self._tasks().poll(awaitable),
                 "cancel": lambda awaitable: self._tasks().cancel(awaitable),
@@ -64,6 +65,7 @@ class _Guest:
                 "unpatch": self._unpatch,
                 "environ": _environ,
                 "chdir": os.chdir,
+                "recursion": sys.setrecursionlimit,
                 "seed": lambda *seed: __import__("random").seed(*seed),
                 "apart": honesty.tells_apart,
                 "stranger": honesty.contains,
@@ -125,6 +127,8 @@ class _Guest:
             return getattr(*fields)
         if kind == "member":  # as the class has it, or had it before the tests replaced it
             return self.originals.get(fields) or vars(fields[0])[fields[1]]
+        if kind == "stream":
+            return getattr(sys, fields[0])
         if kind == "made":  # by the tests, of contents
             return _made(*fields)
         if kind == "name":
@@ -171,7 +175,7 @@ class _Guest:
         return target(*arguments, **dict(keywords))
 
     def _method(self, kind, name, holder, arguments, keywords):
-        """A method of the class `kind`, found by the tests in its stand-in there; the object may have another by now."""
+        """A method of the class `kind`, found by the tests in its stand-in; the object may have another by now."""
         self._hook()
         held = getattr(holder, "__dict__", None)
         if type(held) is dict and name in held:
@@ -315,21 +319,6 @@ def _plain(value):
 
 
 _BASES = (bool, int, float, str, bytes, bytearray, list, tuple, set, frozenset, dict)
-
-
-def _fields(kind):
-    """The fields of a dataclass: (name, type, default or nothing, whether __init__, __repr__, == and hash() mind it)."""
-    import dataclasses
-
-    return tuple(
-        (
-            one.name,
-            one.type if isinstance(one.type, (type, str)) else str(one.type),
-            () if one.default is dataclasses.MISSING else (one.default,),
-            (one.init, one.repr, one.compare, one.kw_only is True),
-        )
-        for one in dataclasses.fields(kind)
-    )
 
 
 def _library_member(value, kind):

@@ -3,6 +3,7 @@
 import sys
 import types
 
+import claims
 import wire
 
 _LEADS_EVERYWHERE = (types.ModuleType, types.FrameType, types.TracebackType, types.CodeType, types.CellType)
@@ -26,16 +27,29 @@ def public(name):
     return name
 
 
-def set_attribute(value, name, new):
+def attribute(value, name, own_modules):
+    """An attribute by its public name; of an object of the tests' own class also what it holds for itself."""
+    if type(name) is str and name[:1] == "_" and name[:2] != "__" and type(value).__module__ in own_modules:
+        held = getattr(value, "__dict__", None)
+        if type(held) is dict and name in held:
+            return held[name]
+    return getattr(value, public(name))
+
+
+def set_attribute(value, name, new, own_modules):
     """An attribute that the object has for itself: no method of its class can be replaced."""
-    found = getattr(type(value), public(name), None)
-    if isinstance(found, property) or type(found) is type(_Slots.slot):
-        setattr(value, name, new)
-        return
+    if type(name) is not str or name[:2] == "__" or type(value).__module__ not in own_modules:
+        public(name)
+    found = next((vars(kind)[name] for kind in type(value).__mro__ if name in vars(kind)), None)
     held = getattr(value, "__dict__", {})
-    if isinstance(value, type) or name not in held and found is not None:
+    if isinstance(value, type) or name not in held and not _settable(found):
         raise AttributeError(name)
     setattr(value, name, new)
+
+
+def _settable(member):
+    """Whether an object may have an attribute for itself where its class has this: nothing, or what is made for it."""
+    return member is None or isinstance(member, property) or type(member) is _SLOT or claims.is_remote(member)
 
 
 def set_member(kind, name, new):
@@ -61,11 +75,14 @@ def attributes(value):
     held = vars(value)
     if isinstance(value, type):
         raise wire.Crossing("a class of the tests'")
-    return {name: one for name, one in held.items() if type(name) is str and name[:1] != "_"}
+    return {name: one for name, one in held.items() if type(name) is str and name[:2] != "__"}
 
 
 class _Slots:
     __slots__ = ("slot",)
+
+
+_SLOT = type(_Slots.slot)
 
 
 def raisable(kind):

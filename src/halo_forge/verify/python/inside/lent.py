@@ -38,6 +38,8 @@ class LentType(type):
         return ask("call", cls, arguments, tuple(keywords.items()))
 
     def __getattr__(cls, name):
+        if name == "__dataclass_fields__":
+            return describe.made_fields(ask("fields", cls))
         if name[:2] == "__":
             raise AttributeError(name)
         return ask("getattr", cls, name)
@@ -55,7 +57,9 @@ class Lent(metaclass=LentType):
             kind = type(self)
             return kind._halo_library or kind
         if name == "__dict__":
-            return ask("vars", self)
+            return _Held(self, ask("vars", self))
+        if name == "__dataclass_fields__":
+            return getattr(type(self), name)
         if name[:2] == "__" or name[:6] == "_halo_" or name in type(self)._halo_here:
             return object.__getattribute__(self, name)
         return ask("getattr", self, name)
@@ -80,6 +84,26 @@ class Lent(metaclass=LentType):
 
     def __reduce_ex__(self, protocol):
         raise TypeError("an object of the tests' cannot be pickled")
+
+
+class _Held(dict):
+    """What an object of the tests' holds: what is put into it is put there."""
+
+    def __init__(self, holder, held):
+        super().__init__(held)
+        self._holder = holder
+
+    def __setitem__(self, name, value):
+        ask("setattr", self._holder, name, value)
+        super().__setitem__(name, value)
+
+    def __delitem__(self, name):
+        ask("delattr", self._holder, name)
+        super().__delitem__(name)
+
+    def update(self, *others, **more):
+        for name, value in dict(*others, **more).items():
+            self[name] = value
 
 
 class LentAwaitable(Lent):

@@ -12,12 +12,13 @@ import select
 import sys
 import types
 
+import classes
 import describe
 import heap
 import lending
 import peer
-import classes
 import remote
+import values
 import watch
 import wire
 from remote import RemoteFunction, RemoteMethod, RemoteObject, RemoteType
@@ -36,6 +37,7 @@ class Referee:
         self.stand_ins = {}  # number -> stand-in of a class, function or object of the answer's
         self.asked = set()  # numbers of the classes that the tests asked for by name
         self.tested = set()  # of those, the classes by that name: it begins with a capital letter
+        self.words = set()  # methods of the answer's classes whose word was taken
         self.handed_classes = set()  # the tests' own that the answer was given as such, to decorate perhaps
         self.handed = []  # plain values that the answer was given of late
         self.own_modules = {"tests"}
@@ -60,12 +62,13 @@ class Referee:
             lambda data: os.write(write_fd, data),
             {
                 "call": self._serve,
-                "getattr": lambda value, name: getattr(lent(value), lending.public(name)),
+                "getattr": lambda value, name: lending.attribute(lent(value), name, self.own_modules),
                 "setattr": self._setattr,
                 "delattr": lambda value, name: lending.delete_attribute(lent(value), name),
                 "vars": lambda value: lending.attributes(lent(value)),
                 "operate": self._operate,
                 "signature": lambda value: describe.signature(lent(value)),
+                "fields": lambda value: describe.fields(lent(value)),
                 "poll": lambda value: self._tasks().poll(lent(value)),
                 "cancel": lambda value: self._tasks().cancel(lent(value)),
             },
@@ -97,7 +100,7 @@ class Referee:
         except StopIteration as error:
             if operation in ("take", "poll") or arguments[0] in ("next", "send", "throw"):
                 raise
-            raise RemoteError("StopIteration: %s" % error) from None
+            raise values.RemoteError("StopIteration: %s" % error) from None
 
     def _serve(self, function, arguments, keywords):
         self.serving += 1
@@ -107,7 +110,7 @@ class Referee:
             self.serving -= 1
 
     def call(self, target, arguments, keywords):
-        """The value that a function returns; what it prints, warns of and logs is printed, warned of and logged here."""
+        """The value that a function returns; what it prints, warns of and logs comes out here."""
         self._before_call(arguments, keywords)
         return self.ask("call", target, arguments, tuple(keywords.items()))
 
@@ -121,12 +124,13 @@ class Referee:
         if self.surroundings is not None:
             self.surroundings.before_call()
 
-    def watch(self, text):
-        """Let what the tests change around the answer be changed there too; `text` is theirs."""
-        import surroundings
+    def watch(self, wanted):
+        """Let what the tests change around the answer be changed there too: `surroundings.asked` of their text."""
+        self.mentioned = set(wanted["modules"])
+        if any(value for name, value in wanted.items() if name != "modules"):
+            import surroundings
 
-        self.mentioned = surroundings.library_words(text)
-        self.surroundings = surroundings.Surroundings(self.line.ask, text)
+            self.surroundings = surroundings.Surroundings(self.line.ask, wanted)
 
     def as_it_was(self, value):
         """An argument before the answer changed it; see `oracles`."""
@@ -153,10 +157,10 @@ class Referee:
 
     def _refer(self, value):
         kind = type(value)
-        if isinstance(kind, RemoteType) and (number := _number(value)) is not None:
+        if isinstance(kind, RemoteType) and (number := values.number(value)) is not None:
             return wire.Reference("yours", number)
         if isinstance(kind, RemoteType) and kind._halo_class is not None and not issubclass(kind, BaseException):
-            return wire.Reference("made", kind, _contents(value))
+            return wire.Reference("made", kind, values.contents(value))
         if isinstance(value, RemoteType):
             if value._halo_class is None:
                 raise wire.Crossing("the class %s of the tests' cannot be handed to the answer" % value.__name__)
@@ -177,10 +181,17 @@ class Referee:
             return wire.Reference("name", name)
         plain = remote.plain_base(kind)
         if plain is tuple and kind.__module__ in self.own_modules and hasattr(kind, "_fields"):
-            return wire.Reference("value", None, self.mine.class_of(kind), _contents(value))
-        if plain is not None and kind.__module__ in self.own_modules and not _is_enum(kind):
-            return _contents(value)
+            return wire.Reference("value", None, self.mine.class_of(kind), values.contents(value))
+        if plain is not None and kind.__module__ in self.own_modules and not values.is_enum(kind):
+            return values.contents(value)
+        stream = next((one for one in ("stdout", "stderr") if value is getattr(sys, one)), None)
+        if stream:
+            return wire.Reference("stream", stream)
         if not lending.lendable(value, self.own_modules) and not isinstance(value, describe.FUNCTIONS):
+            if hasattr(kind, "__fspath__"):
+                import pathlib
+
+                return pathlib.PosixPath(os.fspath(value))
             raise wire.Crossing("a value of type %s cannot be handed to the answer" % kind.__name__)
         if isinstance(value, type):
             self.handed_classes.add(value)
@@ -202,7 +213,7 @@ class Referee:
         if isinstance(value, type) and value in self.handed_classes and value.__module__ in self.own_modules:
             lending.set_member(value, name, new)
         else:
-            lending.set_attribute(self._lent(value), name, new)
+            lending.set_attribute(self._lent(value), name, new, self.own_modules)
 
     def _operate(self, name, value, *others):
         if name not in describe.NAMES:
@@ -248,7 +259,7 @@ class Referee:
         return tuple.__new__(kind, contents)
 
     def _named(self, names):
-        """The first of these in the standard library, of what is loaded here: a class, or what the answer was handed."""
+        """The first of these that the standard library has: a class, or what the answer was handed."""
         for name in names:
             if name[0] not in sys.modules and (
                 name[0].partition(".")[0] in self.mentioned
@@ -257,7 +268,7 @@ class Referee:
             ):
                 __import__(name[0])
             found = describe.named(*name)
-            if isinstance(found, type) or name in self.named or found is not None and _is_enum(type(found)):
+            if isinstance(found, type) or name in self.named or found is not None and values.is_enum(type(found)):
                 return found
         return object
 
@@ -271,7 +282,7 @@ class Referee:
         if not isinstance(told, RemoteType):
             raise wire.Crossing("garbled: %s" % kind)
         if kind == "value":
-            return _made(told, number, contents)
+            return values.made(told, number, contents)
         if kind != "object" or not issubclass(told, RemoteObject):
             raise wire.Crossing("garbled: %s" % kind)
         made = object.__new__(told)
@@ -286,13 +297,13 @@ class Referee:
 
     def _error(self, number, kind, arguments, held, words, linked):
         if not isinstance(kind, type) or not issubclass(kind, BaseException):
-            kind = RemoteError
+            kind = values.RemoteError
         nearest = next((base for base in kind.__mro__ if not isinstance(base, RemoteType)), None)
         if not lending.raisable(nearest):
             shown = "%s: %s" % (kind.__name__, ", ".join(map(str, arguments)))
             base = next((base for base in nearest.__mro__ if lending.raisable(base)), None)
-            return base(shown) if base not in (None, Exception) else RemoteError(shown)
-        error = _new_error(kind, nearest, arguments)
+            return base(shown) if base not in (None, Exception) else values.RemoteError(shown)
+        error = values.new_error(kind, nearest, arguments)
         for name, value in held:
             if type(name) is str and name not in ("args", "with_traceback", "add_note"):
                 try:
@@ -312,91 +323,11 @@ class Referee:
             if kind in ("stdout", "stderr"):
                 getattr(sys, kind).write(str(*told))
             elif kind == "warning":
-                _warn(*told)
+                values.warn(*told)
             elif kind == "log":
-                _log(*told)
+                values.log(*told)
             elif kind == "threads":
                 self.line.listen()
-
-
-def _warn(message, category, filename, line):
-    import warnings
-
-    if isinstance(category, type) and issubclass(category, Warning):
-        message = str(message) if not isinstance(message, Warning) else message
-        warnings.warn_explicit(message, category, str(filename), int(line), registry={})
-
-
-def _log(name, level, text, path, line, function, failure, forced):
-    import logging
-
-    logger = logging.getLogger(name)
-    if forced or logger.isEnabledFor(level):
-        trace = (type(failure), failure, None) if isinstance(failure, BaseException) else None
-        logger.handle(logger.makeRecord(name, level, path, line, text, (), trace, function))
-
-
-def _number(value):
-    """The answer's number for a stand-in; None for what the tests have made of its class."""
-    kind = type(value)
-    if issubclass(kind, RemoteObject):
-        return value._halo_number
-    held = getattr(value, "__dict__", None)
-    return held.get("_halo_number") if type(held) is dict else None
-
-
-def _contents(value):
-    """An object of a class derived from a plain type, as one of that type."""
-    base = remote.plain_base(type(value))
-    if base in (int, float, complex, str, bytes):
-        return base.__add__(base(0), value) if base in (int, float, complex) else base.__getitem__(value, slice(None))
-    if base in (tuple, frozenset, list, set):
-        return base(base.__iter__(value))
-    if wire.value_type(base):
-        return wire.rebuilt(base, value)
-    made = heap.new(base, None, heap.extra_of(base, value))
-    heap.copy(base, value, made)
-    return made
-
-
-def _made(kind, number, contents):
-    """An object of a class derived from a plain type, of its contents."""
-    base = remote.plain_base(kind)
-    if type(contents) is not base and not (base is int and type(contents) in (int, bool)):
-        raise wire.Crossing("garbled: contents")
-    if wire.value_type(base):
-        made = wire.rebuilt(base, contents, lambda *fields, **keywords: base.__new__(kind, *fields, **keywords))
-    else:
-        made = base.__new__(kind, contents)
-    held = getattr(made, "__dict__", None)
-    if type(held) is dict:
-        held["_halo_number"] = number
-    return made
-
-
-def _new_error(kind, nearest, arguments):
-    if kind is nearest:
-        try:
-            return kind(*arguments)
-        except TypeError:  # a class that wants other arguments
-            pass
-    error = nearest.__new__(kind, *arguments)
-    error.args = arguments
-    if nearest.__module__ == "builtins":
-        try:
-            nearest.__init__(error, *arguments)
-        except TypeError:
-            pass
-    return error
-
-
-def _is_enum(kind):
-    enum = sys.modules.get("enum")
-    return enum is not None and issubclass(kind, enum.Enum)
-
-
-class RemoteError(Exception):
-    """An error of the answer's that has no like here."""
 
 
 def run_asserts(referee, tests):
@@ -429,7 +360,7 @@ def run_asserts(referee, tests):
 
     namespace = {"__name__": "tests", "__builtins__": builtins, "<check>": check, "<before>": referee.as_it_was}
     namespace["_halo"] = seen
-    referee.watch(tests["text"])
+    referee.watch(tests["surroundings"])
     ended = False
     try:
         if tests["prefix"] is not None:
@@ -495,6 +426,7 @@ def main(tests_fd, read_fd, write_fd, over_fd, result_fd):
         result = referee_pytest.run(referee, tests)
     else:
         result = run_asserts(referee, tests)
+    result = *result, ", ".join(sorted(referee.words)[:9])
     data = memoryview(wire.pack(result, None))
     while data:
         data = data[os.write(result_fd, data) :]

@@ -1,10 +1,9 @@
 """What the tests hold in the place of the answer's own objects.
 
 Attributes, items, calls and iteration go to the answer's process, and come back as plain data where they are plain.
-What decides a test does not: an object of the answer's is compared with plain data by its contents, where it is derived
-from a plain type, and else by its own word only if the tests asked for its class by name (they test that class then) and
-it tells the expected value from others. So an answer gains nothing by returning an object that claims to equal
-everything.
+What decides a test does not: an object of the answer's is compared with plain data by its contents, where its class is
+derived from a plain type (`classes`), else by its own word as far as that counts (`claims`). So an answer gains nothing
+by returning an object that claims to equal everything.
 """
 
 import types
@@ -214,9 +213,7 @@ class RemoteType(type):
 
     def __getattr__(cls, name):
         if name == "__dataclass_fields__":
-            import classes
-
-            return classes.fields(cls)
+            return describe.made_fields(cls._halo_side.ask("fields", cls))
         if name == "__signature__":
             return describe.made_signature(cls._halo_side.ask("signature", cls))
         if name[:2] == "__" and name[-2:] == "__" and name not in SHOWN or name[:6] == "_halo_":

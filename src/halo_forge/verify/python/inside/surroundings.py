@@ -4,36 +4,42 @@ In one process the answer would see it; in two, each change is done over there t
 """
 
 import os
-import re
 import sys
 import types
 
 _KEPT = {"stdout", "stderr", "modules", "path", "meta_path", "path_hooks", "path_importer_cache", "flags", "last_type"}
 _KEPT |= {"last_value", "last_traceback", "last_exc", "__stdout__", "__stderr__", "__stdin__", "displayhook"}
 _KEPT |= {"excepthook", "unraisablehook", "tracebacklimit", "dont_write_bytecode", "_"}
+"""Names of sys that pytest and redirect_stdout change for this process alone."""
 
 
-_CHANGES = re.compile(r"\bsetattr\b|\bpatch\b|\b[a-z_]+\.\w+ *=[^=]")
+def asked(text):
+    """What of the surroundings the tests may change, by their words; worked out outside of the box, once a task."""
+    import re
 
-
-def library_words(text):
-    """Names of modules of the standard library among the words of the tests."""
-    return set(re.findall(r"[A-Za-z_]\w*", text)) & sys.stdlib_module_names - {"this", "antigravity", "idlelib"}
+    modules = set(re.findall(r"[A-Za-z_]\w*", text)) & sys.stdlib_module_names - {"this", "antigravity", "idlelib"}
+    return {
+        "modules": sorted(modules),
+        "replaces": re.search(r"\bsetattr\b|\bpatch\b|\b[a-z_]+\.\w+ *=[^=]", text) is not None,
+        "environ": "env" in text,
+        "folder": "chdir" in text,
+        "seed": "seed" in text,
+        "recursion": "setrecursionlimit" in text,
+    }
 
 
 class Surroundings:
-    """`ask` is the line's; `text` that of all the tests."""
+    """`ask` is the line's; `wanted` what `asked` says."""
 
-    def __init__(self, ask, text):
+    def __init__(self, ask, wanted):
         self.ask = ask
         self.replaced = {}  # (module, name) -> what was there
-        self.environ = None if "environ" not in text and "env" not in text else dict(os.environ)
-        self.folder = os.getcwd() if "chdir" in text else None
-        words = library_words(text)
-        if _CHANGES.search(text):
-            for name in sorted(words):
-                self._watch(name)
-        if "seed" in text:
+        self.environ = dict(os.environ) if wanted["environ"] else None
+        self.folder = os.getcwd() if wanted["folder"] else None
+        self.recursion = sys.getrecursionlimit() if wanted["recursion"] else None
+        for name in wanted["modules"] if wanted["replaces"] else ():
+            self._watch(name)
+        if wanted["seed"]:
             self._watch_seed()
 
     def before_call(self):
@@ -44,6 +50,9 @@ class Surroundings:
         if self.folder is not None and os.getcwd() != self.folder:
             self.folder = os.getcwd()
             self.ask("chdir", self.folder)
+        if self.recursion is not None and sys.getrecursionlimit() != self.recursion:
+            self.recursion = sys.getrecursionlimit()
+            self.ask("recursion", self.recursion)
 
     def _watch(self, name):
         module = sys.modules.get(name)
