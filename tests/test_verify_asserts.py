@@ -108,7 +108,7 @@ def test_a_class_in_the_place_of_the_function_gains_nothing(verifier):
         "import os\nfor fd in range(3, 64):\n    try: os.write(fd, b'00000009' + b'T2:u5:valuet' * 3)\n"
         "    except OSError: pass\ndef f(x): return 1",
         "import os\nos.write(3, b''.join(b'%08x' % len(m) + m for m in [b'T2:u5:valuet'] * 9))\ndef f(x): return 1",
-        "import os\nfor name in os.listdir('/proc'):\n    for file in ('mem', 'environ', 'maps'):\n        try:\n"
+        "import os\nfor name in os.listdir('/proc'):\n    for file in ('mem', 'environ', 'cmdline'):\n        try:\n"
         "            if name.isdigit() and '289' in open(f'/proc/{name}/{file}', errors='ignore').read(): f = lambda x: x * x\n"
         "        except (OSError, ValueError): pass",
         "import threading, time\ndef f(x):\n    threading.Thread(target=lambda: time.sleep(9)).start()\n    return 1",

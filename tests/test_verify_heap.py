@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import sys
+import time
 import types
 from pathlib import Path
 
@@ -100,6 +101,7 @@ def test_types_of_the_library_keep_what_they_have(ends):
     theirs.move_to_end("a")
     ends.back(None)
     assert list(order) == ["b", "a"]
+    assert ends.there(time.gmtime(0)).tm_year == 1970
     space = ends.there(types.SimpleNamespace(x=[1]))
     assert space == types.SimpleNamespace(x=[1])
 

@@ -57,7 +57,7 @@ def _pack(value, refer, put, depth, heap):
 
 def _pack_items(tag, items, refer, put, depth, heap):
     if tag == b"T" and len(items) > _FEW and set(map(type, items)) == _INTEGERS:
-        data = (b"%x," * len(items) % items)[:-1]
+        data = (b"%x," * len(items) % tuple(items))[:-1]
         return put(b"Z%d:%b" % (len(data), data))
     put(b"%b%d:" % (tag, len(items)))
     for item in items:
