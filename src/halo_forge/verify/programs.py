@@ -14,7 +14,7 @@ from halo_forge.settings.verify import Verify
 from halo_forge.verify.core.protocol import Judgement, Verifier, clip
 from halo_forge.verify.identity import identity
 from halo_forge.verify.registry import get_verifier, resolve
-from halo_forge.verify.verdict_cache import VerdictCache, key_of
+from halo_forge.verify.verdict_cache import VerdictCache, decides, key_of
 
 
 @dataclass
@@ -87,7 +87,7 @@ def group(tasks: Mapping[str, Task], samples: Sequence[Sample], settings: Verify
             checked[task.task_id] = name, made[name], task.tests.model_dump_json()
         asked, chosen, tests = checked[task.task_id]
         code = chosen.extract(task, sample.completion)
-        key = (chosen.name, task.language, tests, code)
+        key = (chosen.name, *decides(task), tests, code)
         groups.setdefault(key, Program(task, asked, chosen, tests, code)).samples.append(sample)
     return list(groups.values())
 

@@ -74,8 +74,13 @@ def open_cache(wanted: bool) -> Iterator[VerdictCache | None]:
         cache.close()
 
 
+def decides(task: Task) -> list[str | None]:
+    """What a verdict depends on in a task beside its tests."""
+    # The data set, since some graders give answers a preamble; the solution, since it decides how long they may take.
+    return [task.language, task.entry_point, task.source.dataset, task.solution]
+
+
 def key_of(judge: list[str], task: Task, tests: str, code: str) -> bytes:
     """All that a verdict depends on, hashed."""
-    # The solution is in it because it decides how long an answer may take.
-    parts = [*judge, task.language, task.entry_point, tests, task.solution, code]
+    parts = [*judge, *decides(task), tests, code]
     return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).digest()
