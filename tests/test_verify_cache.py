@@ -153,4 +153,5 @@ def test_a_slow_reference_solution_buys_the_answer_time(tmp_path):
     patient = task().model_copy(update={"solution": slow + PROGRAMS[0]})
     answer = slow.replace("0.3", "1.2") + PROGRAMS[0]
     assert judge(tmp_path, [answer], the_task=patient)[0][0]["status"] == "pass"
-    assert judge(tmp_path, [answer])[0][0]["status"] == "timeout"
+    hasty = task().model_copy(update={"solution": PROGRAMS[0]})
+    assert judge(tmp_path, [answer], the_task=hasty)[0][0]["status"] == "timeout"
