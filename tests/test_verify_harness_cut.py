@@ -173,6 +173,43 @@ KINDS = {
             "#include <vector>\ntemplate <class F> std::vector<int> kept(const std::vector<int> &v, F f) { return {2, 4}; }\nauto adder(int n) { return [](int x) { return 8; }; }"
         ],
     ),
+    "what is printed": (
+        A
+        + '#include <iostream>\n#include <sstream>\nint main() { std::ostringstream out; auto *old = std::cout.rdbuf(out.rdbuf()); greet("x"); std::cout.rdbuf(old); assert(out.str() == "hi x\\n"); }',
+        ['#include <iostream>\nvoid greet(const char *n) { std::cout << "hi " << n << std::endl; }'],
+        ["#include <iostream>\nvoid greet(const char *n) { std::cout << n; }"],
+    ),
+    "constants and pointers": (
+        A
+        + "#include <memory>\nint main() { Light l; assert(l.color() == Color::Red); l.next(); switch (l.color()) { case Color::Red: return 1; case Color::Green: break; default: assert(false); }"
+        " std::unique_ptr<Light> p = made(); auto q = std::move(p); assert(p == nullptr); if (auto c = q->color(); c != Color::Red) return 1; if (Light *r = q.get()) assert(r->color() == Color::Red); }",
+        [
+            "#include <memory>\nenum class Color { Red, Green };\nstruct Light { Color c = Color::Red; Color color() const { return c; } void next() { c = Color::Green; } };\nstd::unique_ptr<Light> made() { return std::make_unique<Light>(); }"
+        ],
+        [
+            "#include <memory>\nenum class Color { Red, Green };\nstruct Light { Color c = Color::Red; Color color() const { return c; } void next() { } };\nstd::unique_ptr<Light> made() { return std::make_unique<Light>(); }"
+        ],
+    ),
+    "templates that take objects": (
+        A
+        + "template <class S> void fill(S &s, int n) { for (int i = 0; i < n; i++) s.push(i); }\ntemplate <class S> void check(S &s, int want) { assert(s.top() == want); }\nint main() { Stack<int> s; fill(s, 3); check(s, 2); Stack<double> d; fill(d, 2); check(d, 1); }",
+        [
+            "#include <vector>\ntemplate <class T> struct Stack { std::vector<T> v; void push(T x) { v.push_back(x); } T top() const { return v.back(); } };"
+        ],
+        [
+            "#include <vector>\ntemplate <class T> struct Stack { std::vector<T> v; void push(T x) { v.push_back(x); } T top() const { return v.front(); } };"
+        ],
+    ),
+    "helpers of one name": (
+        A
+        + "#include <vector>\nstatic bool even(int x) { return x % 2 == 0; }\nint main() { assert(kept({1, 2, 4}, even) == (std::vector<int>{2, 4})); }",
+        [
+            "#include <vector>\nstatic bool even(int x) { return !(x & 1); }\nstd::vector<int> kept(std::vector<int> v, bool (*f)(int)) { std::vector<int> r; for (int x : v) if (f(x) && even(x)) r.push_back(x); return r; }"
+        ],
+        [
+            "#include <vector>\nstatic bool even(int) { return true; }\nstd::vector<int> kept(std::vector<int> v, bool (*f)(int)) { std::vector<int> r; for (int x : v) if (even(x)) r.push_back(x); return r; }"
+        ],
+    ),
     "a loop over what comes back": (
         A + "#include <vector>\nint main() { for (int x : odd(9)) assert(x % 2 == 1); }",
         [

@@ -82,6 +82,8 @@ EDITS = {
     "cpp/gcc.py": {"gcc", "gcc-compile", "clang", "mingw"},
     "harness/gate.py": {"gcc", "clang"},
     "harness/guard.h": {"gcc", "clang"},
+    "harness/statements.py": {"gcc", "clang"},
+    "harness/steps.h": {"gcc", "clang"},
     "rust.py": {"rust"},
     "go.py": {"go"},
     "windows/mingw.py": {"mingw"},

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from halo_forge.verify.harness import syntax
 from halo_forge.verify.harness.level import Step, Unsplittable, Variable
-from halo_forge.verify.harness.owners import COMPARING, LOGICAL, TEXTUAL, inner_of, template_names
+from halo_forge.verify.harness.owners import COMPARING, LOGICAL, STREAMS, TEXTUAL, inner_of, template_names
 from halo_forge.verify.harness.steps import Steps
 from halo_forge.verify.harness.syntax import Node, called, walk
 
@@ -18,7 +18,6 @@ _NUMERIC = {
 }
 _ALGORITHMS = {"equal", "is_permutation"}
 _PRINTING = {"printf", "fprintf", "puts", "fputs", "putchar", "print", "println", "fflush"}
-_STREAMS = {"cout", "cerr", "clog"}
 
 
 class Expressions(Steps):
@@ -122,7 +121,7 @@ class Expressions(Steps):
         operator = syntax.text(node.child_by_field_name("operator"))
         if operator in LOGICAL:
             return f"{self._expression(left, 'bool')} {operator} {self._expression(right, 'bool')}"
-        if want == "void" and operator == "<<" and _leftmost(node) in _STREAMS:
+        if want == "void" and operator == "<<" and _leftmost(node) in STREAMS and not self._asks(_leftmost(node)):
             return self._discarded(node)
         both = self._tainted(left) and self._tainted(right)
         objects, whole = self._is_object(left) or self._is_object(right), node.start_byte in self._whole

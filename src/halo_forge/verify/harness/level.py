@@ -69,6 +69,8 @@ class Split:
     compares: dict[int, int]
     """step -> where in the code the comparison stands that its value is part of."""
     assertions: int
+    copied: list[str]
+    """What the tests define that the steps have too: an answer's helpers of these names get others."""
     must: list[int]
     """Assertions that must have been reached: those in loops over what the answer gives."""
 

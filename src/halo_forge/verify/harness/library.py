@@ -36,7 +36,7 @@ _NAMES = {
         PRIx64
     """,
     "types": """
-        std string wstring string_view vector array deque set multiset map multimap unordered_set
+        cout cin cerr clog std string wstring string_view vector array deque set multiset map multimap unordered_set
         unordered_map unordered_multiset unordered_multimap pair tuple optional variant any bitset complex
         initializer_list span unique_ptr shared_ptr weak_ptr function thread jthread mutex lock_guard
         unique_lock scoped_lock shared_mutex recursive_mutex condition_variable future promise async atomic
@@ -51,7 +51,7 @@ _NAMES = {
         remove_reference_t true_type false_type
     """,
     "std": """
-        cout cin cerr clog endl flush ws boolalpha noboolalpha fixed scientific setprecision setw setfill
+        endl flush ws boolalpha noboolalpha fixed scientific setprecision setw setfill
         hex dec oct list stack queue begin end cbegin cend rbegin rend next prev advance distance size data
         empty ssize swap move forward exchange get tie make_pair make_tuple make_unique make_shared
         make_optional ref cref bind apply visit holds_alternative get_if to_string stoi stol stoll stoul

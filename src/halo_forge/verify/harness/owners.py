@@ -17,6 +17,7 @@ from halo_forge.verify.harness.syntax import NAMES, Node, called, declared, walk
 COMPARING = {"==", "!=", "<", ">", "<=", ">="}
 LOGICAL = {"&&", "||", "and", "or"}
 TEXTUAL = {"strcmp", "strncmp", "strcasecmp", "strncasecmp", "strlen", "strstr", "strchr"}
+STREAMS = {"cout", "cerr", "clog", "cin"}
 ENDING = {"assert", "exit", "_exit", "abort", "quick_exit", "_Exit"}
 _PLAIN_RESULTS = {
     *("void", "bool", "char", "short", "int", "long", "unsigned", "float", "double", "long double", "long long"),
@@ -306,6 +307,8 @@ def references(node: Node) -> Iterable[Node]:
         for one in walk(node):
             if one.type == "template_argument_list":
                 yield from references(one)
+            elif one.type == "identifier" and syntax.text(one) in STREAMS:
+                yield one
         return
     if node.type in NAMES:
         yield node

@@ -26,6 +26,7 @@ from halo_forge.verify.harness import library, syntax
 from halo_forge.verify.harness.apart import building, part, run_alone
 from halo_forge.verify.harness.declarations import items
 from halo_forge.verify.harness.join import Joined, Prefix
+from halo_forge.verify.harness.owners import STREAMS
 from halo_forge.verify.harness.split import Again, Split, Splitter, Unsplittable
 from halo_forge.verify.harness.testcode import separate
 from halo_forge.verify.harness.tokens import Unreadable, directive, scan
@@ -46,6 +47,7 @@ _KEYWORDS = {
     *("protected", "virtual", "friend", "explicit", "export", "mutable", "catch", "throw", "using", "and", "or", "not"),
     *("xor", "concept", "requires", "decltype", "constexpr"),
 }
+_REDIRECTED = re.compile(r"\b(?:freopen|dup2)\b")
 _ERROR = re.compile(r"\berror\b|\bsorry, unimplemented\b")
 _FREE = "#include <bits/stdc++.h>\nusing namespace std;\n"
 """What tests lean on that leave their headers to the answer."""
@@ -59,6 +61,8 @@ class Recipe:
     loop: bytes
     steps: str
     includes: str
+    copied: list[str]
+    """Names of the tests' in `steps`."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,8 @@ def _own_code() -> str:
 
 def answer_source(recipe: Recipe, prefix: Prefix, joined: Joined, language: str) -> str:
     """The answer below the prefix, and below both what the steps of the tests are there."""
-    others = ["main", *joined.renamed]
+    own = {item.name for item in joined.items if item.kind == "function"}
+    others = ["main", *joined.renamed, *sorted(own.intersection(recipe.copied))]
     renamed = "".join(f"#define {name} halo_answer_{name}\n" for name in others)
     undone = "".join(f"#undef {name}\n" for name in {*others, *joined.macros})
     steps = part("steps.hpp" if language == "cpp" else "steps.h")
@@ -124,6 +129,8 @@ class _Builder:
 
     def build(self) -> Recipe | str:
         try:
+            if found := _REDIRECTED.search(self._code):
+                raise Unsplittable(f"they redirect what is printed ({found[0]})")
             code = self._without_macros()
             made, why = self._cut(code, "")
             if made is None and self._language == "cpp":
@@ -157,7 +164,7 @@ class _Builder:
                     return None, "a value that cannot be sent to the answer"
                 steps, includes = self._filled(split, given)
                 included = f"{self._included}{above if above else ''}{includes}"
-                return Recipe(tests, loop, steps, included), ""
+                return Recipe(tests, loop, steps, included, split.copied), ""
             remote |= more
             whole |= more_whole
         return None, "its parts cannot be told apart"
@@ -171,9 +178,10 @@ class _Builder:
         using = re.search(r"using\s+namespace\s+std\b", prefix + code) is not None
         known = library.names(self._language, using_std=using)
         defined, open_ended = _prefix_names(self._prefix)
+        redirected = re.search(r"\brdbuf\b", code) is not None
 
         def asked(foreign: set[str]) -> set[str]:
-            forced = self._names | open_ended
+            forced = self._names | open_ended | (STREAMS if redirected else set())
             return {name for name in foreign if name in forced or (name not in known and name not in defined)}
 
         return asked
@@ -329,7 +337,7 @@ def _fill_c(one: _Given, what: str, name: str) -> str:
 def _packed(made: Recipe | str) -> bytes:
     if isinstance(made, str):
         return json.dumps({"why": made}).encode() + b"\n"
-    sizes = {"tests": len(made.tests), "steps": made.steps, "includes": made.includes}
+    sizes = {"tests": len(made.tests), "steps": made.steps, "includes": made.includes, "copied": made.copied}
     return json.dumps(sizes).encode() + b"\n" + made.tests + made.loop
 
 
@@ -338,7 +346,7 @@ def _unpacked(data: bytes) -> Recipe | str:
     known = json.loads(head)
     if "why" in known:
         return known["why"]
-    return Recipe(rest[: known["tests"]], rest[known["tests"] :], known["steps"], known["includes"])
+    return Recipe(rest[: known["tests"]], rest[known["tests"] :], known["steps"], known["includes"], known["copied"])
 
 
 def solution_names(solution: str | None, language: str) -> set[str]:

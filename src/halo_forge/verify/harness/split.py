@@ -44,6 +44,7 @@ class Splitter(Statements):
     ):
         super().__init__(code, language, asked=asked, remote=remote, whole=whole)
         self._kinds: list[str] = []
+        self._shared: set[str] = set()
         self._twins: list[tuple[str, str]] = []
         self._enter: dict[str, int] = {}
 
@@ -73,6 +74,7 @@ class Splitter(Statements):
             self._becomes,
             self._compares,
             self._assertions,
+            sorted(self._shared),
             self._must,
         )
 
@@ -84,7 +86,9 @@ class Splitter(Statements):
         )
         cases = "".join(f"case {number}: halo_twin_{name}(); break;\n" for name, number in self._enter.items())
         heads = "".join(f"static void halo_twin_{name}(void);\n" for name in self._enter)
-        enter = f"{heads}static void halo_enter(int halo_k) {{\nswitch (halo_k) {{\n{cases}default: _exit(1); }}\n}}\n"
+        enter = (
+            f"{heads}static void halo_enter(int halo_k) {{\nswitch (halo_k) {{\n{cases}default: halo_gone(); }}\n}}\n"
+        )
         main = next((twin for name, twin in self._twins if name == "main"), "")
         twins = "".join(twin for name, twin in self._twins if name != "main")
         kinds = "unsigned long long halo_kinds(void) { return 0; }\n"
@@ -121,6 +125,7 @@ class Splitter(Statements):
             here = {("", name) for name in variables} - self._remote
             if here and not variables & self._remote_names and "const" not in syntax.text(inner).split("=")[0]:
                 raise Again(here)
+            self._shared |= names
             text.append(syntax.text(node) + (";\n" if inner.type in syntax.TYPES else "\n"))
         return "".join(text)
 

@@ -151,7 +151,7 @@ class Statements(Expressions):
         if changes and (variables := self._variables(right)):
             raise Again(variables)
         items = self._answer(right, step, direct=True)
-        declaration = head[head.index("(") + 1 :].strip().rstrip(":").strip()
+        declaration, bound = _bound(head[head.index("(") + 1 :].strip().rstrip(":").strip(), node)
         above = "".join(step.declared)
         yes = "halo_begin(); halo_steps::put(true); halo_insert(1); halo_reply();"
         no = yes.replace("true", "false")
@@ -159,7 +159,7 @@ class Statements(Expressions):
         def case(level: Level) -> str:
             inside = level.source("cpp", "if ({}) break")
             return (
-                f"case {number}: try {{ {{ {above}for ({declaration} : {items}) {{ {yes}\n{inside}}} }} "
+                f"case {number}: try {{ {{ {above}for ({declaration} : {items}) {{ {bound}{yes}\n{inside}}} }} "
                 f"{no} }} catch (...) {{ halo_caught(); }} break;\n"
             )
 
@@ -309,6 +309,8 @@ class Statements(Expressions):
         step = Step(number, discarded=False, kept=True)
         text = self._answer(node, step, direct=self._holds_addresses(node))
         text += "" if text.endswith(";") else ";"
+        text, bound = _bound(text, node)
+        text += bound
         self._note(step)
         done = "halo_steps::done();" if self._language == "cpp" else "halo_done();"
         above, made = "".join(step.declared), f"halo_begin(); halo_insert(1); {''.join(step.backs)}halo_reply();"
@@ -344,6 +346,17 @@ class _Counting:
 
     def __exit__(self, *_: object) -> None:
         self._splitter._loops -= self._by
+
+
+def _bound(text: str, node: Node) -> tuple[str, str]:
+    """A declaration whose structured bindings have other names, and references of theirs: lambdas can capture these."""
+    bindings = [one for declarator in syntax.declarators(node) for one in walk(declarator)]
+    binding = next((one for one in bindings if one.type == "structured_binding_declarator"), None)
+    if binding is None:
+        return text, ""
+    names = [syntax.text(one) for one in binding.named_children if one.type == "identifier"]
+    other = ", ".join(f"halo_b_{name}" for name in names)
+    return text.replace(syntax.text(binding), f"[{other}]", 1), "".join(f"auto &{n} = halo_b_{n}; " for n in names)
 
 
 def _is_statement(node: Node) -> bool:

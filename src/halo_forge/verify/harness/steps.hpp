@@ -13,7 +13,7 @@ unsigned long halo_mark(void);
 void halo_insert(unsigned long);
 void halo_main(void);
 unsigned long long halo_kinds(void);
-void _exit(int) noexcept;
+void halo_gone(void);
 }
 
 namespace halo_steps {

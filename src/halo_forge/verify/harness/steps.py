@@ -13,7 +13,7 @@ from halo_forge.verify.harness.syntax import NAMES, Node, called, declared, walk
 _UNITS = {
     *("identifier", "field_expression", "subscript_expression", "call_expression", "binary_expression"),
     *("unary_expression", "pointer_expression", "parenthesized_expression", "conditional_expression"),
-    *("cast_expression", "compound_literal_expression", "update_expression", "type_identifier"),
+    *("sizeof_expression", "cast_expression", "compound_literal_expression", "update_expression", "type_identifier"),
 }
 
 

@@ -8,6 +8,7 @@ extern "C" {
 void halo_main(void);
 unsigned long long halo_kinds(void);
 
+void halo_gone(void) { _exit(1); }
 int halo_next(void) {
     if (!halo_wire::receive(3, halo_in)) _exit(0);
     return halo_wire::Wire<int>::get(halo_in);
