@@ -76,9 +76,8 @@ def undeclared(folder: str, requirements: list[Requirement]) -> dict[str, list[s
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 modules.add(node.module.split(".")[0])
     own = {"halo_forge", "conftest"} | {file.stem for file in (ROOT / folder).glob("*.py")}
-    own |= {
-        file.stem for file in (ROOT / folder).rglob("inside/*.py")
-    }  # files of the box, which stand beside each other
+    # Files of the box, which stand beside each other there; tests import them in the same way.
+    own |= {file.stem for file in (ROOT / "src").rglob("inside/*.py")}
     declared = {canonicalize_name(requirement.name) for requirement in requirements}
     providers = importlib.metadata.packages_distributions()
     foreign = modules - set(sys.stdlib_module_names) - own - OPTIONAL

@@ -77,7 +77,7 @@ def test_a_batch_carries_its_bytes_unchanged():
         ["main.exe"],
     )
     assert encode_batch([job], at_once=0, silence_s=60, restricted=True) == (
-        b"halo-forge 1 0 60000 1 2 1\n9\ncl.exe /c8\nmain.exe1500 4000 2097152 3 4096\n1500 4000 2097152 3 4096\n"
+        b"halo-forge 1 0 60000 1 1 1\n9\ncl.exe /c8\nmain.exe1500 4000 2097152 3 4096\n1500 4000 2097152 3 4096\n"
         b"1\n8\nmain.cpp6\n1 2\n\0\xff2\n4\na b\n0\n"
     )
 
