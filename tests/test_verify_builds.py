@@ -52,7 +52,7 @@ def judged(reports, other=None, **options):
         made.append(tools.build)
         return reports[tools.build]
 
-    report = report_of(build, Tools(other=other), "cpp", **options)
+    report = report_of(build, Tools(other=other), "cpp", "", **options)
     return made, next(name for name in made if reports[name] is report)
 
 
@@ -75,12 +75,16 @@ def test_a_fast_build_that_fails_leaves_the_first_report():
 
 
 def test_another_standard_is_tried_where_the_compiler_speaks_of_it():
-    assert judged({"plain": REFUSED, "older": FINE}, "older") == (["plain", "older"], "older")
-    assert judged({"plain": TYPO}, "older") == (["plain"], "plain")
+    assert judged({"plain": REFUSED, "newer": FINE}, "newer") == (["plain", "newer"], "newer")
+    assert judged({"plain": TYPO}, "newer") == (["plain"], "plain")
 
 
-def test_an_error_in_both_standards_is_told_in_the_words_of_the_first():
-    assert judged({"plain": REFUSED, "older": TYPO}, "older") == (["plain", "older"], "plain")
+def test_an_error_in_both_standards_is_told_in_the_words_of_the_one_that_is_set():
+    assert judged({"plain": REFUSED, "newer": TYPO}, "newer") == (["plain", "newer"], "newer")
+
+
+def test_what_must_not_be_optimised_is_not():
+    assert judged({"plain": LATE}, hasten=False) == (["plain"], "plain")
 
 
 def judge(program, task=TASK, name="gcc", settings=SETTINGS):
@@ -120,6 +124,26 @@ def test_the_standards_are_part_of_what_decides_a_verdict():
         for update in ({}, {"cpp_standard": "gnu++17"}, {"c_standard": "gnu11"})
     }
     assert len(prints) == 3
+
+
+@pytest.mark.needs("gcc")
+def test_a_program_that_is_cut_off_is_compiled_once():
+    """No standard mends it, and a quarter of a weak model's answers are so."""
+    first = GCC.first("cpp", "")
+    assert first.other_standard("cpp", "main.cpp:3:2: error: expected '}' at end of input") is None
+    assert first.other_standard("cpp", "main.cpp:3:2: error: 'popcount' was not declared") == GCC
+
+
+@pytest.mark.needs("gcc")
+def test_a_local_atomic_is_zero_as_cpp20_says():
+    program = "#include <atomic>\n#include <iostream>\nint main() { int n; std::cin >> n; std::atomic<int> sum; "
+    assert judge(program + "sum += n; sum += n; std::cout << sum; }").status == "pass"
+
+
+@pytest.mark.needs("gcc")
+def test_a_program_is_told_the_standard_that_is_set():
+    program = "#include <iostream>\nint main() { std::cout << (__cplusplus >= 202002L ? 8 : 0); }"
+    assert judge(program).status == "pass"
 
 
 CPP17 = {

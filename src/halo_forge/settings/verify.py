@@ -122,7 +122,8 @@ class Verify(Section):
     max_processes: Positive = 16
     max_output_kb: Positive = 256
     cpp_standard: Annotated[str, Field(pattern=r"^(c|gnu)\+\+(11|14|17|20|23|26|1z|2[abc])$")] = "gnu++20"
-    """What g++, clang++ and MinGW read C++ by. The GNU kind is what contests use: __int128 is an integer there."""
+    """What g++, clang++ and MinGW read C++ by; what compiles by C++17 is compiled by that, which is faster. The GNU
+    kind is what contests use: __int128 is an integer there."""
     c_standard: Annotated[str, Field(pattern=r"^(c|gnu)(89|90|99|11|17|18|23|2[xy])$")] = "gnu17"
     """The same for C. With c17 there is no M_PI and no getline, which C programs take for granted."""
     sanitize: Literal["kept", "off"] = "kept"

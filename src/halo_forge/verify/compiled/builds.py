@@ -1,8 +1,8 @@
-"""How a program is built, and when once more: to be fast where it is late, by another standard where that is asked for.
+"""How a program is built, and when once more: to be fast where it is late, by another standard where it needs that.
 
 Compiling is most of what judging costs, so programs are built without optimisation. A right one may then be too slow
-where it is fast as anybody else builds it. And what a newer standard took for itself, such as a word or a name in
-namespace std, a program of the older one may have used.
+where it is fast as anybody else builds it. And they are built by the standard that compiles fastest among those that
+most programs are right by.
 """
 
 from __future__ import annotations
@@ -17,20 +17,30 @@ Build = TypeVar("Build")
 Tools = TypeVar("Tools", bound=Toolchain)
 
 
-def report_of(run: Callable[[Tools], Report], toolchain: Tools, language: str, *, late: bool = False) -> Report:
+def report_of(
+    run: Callable[[Tools], Report],
+    toolchain: Tools,
+    language: str,
+    code: str,
+    *,
+    late: bool = False,
+    hasten: bool = True,
+) -> Report:
     """What `run` reports of a program that `toolchain` builds, in the way in which it does best.
 
-    `late`: it is known that the first build is too slow, as when late answers are judged again.
+    `late`: it is known that the first build is too slow, as when late answers are judged again. Without `hasten` no
+    build is made to be fast.
     """
-    report = report_in_time(run, toolchain, toolchain.quick(), late=late)
+
+    def in_time(tools: Tools) -> Report:
+        return report_in_time(run, tools, tools.quick() if hasten else None, late=late)
+
+    first = toolchain.first(language, code)
+    report = in_time(first)
     if _built(report) or report.compile is None:
         return report
-    said = (report.compile.stderr or report.compile.stdout).decode("utf-8", "replace")
-    other = toolchain.other_standard(language, said)
-    if other is None:
-        return report
-    again = report_in_time(run, other, other.quick(), late=late)
-    return again if _built(again) else report
+    other = first.other_standard(language, (report.compile.stderr or report.compile.stdout).decode("utf-8", "replace"))
+    return report if other is None else in_time(other)
 
 
 def report_in_time(run: Callable[[Build], Report], plain: Build, quick: Build | None, *, late: bool = False) -> Report:

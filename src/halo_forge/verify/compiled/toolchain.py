@@ -56,6 +56,10 @@ class Toolchain(Protocol):
         """The same compilers, asked for programs that are fast; None if they make no others."""
         return None
 
+    def first(self, language: str, code: str) -> Toolchain:
+        """The same compilers by the standard that a program is tried by first."""
+        return self
+
     def other_standard(self, language: str, said: str) -> Toolchain | None:
         """The same compilers by another standard of the language, if the errors that one `said` may come from its own;
         None if not."""

@@ -137,7 +137,7 @@ class CompiledVerifier:
         def run(toolchain: Toolchain) -> Report:
             return self._sandbox.run(sanitizers.job(self._job(task.language, code, grade.cases_of(task), toolchain)))
 
-        report = report_of(run, self._toolchain.sanitized(), task.language)
+        report = report_of(run, self._toolchain.sanitized(), task.language, code)
         return sanitizers.finding(report, grade.grade(task, code, report, self._settings.rewards))
 
     def _judge_running(self, task: Task, code: str) -> Judgement:
@@ -163,7 +163,7 @@ class CompiledVerifier:
         def run(toolchain: Toolchain) -> Report:
             return self._sandbox.run(self._job(language, code, cases, toolchain, link=link))
 
-        return report_of(run, self._toolchain, language, late=self._late)
+        return report_of(run, self._toolchain, language, code, late=self._late)
 
     def _job(
         self,

@@ -21,7 +21,7 @@ from halo_forge.verify.core.protocol import Judgement, clip
 from halo_forge.verify.cpp.gcc import UNSET_MEMORY, Gcc
 from halo_forge.verify.harness import again, apart, beside, gate, recipe
 from halo_forge.verify.harness.declarations import items
-from halo_forge.verify.harness.join import Joined, Prefix, join, read_prefix
+from halo_forge.verify.harness.join import join, read_prefix
 from halo_forge.verify.harness.tokens import Unreadable, scan, words
 from halo_forge.verify.sandbox.box import Sandbox
 from halo_forge.verify.sandbox.job import Job, Limits, Report
@@ -51,16 +51,6 @@ class Beside:
 
 Way = Apart | recipe.Recipe | Beside
 """How a task's answers are judged. The task alone decides."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A job, and what the last bytes of its program's output are if the tests passed."""
-
-    job: Job
-    proof: bytes
-    alarm: bytes = b""
-    """What the program says where the kernel does not let it be guarded."""
 
 
 def asked_function(task: Task) -> str:
@@ -129,10 +119,15 @@ class Harness:
             self._only_if_allowed(task, way)
             if reason := gate.refuse(joined, scan(tests.code, language), language):
                 return self._refused(code, f"{IN_PROCESS}, where a program may not hold: {reason}")
-            # Never the quick build: what is compiled beside an answer must not be optimised by what the answer says.
-            trial, mark = self._beside(prefix, joined, tests.code, language)
-            report, look = self._sandbox.run(trial.job), self._foreign_symbol(task, mark)
-            return self._graded(task, code, report, trial.proof, IN_PROCESS, look, trial.alarm)
+            guarded = beside.guarded(prefix, joined, tests.code, language)
+
+            def run_beside(toolchain: Gcc) -> Report:
+                return self._sandbox.run(self._beside(toolchain, guarded, tests.code, language))
+
+            # Not hastened: what is compiled beside an answer must not be optimised by what the answer says.
+            report = report_of(run_beside, self._toolchain, language, code, hasten=False)
+            look, alarm = self._foreign_symbol(task, guarded.mark), f"{guarded.mark}_ cannot be guarded".encode()
+            return self._graded(task, code, report, guarded.proof, IN_PROCESS, look, alarm)
         if isinstance(way, Apart):
             source, loop, program = (
                 apart.answer_source(prefix, joined, way.asked, language),
@@ -146,7 +141,7 @@ class Harness:
         def run(toolchain: Gcc) -> Report:
             return self._sandbox.run(self._apart(toolchain, source, loop, program, nonce, head, language))
 
-        report = report_of(run, self._toolchain, language, late=self._late)
+        report = report_of(run, self._toolchain, language, code, late=self._late)
         return self._graded(task, code, report, b"\n" + nonce + b"\n", "")
 
     def _only_if_allowed(self, task: Task, way: Beside) -> None:
@@ -171,7 +166,7 @@ class Harness:
             )
             return self._sandbox.run(sanitizers.job(job))
 
-        report = report_of(run, self._toolchain.sanitized(), language)
+        report = report_of(run, self._toolchain.sanitized(), language, code)
         seen = grade.grade(task, code, report, self._settings.rewards, judge_run=again.ended)
         return sanitizers.finding(report, seen)
 
@@ -197,10 +192,9 @@ class Harness:
             run_limits=self._running,
         )
 
-    def _beside(self, prefix: Prefix, joined: Joined, tests: str, language: str) -> tuple[Trial, str]:
-        guarded = beside.guarded(prefix, joined, tests, language)
-        options, source = self._toolchain.options(language), f"{guarded.mark}.{language}"
-        compiling = [*options, source, *self._toolchain.precompiled(language, guarded.includes), "-c", "-o", "main.o"]
+    def _beside(self, toolchain: Gcc, guarded: beside.Guarded, tests: str, language: str) -> Job:
+        options, source = toolchain.options(language), f"{guarded.mark}.{language}"
+        compiling = [*options, source, *toolchain.precompiled(language, guarded.includes), "-c", "-o", "main.o"]
         linking = [options[0], "main.o", *fastest_linker(options[0]), *_CLOSED, "-o", "main"]
         linking += ["-lm"] if language == "c" else []
         uses_threads = bool(_THREADS & words(scan(tests, language)))
@@ -209,7 +203,7 @@ class Harness:
             f"{shlex.join(compiling)}; code=$?; rm -f {source}; [ $code = 0 ] || exit $code; "
             f"nm -gP --defined-only main.o && {shlex.join(linking)}"
         )
-        job = Job(
+        return Job(
             files={source: _bytes(guarded.source)},
             compile=["/bin/sh", "-c", script],
             compile_limits=self._compiling,
@@ -217,7 +211,6 @@ class Harness:
             cases=[{"stdin": guarded.nonce}],
             run_limits=self._running if uses_threads else replace(self._running, processes=1),
         )
-        return Trial(job, guarded.proof, f"{guarded.mark}_ cannot be guarded".encode()), guarded.mark
 
     def _foreign_symbol(self, task: Task, mark: str) -> Callable[[str], str | None]:
         """A look at what an object file defines: the first symbol that is not the answer's to define, or None."""
