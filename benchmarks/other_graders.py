@@ -185,7 +185,8 @@ class Kept:
 
     @staticmethod
     def key(grader: Grader, question: dict[str, Any]) -> str:
-        decides = [grader.installs, sys.version, LIMITS, *_files(grader).items(), *sorted(question.items())]
+        limits = (LIMITS.cpu_s, LIMITS.memory_mb, LIMITS.processes)
+        decides = [grader.installs, sys.version, limits, *_files(grader).items(), *sorted(question.items())]
         return hashlib.sha256(repr(decides).encode("utf-8", "surrogatepass")).hexdigest()
 
     def get(self, key: str) -> str | None:
