@@ -185,7 +185,8 @@ class Kept:
 
     @staticmethod
     def key(grader: Grader, question: dict[str, Any]) -> str:
-        decides = [grader.installs, sys.version, LIMITS, *_files(grader).items(), *sorted(question.items())]
+        limits = (LIMITS.cpu_s, LIMITS.memory_mb, LIMITS.processes)
+        decides = [grader.installs, sys.version, limits, *_files(grader).items(), *sorted(question.items())]
         return hashlib.sha256(repr(decides).encode("utf-8", "surrogatepass")).hexdigest()
 
     def get(self, key: str) -> str | None:
@@ -274,19 +275,22 @@ def main() -> None:
 
     cases = [(case, program_of(case)) for case in load_cases() if case.name.startswith(arguments.cases)]
     cases = [(case, program) for case, program in cases if case.task.language == "python" and program is not None]
-    own = own_verdicts([case for case, _ in cases])
+    graders = [grader for grader in GRADERS if grader.name.startswith(arguments.only)]
+    if arguments.code_eval is None:
+        print("lm-eval is left out; give --code-eval", file=sys.stderr)
+        graders = [grader for grader in graders if grader.driver != "lm_eval_driver.py"]
+    asked = {
+        grader: [(case, question) for case, program in cases if (question := grader.question(case, program))]
+        for grader in graders
+    }
+    wanted = {case.name: case for questions in asked.values() for case, _ in questions}
+    own = own_verdicts(list(wanted.values()))
     rows, verdicts = [], {}
-    for grader in GRADERS:
-        if not grader.name.startswith(arguments.only):
-            continue
-        if grader.driver == "lm_eval_driver.py" and arguments.code_eval is None:
-            print(f"{grader.name}: left out; give --code-eval", file=sys.stderr)
-            continue
-        asked = [(case, question) for case, program in cases if (question := grader.question(case, program))]
-        said = verdicts_of(grader, asked, arguments.code_eval, arguments.workers)
+    for grader, questions in asked.items():
+        said = verdicts_of(grader, questions, arguments.code_eval, arguments.workers)
         verdicts[grader.name] = {name: {"theirs": verdict, "ours": own[name]} for name, verdict in sorted(said.items())}
-        rows.append(row(grader.name, said, [case for case, _ in asked]))
-        rows.append(row("ours, the same cases", own, [case for case, _ in asked]))
+        for name, answers in ((grader.name, said), ("ours, the same cases", own)):
+            rows.append(row(name, answers, [case for case, _ in questions]))
     print_table(["grader", "hostile", "accepted", "stopped it", "right", "not accepted"], rows)
     if arguments.output:
         write_json(arguments.output, verdicts)
