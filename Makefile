@@ -87,6 +87,12 @@ test: setup
 test-slow: setup
 	@python -m pytest -m slow -n 2 --dist loadfile --durations 10 $(ARGS)
 
+## Try the tests of every built-in family on all mutants of its reference (half an hour)
+.PHONY: drill-audit
+drill-audit: setup
+	@halo-forge data prepare --dataset builtin --format task --output .state/builtin.jsonl
+	@halo-forge verify audit --tasks .state/builtin.jsonl --mutants 200 --per-family 1 --min-kill-rate 0.95 $(ARGS)
+
 ## Check style and formatting
 .PHONY: lint
 lint: setup
