@@ -69,9 +69,7 @@ def place(path: str | Path, number: int) -> str:
 
 def _json(path: Path, wrong: Callable[[InputError], None]) -> Iterator[tuple[int, dict]]:
     """JSON Lines, or a JSON array of objects under the name .json: many data sets have lines under that name too."""
-    with open_bytes(path) as file:
-        array = kind_of(path) == ".json" and file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
-    if not array:
+    if kind_of(path) != ".json" or not _begins_an_array(path):  # a pipe, which is read once, has no such name
         yield from read_rows(path, wrong)
         return
     try:
@@ -90,6 +88,11 @@ def _json(path: Path, wrong: Callable[[InputError], None]) -> Iterator[tuple[int
         if not isinstance(row, dict):
             raise InputError(f"{path}: row {number}: expected a JSON object, got {str(row)[:80]!r}")
         yield number, row
+
+
+def _begins_an_array(path: Path) -> bool:
+    with open_bytes(path) as file:
+        return file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"[")
 
 
 def _csv(path: Path) -> Iterator[tuple[int, dict]]:
