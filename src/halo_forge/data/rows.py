@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -182,12 +182,17 @@ def family_of(prompt: str) -> str:
     return f"prompt/{hashlib.sha256(' '.join(words).encode('utf-8', 'replace')).hexdigest()[:16]}"
 
 
-def mapped(value: Mapping[str, Any], mapping: Mapping[str, str], where: str) -> dict[str, Any]:
-    """Our fields out of other columns; `a.b` is the field b of column a. Raises InputError for a column not there."""
+def mapped(
+    value: Mapping[str, Any], mapping: Mapping[str, str], where: str, known: Sequence[str] = FIELDS
+) -> dict[str, Any]:
+    """Our fields, of those `known`, out of other columns; `a.b` is the field b of column a.
+
+    Raises InputError for a field that is not known and a column that is not there.
+    """
     fields = {}
     for field, column in mapping.items():
-        if field not in FIELDS:
-            raise InputError(f"mapping: {field!r} is not a field {one_of(field, FIELDS)}")
+        if field not in known:
+            raise InputError(f"mapping: {field!r} is not a field {one_of(field, known)}")
         found: Any = value
         for part in [column] if column in value else column.split("."):
             if not isinstance(found, Mapping) or part not in found:

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from halo_forge.data.columns import shorten
 from halo_forge.data.left_out import LeftOut
+from halo_forge.data.rows import mapped
 from halo_forge.data.tables import place, read_table
 from halo_forge.errors import InputError
 from halo_forge.records import Sample, Task, first_problem
@@ -171,17 +172,6 @@ def _as_code(text: str, language: str) -> str:
 
 
 def _mapped(row: Mapping[str, Any], mapping: Mapping[str, str], where: str) -> dict[str, Any]:
-    """The row with our names for the columns that `mapping` names; `a.b` is the field b of column a."""
-    fields = dict(row)
-    for name in _ANSWERS if {"completion", "solution"} & mapping.keys() else ():
-        fields.pop(name[0], None)
-    for field, column in mapping.items():
-        if field not in FIELDS:
-            raise InputError(f"mapping: {field!r} is not a field {one_of(field, FIELDS)}")
-        found: Any = row
-        for part in [column] if column in row else column.split("."):
-            if not isinstance(found, Mapping) or part not in found:
-                raise InputError(f"{where}: no column {column!r} for {field} {one_of(column, row)}")
-            found = found[part]
-        fields[field] = found
-    return fields
+    """The row with our names for the columns that `mapping` names."""
+    answers = {name for name, _ in _ANSWERS} if {"completion", "solution"} & mapping.keys() else set()
+    return {name: value for name, value in row.items() if name not in answers} | mapped(row, mapping, where, FIELDS)
