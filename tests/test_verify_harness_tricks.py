@@ -270,7 +270,7 @@ C_TRICKS = {
     "if": "#define if(x) if (1)\nvoid doubled(int *v, int n) { }",
     "strcmp": "int strcmp(const char *a, const char *b) { return 0; }\nvoid doubled(int *v, int n) { }",
     "strcmp as a macro": "#define strcmp(a, b) 0\n#define memcmp(a, b, c) 0\nvoid doubled(int *v, int n) { }",
-    "sprintf": "int sprintf(char *s, const char *f, ...) { s[0] = '4'; s[1] = 0; return 1; }\nvoid doubled(int *v, int n) { v[0] = 2; v[1] = 4; }",
+    "sprintf": "int sprintf(char *s, const char *f, ...) { s[0] = '4'; s[1] = 0; return 1; }\nvoid doubled(int *v, int n) { v[0] = 2; v[1] = 3; }",
     "__assert_fail": "void __assert_fail(const char *a, const char *b, unsigned c, const char *d) { for (;;); }\nvoid doubled(int *v, int n) { }",
     "weak alias": 'int liar(void) { return 0; }\nint strcmp(const char *, const char *) __attribute__((weak, alias("liar")));\nvoid doubled(int *v, int n) { }',
     "asm": '__asm__(".globl strcmp\\nstrcmp: xor %eax, %eax\\nret");\nvoid doubled(int *v, int n) { }',

@@ -138,7 +138,8 @@ class CompiledVerifier:
             return self._sandbox.run(sanitizers.job(self._job(task.language, code, grade.cases_of(task), toolchain)))
 
         report = report_of(run, self._toolchain.sanitized(), task.language, code)
-        return sanitizers.finding(report, grade.grade(task, code, report, self._settings.rewards))
+        seen = grade.grade(task, code, report, self._settings.rewards, judge_run=self._checkers.judging(task, report))
+        return sanitizers.finding(report, seen)
 
     def _judge_running(self, task: Task, code: str) -> Judgement:
         report = self._report(task.language, code, grade.cases_of(task))

@@ -26,7 +26,11 @@ SETUP_TIMEOUT_S = 300
 _NO_PROGRAM = (
     "mscoree mshtml winemenubuilder.exe services.exe explorer.exe plugplay.exe winedevice.exe svchost.exe winedbg.exe"
 )
-_ENVIRONMENT = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": ";".join(f"{name}=" for name in _NO_PROGRAM.split())}
+_ENVIRONMENT = {
+    "WINEDEBUG": "-all",
+    "WINEDLLOVERRIDES": ";".join(f"{name}=" for name in _NO_PROGRAM.split()),
+    "LANG": "C",  # MinGW's std::locale("") throws at any other name; Windows itself sets none
+}
 _SETUP = {"WINEDEBUG": "-all", "WINEDLLOVERRIDES": "mscoree=;mshtml=;winemenubuilder.exe="}
 _CURE = "apt install wine wine64"
 _making = threading.Lock()
