@@ -39,15 +39,7 @@ template <class R, class... A> void answer(In &in, Out &out, R (*function)(A...)
         call(in, out, function, std::index_sequence_for<A...>());
     }
 #define HALO_CATCH(kind) catch (const std::kind &error) { put_error(out, Ending::kind, error.what()); }
-    HALO_CATCH(invalid_argument)
-    HALO_CATCH(domain_error)
-    HALO_CATCH(length_error)
-    HALO_CATCH(out_of_range)
-    HALO_CATCH(logic_error)
-    HALO_CATCH(range_error)
-    HALO_CATCH(overflow_error)
-    HALO_CATCH(underflow_error)
-    HALO_CATCH(runtime_error)
+    HALO_STANDARD(HALO_CATCH)
 #undef HALO_CATCH
     catch (const std::bad_alloc &) {
         throw;  // ends the process, which says why

@@ -289,15 +289,7 @@ template <class T> struct Both : T, Named {
     const std::string what = Wire<std::string>::get(in);
     switch (ending) {
 #define HALO_THROW(kind) case Ending::kind: throw Both<std::kind>(kinds, what);
-        HALO_THROW(invalid_argument)
-        HALO_THROW(domain_error)
-        HALO_THROW(length_error)
-        HALO_THROW(out_of_range)
-        HALO_THROW(logic_error)
-        HALO_THROW(range_error)
-        HALO_THROW(overflow_error)
-        HALO_THROW(underflow_error)
-        HALO_THROW(runtime_error)
+        HALO_STANDARD(HALO_THROW)
 #undef HALO_THROW
         case Ending::other: throw Both<std::exception>(kinds);
         default: throw Both<Foreign>(kinds);

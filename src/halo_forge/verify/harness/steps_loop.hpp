@@ -41,15 +41,7 @@ void halo_caught(void) {
         throw;
     }
 #define HALO_CATCH(kind) catch (const std::kind &error) { say(Ending::kind, error.what()); }
-    HALO_CATCH(invalid_argument)
-    HALO_CATCH(domain_error)
-    HALO_CATCH(length_error)
-    HALO_CATCH(out_of_range)
-    HALO_CATCH(logic_error)
-    HALO_CATCH(range_error)
-    HALO_CATCH(overflow_error)
-    HALO_CATCH(underflow_error)
-    HALO_CATCH(runtime_error)
+    HALO_STANDARD(HALO_CATCH)
 #undef HALO_CATCH
     catch (const std::bad_alloc &) { std::terminate(); }  // ends the process, which says why
     catch (const std::exception &error) { say(Ending::other, error.what()); }

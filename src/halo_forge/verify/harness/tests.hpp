@@ -36,14 +36,9 @@ struct Foreign {};  // an exception of a type that the tests cannot name
     if (ending == Ending::number) throw Wire<int>::get(in);
     std::string what = Wire<std::string>::get(in);
     switch (ending) {
-        case Ending::invalid_argument: throw std::invalid_argument(what);
-        case Ending::domain_error: throw std::domain_error(what);
-        case Ending::length_error: throw std::length_error(what);
-        case Ending::out_of_range: throw std::out_of_range(what);
-        case Ending::logic_error: throw std::logic_error(what);
-        case Ending::range_error: throw std::range_error(what);
-        case Ending::overflow_error: throw std::overflow_error(what);
-        case Ending::underflow_error: throw std::underflow_error(what);
+#define HALO_THROW(kind) case Ending::kind: throw std::kind(what);
+        HALO_STANDARD(HALO_THROW)
+#undef HALO_THROW
         case Ending::bad_alloc: throw std::bad_alloc();
         case Ending::text: throw what;
         case Ending::foreign: throw Foreign();

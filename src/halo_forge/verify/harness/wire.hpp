@@ -187,10 +187,13 @@ template <class T> using Bare = std::remove_cv_t<std::remove_reference_t<T>>;
 template <class T>
 constexpr bool comes_back = std::is_lvalue_reference_v<T> && !std::is_const_v<std::remove_reference_t<T>>;
 
-enum class Ending : unsigned char {
-    value, invalid_argument, domain_error, length_error, out_of_range, logic_error,
-    range_error, overflow_error, underflow_error, runtime_error, bad_alloc, number, text, other, foreign
-};
+// The standard's exceptions that carry words, derived ones before those that they derive from.
+#define HALO_STANDARD(EACH) \
+    EACH(invalid_argument) EACH(domain_error) EACH(length_error) EACH(out_of_range) EACH(logic_error) \
+    EACH(range_error) EACH(overflow_error) EACH(underflow_error) EACH(runtime_error)
+#define HALO_NAME(name) name,
+enum class Ending : unsigned char { value, HALO_STANDARD(HALO_NAME) bad_alloc, number, text, other, foreign };
+#undef HALO_NAME
 
 inline bool send(int fd, const Out &out) {
     std::uint32_t size = static_cast<std::uint32_t>(out.data.size());
