@@ -1,6 +1,6 @@
-"""A hub of data sets on this machine, as much of one as the library `datasets` asks for: `python hub_server.py FOLDER`.
+"""A hub on this machine, as much of one as `datasets` and a download of a model's file ask for: `hub_server.py FOLDER`.
 
-A repository is a folder FOLDER/owner/name. The branch main names COMMIT; every other commit holds the same files. The
+A repository, of data or of a model, is a folder FOLDER/owner/name. The branch main names COMMIT; every other commit holds the same files. The
 port is printed first, then each request.
 """
 
@@ -65,7 +65,9 @@ class Hub(BaseHTTPRequestHandler):
         match parts:
             case ["api", "datasets", owner, name, *rest] if (self.root / owner / name).is_dir():
                 self._api(self.root / owner / name, f"{owner}/{name}", rest, body)
-            case ["datasets", owner, name, "resolve", revision, *path] if len(revision) == 40:
+            case ["datasets", owner, name, "resolve", revision, *path] | [owner, name, "resolve", revision, *path] if (
+                len(revision) == 40
+            ):
                 self._file(self.root / owner / name / "/".join(path), revision)
             case _:
                 self._send(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})

@@ -15,13 +15,13 @@ from halo_forge.cli.options import say
 from halo_forge.data.rows import Row
 from halo_forge.errors import InputError
 from halo_forge.generate.engine import has_gpu
+from halo_forge.model.base import pinned
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.dtype import computes_bfloat16
 from halo_forge.runs.finetune import Finetuning, Sides, split_rows, with_system_turn
 from halo_forge.settings.benchmark import USUAL_K, Benchmark
 from halo_forge.settings.checking import check, merge
 from halo_forge.settings.generate import Generate
-from halo_forge.settings.model import BaseModelChoice
 from halo_forge.settings.params import Params, load_section
 from halo_forge.settings.raft import Cycle, Raft
 from halo_forge.settings.training import Training
@@ -163,9 +163,7 @@ def benchmark_params(
 
 
 def _params(model: Checkpoint, seed: int, verify: Verify, **sections: Any) -> Params:
-    lock = model.lock
-    base = BaseModelChoice(provider=lock["provider"], id=lock["id"], revision=lock["revision"])
-    return Params(seed=seed, preset="command line", base_model=base, verify=verify, **sections)
+    return Params(seed=seed, preset="command line", base_model=pinned(model.lock), verify=verify, **sections)
 
 
 def generation(sequences: int | None) -> Generate:

@@ -24,7 +24,7 @@ from halo_forge.data.split import split_problems
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
 from halo_forge.jsonl import write_records
-from halo_forge.model.base import wheel_folder
+from halo_forge.model.base import converted_folder
 from halo_forge.model.chat import Chat
 from halo_forge.progress import print_table
 from halo_forge.records import CheckerTests
@@ -206,7 +206,9 @@ def _chat(model: Path | None) -> Chat | None:
     if not lock.exists():
         return None
     pinned = read_json(lock)
-    folder = Path(pinned["id"]) if pinned.get("provider") == "local" else wheel_folder(str(pinned.get("revision")))
+    folder = Path(pinned["id"])
+    if not folder.is_dir():
+        folder = converted_folder(str(pinned.get("revision")))
     return Chat.of(str(folder), pinned["system_prompt"]) if (folder / "tokenizer.json").exists() else None
 
 

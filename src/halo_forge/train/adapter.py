@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from halo_forge.files import write_json
 from halo_forge.folders import whole_folder
 from halo_forge.model.chat import Chat, Prompt, fenced
+from halo_forge.model.naming import name_base
 from halo_forge.progress import Progress
 from halo_forge.records import Kept, Task
 from halo_forge.train.checkpoints import resumed_step
@@ -49,7 +48,7 @@ def train_adapter(
 
         with whole_folder(out) as adapter:
             summary = train(run, rows, chat, adapter, step)
-            _name_base(adapter, lock)
+            name_base(adapter, lock)
     return summary
 
 
@@ -61,15 +60,3 @@ def unchanged(start: Path, out: Path, curve: Path | None = None) -> dict[str, An
         write_curve_of_no_steps(curve)
     nothing = {"rows": 0, "rows_left_out": {}, "tokens": 0, "answer_tokens": 0, "epochs": 0, "steps": 0}
     return nothing | {"learning_rate": 0.0, "loss": [], "loss_first": None, "loss_last": None, "seconds": 0.0}
-
-
-def _name_base(adapter: Path, lock: dict) -> None:
-    """Let the adapter name the exact base it belongs to, not the folder it was loaded from on this machine.
-
-    PEFT keeps the names of the trained modules as a set: sorted, the same training gives the same bytes.
-    """
-    path = adapter / "adapter_config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    config |= {"base_model_name_or_path": lock["id"], "revision": lock["revision"]}
-    config["target_modules"] = sorted(config["target_modules"])
-    write_json(path, config)
