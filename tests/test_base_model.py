@@ -208,6 +208,7 @@ def test_a_model_is_made_once_and_its_lock_finds_it_again_without_any_source(hom
     assert pinned(lock) == choice
     assert downloads(home) == []
     chat = Chat.of(str(folder))
+    assert chat.answer_ids("e\N{COMBINING ACUTE ACCENT}") == chat.answer_ids("\N{LATIN SMALL LETTER E WITH ACUTE}")
     assert (chat.end, chat.tokenizer.pad_token_id, len(chat.answer_ids("abc"))) == (2, 0, 3)  # "ab", "c", the end
 
 

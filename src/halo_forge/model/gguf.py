@@ -26,17 +26,24 @@ def gguf_to_folder(gguf: Path, folder: Path) -> None:
             raise InputError(f"{gguf}: no GGUF file: it does not begin with the letters GGUF")
 
     import torch
+    from tokenizers.normalizers import NFC
     from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+    from transformers.integrations.gguf import read_gguf_metadata
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
     try:
+        metadata, _ = read_gguf_metadata(str(gguf))
+        if metadata.get("split.count", 0) > 1:
+            raise InputError(f"{gguf}: one of {metadata['split.count']} files; join them: llama-gguf-split --merge")
         loaded = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
         # Of the file's own tokenizer; the class for any architecture reads the whole file for its config alone.
         tokenizer = PreTrainedTokenizerFast.from_pretrained(**source)
     except (ValueError, NotImplementedError) as error:
         raise InputError(f"{gguf}: transformers cannot read this GGUF file: {error}") from error
+    if metadata.get("tokenizer.ggml.pre") == "qwen2":
+        tokenizer.backend_tokenizer.normalizer = NFC()  # Qwen's own tokenizer has it, GGUF has no word for it
     settings = {key: value for key, value in loaded.config.to_dict().items() if key != "quantization_config"}
     settings["tie_word_embeddings"] = settings["tie_word_embeddings"] or _are_one_matrix(loaded)
     with torch.device("meta"):  # a model without memory, into which the weights are put as they are
