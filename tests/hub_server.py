@@ -120,7 +120,7 @@ class Hub(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
-        print(self.command, self.path, flush=True)
+        print(self.command, self.path, self.headers.get("Range", ""), flush=True)
 
 
 def _tag(path: Path) -> str:

