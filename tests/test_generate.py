@@ -27,7 +27,7 @@ from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.records import Sample
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.model import BaseModelChoice
-from halo_forge.settings.params import Params, load_params
+from halo_forge.settings.params import Params
 from halo_forge.settings.training import Lora, Training
 from halo_forge.state import drop_state
 from halo_forge.train.lora import Run, train
@@ -264,9 +264,10 @@ def test_on_the_real_model_openvino_gives_the_greedy_answers_of_transformers(cap
     from halo_forge.data.builtin import load_families, variants
     from halo_forge.model.base import materialise, resolve
     from halo_forge.model.chat import Chat
+    from halo_forge.model.reference import EMBEDDED
 
     monkeypatch.delenv("HALO_FORGE_CACHE")
-    lock = resolve(load_params(REPOSITORY / "params.yaml").base_model)
+    lock = resolve(EMBEDDED)
     base = materialise(lock)
     chat = Chat.of(str(base))
     tasks = variants(load_families(REPOSITORY / "data" / "builtin"))[::8][:60]

@@ -11,12 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
 
 from halo_forge.data.llm_generate import TopicSpec, TrainingDataGenerator, get_backend
 from halo_forge.errors import HaloForgeError
 from halo_forge.model.base import materialise, resolve
-from halo_forge.settings.params import load_params
+from halo_forge.model.reference import EMBEDDED
 
 pytestmark = [
     pytest.mark.slow,
@@ -51,10 +50,7 @@ def transformers_serve(model: Path, log: Path):
 
 @pytest.mark.parametrize("which", ["tiny", "embedded"])
 def test_a_small_model_served_by_transformers_is_heard_and_rejected(tmp_path, tiny_model, which):
-    if which == "embedded":
-        model = materialise(resolve(load_params(REPOSITORY / "params.yaml").base_model))
-    else:
-        model = tiny_model
+    model = materialise(resolve(EMBEDDED)) if which == "embedded" else tiny_model
     with transformers_serve(model, tmp_path / "log") as url:
         backend = get_backend(
             "openai-compatible", base_url=url, model=str(model), max_tokens=48, count=3, attempts=1, concurrency=2

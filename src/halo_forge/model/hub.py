@@ -81,7 +81,7 @@ def download(repository: str, revision: str, file: str, target: Path) -> None:
 def _unreachable(repository: str, error: Exception) -> str:
     return (
         f"base_model: the model hub cannot be reached for {repository} ({_reason(error)}); check the network, or take "
-        "a preset whose model the package index has too (embedded, laptop), or provider `local`"
+        "a preset whose model the package index has too (tiny, laptop), or provider `local`"
     )
 
 
