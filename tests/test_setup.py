@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 from halo_forge.cli import doctor
 from halo_forge.errors import InputError
 from halo_forge.provenance import Gpu
+from halo_forge.settings.model import BaseModelChoice
 from halo_forge.settings.params import load_params
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -428,6 +429,23 @@ def test_the_doctor_says_when_torch_does_not_use_the_gpu():
     assert not unused.ok and "does not use it" in unused.found and unused.cure.startswith("make setup GPU=1")
     assert doctor.gpu_check(gpu, "2.13.0").ok and doctor.gpu_check(gpu, "2.13.0+cu128").ok
     assert doctor.gpu_check([], "2.13.0+cpu").cure == "only the GPU presets need one"
+
+
+def test_the_doctor_looks_for_a_base_model_in_the_order_in_which_it_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setenv("HALO_FORGE_CACHE", str(tmp_path))
+    hub, index = ["on the hub"], {"carrier==1.0:a.gguf": True}
+    monkeypatch.setattr(doctor, "_on_hub", lambda repository: hub[0])
+    monkeypatch.setattr(doctor, "_on_package_index", lambda wheel: index.get(wheel, False))
+    choice = BaseModelChoice(
+        provider="gguf", id="o/n", file="a.gguf", sha256="ab" * 32, mirrors=[["gone==1.0:a"], ["carrier==1.0:a.gguf"]]
+    )
+    assert doctor.find_model(choice)[:2] == (True, "on the hub")
+    hub[0] = None
+    assert doctor.find_model(choice)[:2] == (True, "on the package index")
+    index.clear()
+    assert doctor.find_model(choice)[0] is False
+    (tmp_path / "models" / ("ab" * 8)).mkdir()
+    assert doctor.find_model(choice)[:2] == (True, "in the cache")
 
 
 def test_every_gpu_preset_says_how_much_memory_it_takes():
