@@ -93,6 +93,11 @@ drill-audit: setup
 	@halo-forge data prepare --dataset builtin --format task --output .state/builtin.jsonl
 	@halo-forge verify audit --tasks .state/builtin.jsonl --mutants 200 --per-family 1 --min-kill-rate 0.95 $(ARGS)
 
+## Measure this machine's GPU, ten minutes: speed, memory, parity with float32; what to send with a bug report
+.PHONY: gpu-check
+gpu-check: setup
+	@python benchmarks/gpu_check.py $(ARGS)
+
 ## Check style and formatting
 .PHONY: lint
 lint: setup

@@ -135,6 +135,9 @@ def _arguments(run: Run, cuda: bool) -> Any:
     from transformers import TrainingArguments
 
     settings = run.settings
+    fields = TrainingArguments.__dataclass_fields__
+    # The older name, which transformers 5.17 knows alone, is deprecated in 5.23.
+    checkpointing = "activation_checkpointing" if "activation_checkpointing" in fields else "gradient_checkpointing"
     arguments = TrainingArguments(
         output_dir=str(run.checkpoints),
         per_device_train_batch_size=settings.micro_batch_size,
@@ -144,7 +147,6 @@ def _arguments(run: Run, cuda: bool) -> Any:
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         train_sampling_strategy="group_by_length",
-        activation_checkpointing=settings.gradient_checkpointing,
         bf16=settings.dtype == "bfloat16",
         use_cpu=not cuda,
         dataloader_pin_memory=cuda,
@@ -156,6 +158,7 @@ def _arguments(run: Run, cuda: bool) -> Any:
         seed=run.seed,
         report_to=["none"],
         disable_tqdm=True,
+        **{checkpointing: settings.gradient_checkpointing},
         **(_evaluation(run.held_out, settings.micro_batch_size) if run.held_out else {}),
     )
     if arguments.n_gpu > 1:  # never so where several processes were launched: each has one
