@@ -254,6 +254,63 @@ def test_raft_leaves_its_models_logs_and_statistics_and_adds_cycles_to_those_it_
     assert [row["cycle"] for row in json.loads((folder / "raft_statistics.json").read_text())] == [1, 2]
 
 
+def test_raft_draws_the_rest_of_the_budget_in_a_second_round_that_a_repeated_command_takes_as_it_is(raft, here) -> None:
+    """A random model solves nothing, so that both prompts get as many more."""
+    flags = ("--cycles", "1", "--samples-per-prompt", "3", "--first-round", "1")
+    raft(*flags)
+    folder = here / "models/raft/cycle_1"
+    first, more = (
+        [json.loads(line) for line in (place / "samples.jsonl").open()] for place in (folder, folder / "more")
+    )
+    assert (len(first), len(more), sorted({row["index"] for row in more})) == (2, 4, [1, 2])
+    assert len((folder / "more/verdicts.jsonl").read_text().splitlines()) == 4
+    (row,) = json.loads((here / "models/raft/raft_statistics.json").read_text())
+    assert row["total_samples"] == 6 and row["generated_tokens"] == sum(one["n_tokens"] for one in first + more)
+    assert "cycle_1: done before" in raft(*flags)
+
+
+def test_raft_trains_on_what_all_cycles_kept_and_on_replayed_rows_from_the_first_model(raft, here, monkeypatch) -> None:
+    from halo_forge.runs import raft as runs
+
+    trained, train_adapter = [], runs.train_adapter
+
+    def recorded(run, pairs, *rest):
+        trained.append((run.start.parent.name, len(pairs)))
+        return train_adapter(run, pairs, *rest)
+
+    monkeypatch.setattr(runs, "train_adapter", recorded)
+    own = ("--cycles", "2", "--memory", "--train-from", "sft", "--replay", "0.4", "--max-keep-per-prompt", "1")
+    raft(*own, "--replay-data", "data/train.jsonl")
+    rows = json.loads((here / "models/raft/raft_statistics.json").read_text())
+    assert [(row["kept"], row["remembered"], row["replayed"]) for row in rows] == [(2, 0, 1), (2, 2, 3)]
+    assert trained == [("sft", 3), ("sft", 7)]
+    kept = [json.loads(line) for line in (here / "models/raft/cycle_2/kept.jsonl").open()]
+    assert [row["sample_id"].split("/")[0] for row in kept[:4]] == ["cycle_2"] * 2 + ["cycle_1"] * 2
+    assert {row["completion"] for row in kept[4:]} <= {ANSWER.format(number) for number in range(6)}
+
+
+def test_raft_leaves_out_what_all_cycles_together_show_to_be_easy(raft, here) -> None:
+    """Two samples that fail in each of two cycles: (0 + 1) / (2 + 2) = 0.25, then (0 + 1) / (4 + 2) = 0.17."""
+    raft("--cycles", "2", "--max-pass-rate", "0.2")
+    rows = json.loads((here / "models/raft/raft_statistics.json").read_text())
+    assert [(row["tasks_too_easy"], row["tasks_covered"]) for row in rows] == [(2, 0), (0, 2)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--replay", "0.5"), "--replay-data is missing"),
+        (("--replay", "0.5", "--replay-data", "data/prompts.jsonl"), "no row is one prompt with its answer"),
+        (("--first-round", "2"), "first_round 2 leaves nothing of samples_per_task 2"),
+        (("--train-from", "base"), "raft.train_from: Input should be 'last' or 'sft'"),
+    ],
+)
+def test_raft_settings_that_cannot_be_are_refused_with_the_cure(raft, here, flags, words) -> None:
+    with pytest.raises(InputError, match=words):
+        raft("--cycles", "1", *flags)
+    assert not (here / "models/raft/cycle_1").exists()
+
+
 def test_a_cycle_that_keeps_nothing_goes_on_with_the_model_it_had(raft, here) -> None:
     said = raft("--cycles", "1", "--reward-threshold", "1")
     assert "no answer was kept" in said

@@ -1,4 +1,5 @@
-"""The records that travel between stages, as rows of JSON Lines (`jsonl`): Task, Sample, Verdict, Kept."""
+"""The records that travel between stages, as rows of JSON Lines (`jsonl`): Task, Sample, Verdict, Kept,
+History."""
 
 from __future__ import annotations
 
@@ -229,13 +230,25 @@ class Verdict(_Record):
 
 
 class Kept(_Record):
-    """A sample that a RAFT cycle trains on."""
+    """An answer that a RAFT cycle trains on. `code` is the program in it; `weight` multiplies the loss of the row."""
 
     sample_id: str
     task_id: str
     prompt: str
     completion: str
     reward: float
+    code: str = ""
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class History(_Record):
+    """What the cycles so far have seen of a task: samples drawn and judged, those of them that passed, and what was
+    kept, in the order of the cycles."""
+
+    task_id: str
+    judged: int
+    passed: int
+    kept: list[Kept]
 
 
 def first_problem(error: ValidationError) -> tuple[str, str, Any]:

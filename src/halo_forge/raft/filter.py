@@ -15,7 +15,7 @@ from halo_forge.statistics.bootstrap import share_intervals
 
 
 def kept_records(selection: Selection) -> list[Kept]:
-    """What a cycle trains on, in order of task and rank."""
+    """What a cycle keeps of its own answers, in order of task and rank."""
     return [
         Kept(
             sample_id=sample.sample_id,
@@ -23,6 +23,7 @@ def kept_records(selection: Selection) -> list[Kept]:
             prompt=sample.prompt,
             completion=sample.completion,
             reward=verdict.reward,
+            code=verdict.code,
         )
         for sample, verdict in selection.kept
     ]
@@ -64,6 +65,7 @@ def cycle_statistics(
         "kept": len(kept),
         "avg_kept_reward": sum(kept) / len(kept) if kept else 0.0,
         "tasks_covered": selection.tasks_covered,
+        "tasks_too_easy": selection.tasks_too_easy,
         "tasks_all_passed": selection.tasks_all_passed,
         "tasks_none_passed": selection.tasks_none_passed,
         "by_status": dict(sorted(Counter(verdict.status for verdict in verdicts).items())),

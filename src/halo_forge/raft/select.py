@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 from halo_forge.errors import InputError
 from halo_forge.pairing import verdict_of_each
-from halo_forge.records import Sample, Task, Verdict
+from halo_forge.raft.gate import counts_of, too_easy
+from halo_forge.records import History, Sample, Task, Verdict
 from halo_forge.settings.raft import Raft
 
 _CPP_TOKEN = re.compile(
@@ -38,14 +39,21 @@ class Selection:
     distinct_programs: int
     faulty: int
     tasks_covered: int
+    tasks_too_easy: int
     tasks_all_passed: int
     tasks_none_passed: int
 
 
 def select(
-    tasks: Mapping[str, Task], samples: Sequence[Sample], verdicts: Sequence[Verdict], settings: Raft, seed: int
+    tasks: Mapping[str, Task],
+    samples: Sequence[Sample],
+    verdicts: Sequence[Verdict],
+    settings: Raft,
+    seed: int,
+    history: Sequence[History] = (),
 ) -> Selection:
-    """Rank by reward, break ties by a seeded draw, drop duplicate programs and low rewards, keep the top share.
+    """Rank by reward, break ties by a seeded draw, drop duplicate programs and low rewards, keep the top share of the
+    tasks that the gate lets through; `history` is what the cycles before have seen of them.
 
     Verdicts with status infra_error are never kept, nor are programs that the sanitizers stopped. The result does not
     depend on the order of either input. Raises InputError unless samples and verdicts match one to one by their ids, or
@@ -69,9 +77,9 @@ def select(
     }
     faulty = sum(verdict.faulty for pairs in good.values() for _, verdict in pairs)
     good = {task_id: [pair for pair in pairs if not pair[1].faulty] for task_id, pairs in good.items()}
-    all_passed = {task_id for task_id, pairs in by_task.items() if all(verdict.passed for _, verdict in pairs)}
-    if settings.drop_solved:
-        good = {task_id: pairs for task_id, pairs in good.items() if task_id not in all_passed}
+    counts = counts_of(verdicts)
+    shut = too_easy(counts, history, settings)
+    good = {task_id: pairs for task_id, pairs in good.items() if task_id not in shut}
     kept = _global(good, settings, seed) if settings.selection == "global" else _per_task(good, settings)
     return Selection(
         kept=kept,
@@ -82,8 +90,9 @@ def select(
         distinct_programs=sum(map(len, distinct.values())),
         faulty=faulty,
         tasks_covered=len({sample.task_id for sample, _ in kept}),
-        tasks_all_passed=len(all_passed),
-        tasks_none_passed=sum(not any(verdict.passed for _, verdict in pairs) for pairs in by_task.values()),
+        tasks_too_easy=len(shut),
+        tasks_all_passed=sum(found.passed == found.judged for found in counts.values()),
+        tasks_none_passed=sum(found.passed == 0 for found in counts.values()),
     )
 
 
