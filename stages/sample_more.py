@@ -1,9 +1,10 @@
-"""The second round of a RAFT cycle: sample further answers where the first round, now judged, solved nothing.
+"""The second round of a RAFT cycle: sample further answers where the first round, now judged, solved nothing, and mend
+failed ones.
 
 Reads  models/base.json, models/pipeline/<from>/, data/split/raft.jsonl, data/raft/<cycle>/{samples,verdicts}.jsonl
 Writes data/raft/<cycle>/more/{samples.jsonl,generation.json}, without a sample where there is only one round
 Params seed, generate, preset; raft.cycles.<cycle>.temperature, raft.samples_per_task, raft.first_round,
-       raft.max_new_tokens
+       raft.repair, raft.max_new_tokens
 """
 
 from __future__ import annotations

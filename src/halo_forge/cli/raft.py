@@ -73,6 +73,10 @@ def train(
         int | None,
         typer.Option(help="Samples of every prompt before the rest goes to the unsolved ones. [default: 0, one round]"),
     ] = None,
+    repair: Annotated[
+        int | None,
+        typer.Option(help="Failed answers of an unsolved prompt that go back once with what was wrong. [default: 0]"),
+    ] = None,
     memory: Annotated[
         bool | None, typer.Option("--memory/--no-memory", help="Train on what all cycles kept. [default: off]")
     ] = None,
@@ -108,6 +112,7 @@ def train(
         "raft.max_keep_per_prompt": max_keep_per_prompt,
         "raft.max_pass_rate": max_pass_rate,
         "raft.first_round": first_round,
+        "raft.repair": repair,
         "raft.memory": memory,
         "raft.train_from": train_from,
         "raft.replay": replay,

@@ -64,6 +64,7 @@ def draw_samples(
                     seed=request.seed,
                     n_tokens=completion.n_tokens,
                     finish_reason=completion.finish_reason,
+                    repairs=draw.repairs,
                 )
                 for draw, request, completion in zip(chunk, requests, engine.generate(requests, finished), strict=True)
             ]

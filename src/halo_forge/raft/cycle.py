@@ -38,7 +38,7 @@ def close_cycle(
     Raises InputError as `select` does.
     """
     selection = select(tasks, samples, verdicts, params.raft, params.seed, history)
-    kept = kept_records(selection)
+    kept = kept_records(selection, tasks)
     trained = rows_to_train(name, tasks, kept, history, references, params.raft, params.seed)
     statistics = cycle_statistics(name, params, tasks, samples, verdicts, selection, generation)
     statistics |= {
@@ -46,4 +46,6 @@ def close_cycle(
         "replayed": trained.replayed,
         "weight": round(sum(row.weight for row in trained.rows), 3),
     }
-    return Outcome(trained.rows, history_after(counts_of(verdicts), kept, history), statistics)
+    mended = {sample.sample_id for sample in samples if sample.repairs is not None}
+    counts = counts_of(verdict for verdict in verdicts if verdict.sample_id not in mended)
+    return Outcome(trained.rows, history_after(counts, kept, history), statistics)

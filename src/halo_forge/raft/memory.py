@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from halo_forge.data.clean.normal import program
 from halo_forge.model.chat import fenced
 from halo_forge.raft.gate import Counts
-from halo_forge.raft.select import normalised
+from halo_forge.raft.programs import normalised
 from halo_forge.records import History, Kept, Task
 from halo_forge.settings.raft import Raft
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from halo_forge.generate.drawing import Draw, first_draws
 from halo_forge.raft.gate import Counts, counts_of
+from halo_forge.raft.repair import repairs
 from halo_forge.records import Task, Verdict
 from halo_forge.settings.raft import Raft
 
@@ -22,14 +23,16 @@ def further_draws(
     """What cycle `name` draws after its first round of `first_draws` samples a task, judged in `verdicts`.
 
     The rest of the budget goes in equal parts to the tasks that no sample passed, or, where there is none, to all; a
-    seeded draw says who gets one more. Indices go on from the first round's, and with them the seeds: what is drawn
-    twice for a task is drawn as one round would have drawn it. In the order of (task, index).
+    seeded draw says who gets one more. Indices go on from the first round's, and with them the seeds, so that one round
+    would have drawn the same. With `repair` the repairs of the first round follow.
     """
     counts = counts_of(verdicts)
     unsolved = [task for task in tasks if not counts.get(task.task_id, Counts()).passed]
     number = _shares(name, unsolved or tasks, _rest(tasks, settings), seed)
     start = first_draws(settings)
-    return [Draw(task, index) for task in tasks for index in range(start, start + number.get(task.task_id, 0))]
+    after = {task.task_id: start + number.get(task.task_id, 0) for task in tasks}
+    fresh = [Draw(task, index) for task in tasks for index in range(start, after[task.task_id])]
+    return [*fresh, *repairs(name, tasks, verdicts, after, settings.repair, seed)]
 
 
 def _rest(tasks: Sequence[Task], settings: Raft) -> int:

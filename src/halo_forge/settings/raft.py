@@ -26,6 +26,9 @@ class Raft(Section):
     first_round: Annotated[int, Field(ge=0)] = 0
     """Samples of every task in a first round; the rest of the budget goes to the tasks that none of them solved. 0: all
     in one round, as many of every task."""
+    repair: Annotated[int, Field(ge=0)] = 0
+    """So many failed programs of a task that the first round did not solve go back to the model once, with what was
+    wrong with them; these samples are drawn beyond the budget."""
     max_new_tokens: Positive = 512
     reward_threshold: Annotated[float, Field(ge=0, le=1)] = 1.0
     keep_top_percent: Fraction = 0.5
