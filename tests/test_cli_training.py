@@ -269,6 +269,7 @@ def test_raft_draws_the_rest_of_the_budget_in_a_second_round_that_a_repeated_com
     assert "cycle_1: done before" in raft(*flags)
 
 
+@pytest.mark.slow
 def test_raft_trains_on_what_all_cycles_kept_and_on_replayed_rows_from_the_first_model(raft, here, monkeypatch) -> None:
     from halo_forge.runs import raft as runs
 
@@ -289,6 +290,7 @@ def test_raft_trains_on_what_all_cycles_kept_and_on_replayed_rows_from_the_first
     assert {row["completion"] for row in kept[4:]} <= {ANSWER.format(number) for number in range(6)}
 
 
+@pytest.mark.slow
 def test_raft_leaves_out_what_all_cycles_together_show_to_be_easy(raft, here) -> None:
     """Two samples that fail in each of two cycles: (0 + 1) / (2 + 2) = 0.25, then (0 + 1) / (4 + 2) = 0.17."""
     raft("--cycles", "2", "--max-pass-rate", "0.2")
@@ -305,9 +307,11 @@ def test_raft_leaves_out_what_all_cycles_together_show_to_be_easy(raft, here) ->
         (("--train-from", "base"), "raft.train_from: Input should be 'last' or 'sft'"),
     ],
 )
-def test_raft_settings_that_cannot_be_are_refused_with_the_cure(raft, here, flags, words) -> None:
+def test_raft_settings_that_cannot_be_are_refused_with_the_cure(call, here, tiny_model, flags, words) -> None:
+    write_rows(here / "data/prompts.jsonl", [{"prompt": "Print 1."}])
+    own = ("--model", tiny_model, "--prompts", "data/prompts.jsonl", "--samples-per-prompt", "2", "--cycles", "1")
     with pytest.raises(InputError, match=words):
-        raft("--cycles", "1", *flags)
+        call("raft", "train", *own, *flags)
     assert not (here / "models/raft/cycle_1").exists()
 
 
