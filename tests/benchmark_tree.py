@@ -100,6 +100,7 @@ def write_tree(root: Path, params: Params, families: int = 4, variants: int = 2,
     write_records(root / "data/split/benchmark.jsonl", tasks)
     write_json(root / "results/split.json", {"tasks": {"benchmark": len(tasks)}, "largest_overlap_left": 0.2})
     write_json(root / "models/base.json", {"provider": "pypi", "id": params.base_model.id, "sha256": "ab" * 32})
+    write_json(root / "models/best.json", {"model": params.candidates()[-1], "by": "last", "pass@1": {}})
     for model in params.models():
         samples, verdicts = make_answers(model, tasks, n)
         write_records(root / f"data/benchmark/{model}/samples.jsonl", samples)

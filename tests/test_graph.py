@@ -36,6 +36,7 @@ DEFAULTS = {
     "raft.train": {"Training"},
     "sft": {"Training", "Sft", "Lora"},
     "split": {"Split"},
+    "validation": {"Validation"},
     "verify": {"Ladder"},
 }
 

@@ -55,12 +55,12 @@ def print_ladder(rows: list[dict[str, Any]]) -> None:
 
 
 def comparisons(results: Results) -> list[dict[str, Any]]:
-    """`compare` of each model with the one it was trained from, then of the last cycle with sft and with base."""
+    """`compare` of each model with the one it was trained from, then of the best and the last one with sft and base."""
     cycles = results.params.raft.cycles
     pairs = [("base", "sft")] + [(cycle.start, name) for name, cycle in cycles.items()]
     pairs.sort(key=lambda pair: list(results.params.models()).index(pair[1]))
-    if results.last:
-        pairs += [("sft", results.last), ("base", results.last)]
+    for model in filter(None, (results.best, results.last)):
+        pairs += [("sft", model), ("base", model)]
     settings = results.params
     return [
         compare(results.benchmark[before], results.benchmark[after], settings.benchmark.bootstrap, settings.seed)
@@ -72,17 +72,17 @@ def comparisons(results: Results) -> list[dict[str, Any]]:
 def summary(results: Results, compared: list[dict[str, Any]]) -> dict[str, Any]:
     """The few numbers worth diffing between experiments (`dvc metrics diff`); `compared` is from `comparisons`.
 
-    `sft_gain` is sft minus base, `raft_gain` the last cycle minus sft: None until both models are benchmarked.
+    `best_model` was chosen on validation, by what the benchmark has no part in; without validation it is the last.
+    `sft_gain` is sft minus base, `raft_gain` the best of RAFT's models minus sft: None until both are benchmarked.
     """
     benchmark = results.benchmark
     pairs = {(row["before"], row["after"]): row for row in compared}
-    best = max(benchmark, key=lambda model: benchmark[model]["pass_at_k"]["1"], default=None)
     return {
-        "best_model": best,
+        "best_model": results.chosen and results.chosen["model"],
         "pass@1": {model: row["pass_at_k"]["1"] for model, row in benchmark.items()},
         "compile_rate": {model: row["compile_rate"] for model, row in benchmark.items()},
         "sft_gain": _gain(pairs.get(("base", "sft"))),
-        "raft_gain": _gain(pairs.get(("sft", results.last))),
+        "raft_gain": _gain(pairs.get(("sft", results.best))),
     }
 
 
@@ -91,8 +91,12 @@ def _gain(row: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     return {
         "models": f"{row['after']} - {row['before']}",
-        **{f"pass@1{suffix}": row["pass@1"][key] for suffix, key in _SUFFIXES},
-        **{f"compile_rate{suffix}": row["compile_rate"][key] for suffix, key in _SUFFIXES},
+        **{
+            f"{name}{suffix}": row[name][key]
+            for name in row
+            if name == "compile_rate" or name.startswith("pass@")
+            for suffix, key in _SUFFIXES
+        },
         "tasks_gained": len(row["gained"]),
         "tasks_lost": len(row["lost"]),
     }

@@ -11,16 +11,18 @@ from halo_forge.settings.raft import Raft
 
 @dataclass(frozen=True)
 class Drawing:
-    """`model` is what the samples call it; `cycle` the RAFT cycle that they are drawn for, None for a benchmark."""
+    """`model` is what the samples call it; `cycle` the RAFT cycle that they are drawn for, None for those that measure
+    a model, which `side` then names."""
 
     model: str
     cycle: str | None
     temperature: float
     max_new_tokens: int
+    side: str = "benchmark"
 
     @property
     def label(self) -> str:
-        return self.cycle or "benchmark"
+        return self.cycle or self.side
 
 
 @dataclass(frozen=True)

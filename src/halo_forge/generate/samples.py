@@ -36,7 +36,7 @@ def draw_samples(
     uninterrupted run. `finished` is called as each completion ends, `saving` just before a chunk is saved, with the
     number of samples that are there then.
     """
-    model, cycle, chunk_size = drawing.model, drawing.cycle, chunk_size_of(settings, engine)
+    model, label, chunk_size = drawing.model, drawing.label, chunk_size_of(settings, engine)
     done = whole_chunks(wip, chunk_size, len(draws))
     with Appender(wip) as file:
         for start in range(len(done), len(draws), chunk_size):
@@ -44,7 +44,7 @@ def draw_samples(
             requests = [
                 Request(
                     chat.prompt_ids(draw.turns or draw.task.prompt),
-                    sample_seed(seed, cycle, draw.task.task_id, draw.index),
+                    sample_seed(seed, label, draw.task.task_id, draw.index),
                     drawing.temperature,
                     settings.top_k,
                     settings.top_p,
@@ -54,12 +54,12 @@ def draw_samples(
             ]
             samples = [
                 Sample(
-                    sample_id=f"{cycle or 'benchmark'}/{model}/{draw.task.task_id}/{draw.index}",
+                    sample_id=f"{label}/{model}/{draw.task.task_id}/{draw.index}",
                     task_id=draw.task.task_id,
                     prompt=draw.task.prompt,
                     completion=chat.text(completion.ids),
                     model=model,
-                    cycle=cycle,
+                    cycle=drawing.cycle,
                     index=draw.index,
                     seed=request.seed,
                     n_tokens=completion.n_tokens,
@@ -75,9 +75,9 @@ def draw_samples(
     return done
 
 
-def sample_seed(seed: int, cycle: str | None, task_id: str, index: int) -> int:
-    """31 bits from (run, cycle, task, index): the same wherever and in whatever order the sample is drawn."""
-    key = f"{seed}|{cycle or 'benchmark'}|{task_id}|{index}".encode()
+def sample_seed(seed: int, label: str, task_id: str, index: int) -> int:
+    """31 bits from (run, cycle or side, task, index): the same wherever and in whatever order the sample is drawn."""
+    key = f"{seed}|{label}|{task_id}|{index}".encode()
     return int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1
 
 

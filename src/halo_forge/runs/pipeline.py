@@ -1,7 +1,7 @@
 """The runs of the pipeline: what is sampled and judged, from which model, and where it lies.
 
 A run is named by its folder below data/: `raft/c2` are the samples of cycle c2, `raft/c2/more` those of its second
-round, `benchmark/c2` those that its model is measured by.
+round, `validation/c2` those by which its model may be chosen as the best, `benchmark/c2` those that it is measured by.
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ class PipelineRun:
 def find_run(params: Params, name: str) -> PipelineRun:
     """Raises InputError for what is no run of these params."""
     cycles = [f"raft/{cycle}" for cycle in params.raft.cycles]
-    runs = [*cycles, *(f"{cycle}/more" for cycle in cycles), *(f"benchmark/{model}" for model in params.models())]
+    runs = [*cycles, *(f"{cycle}/more" for cycle in cycles)]
+    runs += [f"validation/{model}" for model in params.candidates()]
+    runs += [f"benchmark/{model}" for model in params.models()]
     if name not in runs:
         raise InputError(f"no run {name!r} in this pipeline {one_of(name, runs)}")
-    kind, model, *more = name.split("/")
-    if kind == "raft":
+    side, model, *more = name.split("/")
+    if side == "raft":
         cycle, settings = params.cycle(model), params.raft
         drawing = Drawing(cycle.start, model, cycle.temperature, settings.max_new_tokens)
         samples = 0 if more else first_draws(settings)
     else:
-        drawing = Drawing(model, None, params.benchmark.temperature, params.benchmark.max_new_tokens)
-        samples = params.benchmark.samples_per_task
-    return PipelineRun(Path("data") / name, Path(f"data/split/{kind}.jsonl"), drawing, samples)
+        drawing = Drawing(model, None, params.benchmark.temperature, params.benchmark.max_new_tokens, side)
+        samples = (params.validation if side == "validation" else params.benchmark).samples_per_task
+    return PipelineRun(Path("data") / name, Path(f"data/split/{side}.jsonl"), drawing, samples)

@@ -15,7 +15,7 @@ from pydantic import Field, create_model, model_validator
 from halo_forge.errors import InputError
 from halo_forge.settings.audit import Audit
 from halo_forge.settings.base import Section
-from halo_forge.settings.benchmark import Benchmark
+from halo_forge.settings.benchmark import Benchmark, Validation
 from halo_forge.settings.checking import check, merge, one_of, read_yaml
 from halo_forge.settings.clean import Clean
 from halo_forge.settings.data import Prepare, Split
@@ -40,6 +40,7 @@ class Params(Section):
     generate: Generate = Generate()
     verify: Verify = Verify()
     raft: Raft = Raft()
+    validation: Validation = Validation()
     benchmark: Benchmark = Benchmark()
 
     @model_validator(mode="after")
@@ -73,6 +74,10 @@ class Params(Section):
         if model == "base":
             return -1
         return 0 if model == "sft" else 1 + self.depth(self.raft.cycles[model].start)
+
+    def candidates(self) -> list[str]:
+        """The models among which the best is chosen: sft, then every cycle, parents first."""
+        return self.models()[1:]
 
     def models(self) -> list[str]:
         """base, sft, then every cycle, parents first."""
