@@ -44,7 +44,7 @@ NOT_DECIDING = {
 # The same for single stages.
 NOT_DECIDING_FOR = {
     "model/base.py": (
-        ("sft", "train", "sample", "sample_more", "track"),
+        ("sft", "train", "control", "sample", "sample_more", "track"),
         "fetches what models/base.json pins, and names the folder of adapters",
     ),
     "model/gguf.py": (("track",), "MLflow is told the digest of the adapter, no weights are read"),

@@ -24,6 +24,8 @@ class Results:
     benchmark: dict[str, dict[str, Any]] = field(default_factory=dict)
     raft: dict[str, dict[str, Any]] = field(default_factory=dict)
     training: dict[str, dict[str, Any]] = field(default_factory=dict)
+    controls: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The benchmark of every control arm."""
     base: dict[str, Any] | None = None
     chosen: dict[str, Any] | None = None
     split: dict[str, Any] | None = None
@@ -65,6 +67,9 @@ def load_results(params: Params, root: Path) -> Results:
         "benchmark": {
             model: read(f"results/benchmark/{model}.json", "pass_at_k", "intervals", "per_task") for model in models
         },
+        "controls": {
+            arm: read(f"results/benchmark/{arm}.json", "pass_at_k", "intervals", "per_task") for arm in params.controls
+        },
     }
     present = {name: {key: value for key, value in part.items() if value is not None} for name, part in found.items()}
     return Results(params, root, base=base, chosen=chosen, split=split, missing=missing, **present)
@@ -73,8 +78,8 @@ def load_results(params: Params, root: Path) -> Results:
 def remove_leftovers(
     params: Params, root: Path, folders: Sequence[str] = ("results/benchmark", "results/raft")
 ) -> list[str]:
-    """Delete results of cycles that `params` no longer lists, so that no old number is taken for a new one."""
-    listed = set(params.models())
+    """Delete results of cycles and arms that `params` no longer lists, so that no old number is taken for a new one."""
+    listed = {*params.models(), *params.controls}
     removed = []
     for folder in folders:
         for path in sorted((root / folder).glob("*.json")):

@@ -83,7 +83,7 @@ def train(
     train_from: Annotated[
         str | None, typer.Option(help="last: train the model that was sampled; sft: the first one. [default: last]")
     ] = None,
-    replay: Annotated[float | None, typer.Option(help="Share of rows from --replay-data. [default: 0]")] = None,
+    replay: Annotated[float | None, typer.Option(help="Share of the rows that are replayed. [default: 0]")] = None,
     replay_data: Annotated[str | None, typer.Option(help="Rows with answers: those that SFT learnt.")] = None,
     temperature: Annotated[float | None, typer.Option(help="[default: 0.7]")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="[default: 1024]")] = None,

@@ -31,7 +31,7 @@ def find_run(params: Params, name: str) -> PipelineRun:
     cycles = [f"raft/{cycle}" for cycle in params.raft.cycles]
     runs = [*cycles, *(f"{cycle}/more" for cycle in cycles)]
     runs += [f"validation/{model}" for model in params.candidates()]
-    runs += [f"benchmark/{model}" for model in params.models()]
+    runs += [f"benchmark/{model}" for model in [*params.models(), *params.controls]]
     if name not in runs:
         raise InputError(f"no run {name!r} in this pipeline {one_of(name, runs)}")
     side, model, *more = name.split("/")
