@@ -232,15 +232,16 @@ class Verdict(_Record):
 
 
 class Kept(_Record):
-    """An answer that a RAFT cycle trains on. `code` is the program in it; `weight` multiplies the loss of the row."""
+    """An answer that a RAFT cycle trains on. `code` is the program in it."""
 
     sample_id: str
     task_id: str
     prompt: str
     completion: str
     reward: float
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """By which training multiplies the loss of its tokens."""
     code: str = ""
-    weight: Annotated[float, Field(gt=0)] = 1.0
 
 
 class History(_Record):
