@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -288,6 +289,38 @@ def test_raft_trains_on_what_all_cycles_kept_and_on_replayed_rows_from_the_first
     kept = [json.loads(line) for line in (here / "models/raft/cycle_2/kept.jsonl").open()]
     assert [row["sample_id"].split("/")[0] for row in kept[:4]] == ["cycle_2"] * 2 + ["cycle_1"] * 2
     assert {row["completion"] for row in kept[4:]} <= {ANSWER.format(number) for number in range(6)}
+
+
+@pytest.mark.slow
+@pytest.mark.needs("gcc")
+def test_raft_sends_a_failed_answer_back_and_trains_on_what_it_becomes_as_the_answer_to_the_prompt(
+    raft, here, monkeypatch, tiny_chat
+) -> None:
+    """An engine that prints a wrong number until it is shown the number that was expected."""
+    from halo_forge.generate.protocol import Completion
+
+    asked = []
+
+    class Engine:
+        name, batch_size = "scripted", 8
+
+        def generate(self, requests, finished=None):
+            prompts = [tiny_chat.text(request.prompt_ids) for request in requests]
+            asked.extend(prompts)
+            told = [re.search(r"expected '(\d+)', printed '0'", prompt) for prompt in prompts]
+            answers = ["So sorry!\n" * bool(found) + ANSWER.format(found[1] if found else 0) for found in told]
+            return [Completion(tiny_chat.tokenizer(answer)["input_ids"], 9, "stop") for answer in answers]
+
+    monkeypatch.setattr("halo_forge.generate.run.open_engine", lambda *_: Engine())
+    write_rows(here / "data/prompts.jsonl", [task_row(1), task_row(2)])
+    raft("--cycles", "1", "--repair", "1", "--reward-threshold", "1")
+    assert len(asked) == 4 + 2  # the two answers to a prompt are one program
+    (row,) = json.loads((here / "models/raft/raft_statistics.json").read_text())
+    assert (row["total_samples"], row["passed"], row["repairs"], row["repaired"], row["kept"]) == (4, 0, 2, 2, 2)
+    kept = [json.loads(line) for line in (here / "models/raft/cycle_1/kept.jsonl").open()]
+    assert [(one["prompt"], one["completion"]) for one in kept] == [
+        (f"Print {number} with C++.", ANSWER.format(number)) for number in (1, 2)
+    ]
 
 
 @pytest.mark.slow
