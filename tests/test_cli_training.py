@@ -255,6 +255,7 @@ def test_raft_leaves_its_models_logs_and_statistics_and_adds_cycles_to_those_it_
     assert [row["cycle"] for row in json.loads((folder / "raft_statistics.json").read_text())] == [1, 2]
 
 
+@pytest.mark.slow
 def test_raft_draws_the_rest_of_the_budget_in_a_second_round_that_a_repeated_command_takes_as_it_is(raft, here) -> None:
     """A random model solves nothing, so that both prompts get as many more."""
     flags = ("--cycles", "1", "--samples-per-prompt", "3", "--first-round", "1")

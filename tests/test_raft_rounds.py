@@ -67,3 +67,37 @@ def test_both_rounds_are_one_in_the_numbers() -> None:
     first = {"engine": "e", "model": "sft", "samples": 2, "tokens": 30, "seconds": 2.0, "resumed_samples_tokens": 0}
     whole = joined(first, first | {"engine": None, "samples": 1, "tokens": 70, "seconds": 0.5})
     assert (whole["engine"], whole["samples"], whole["tokens"], whole["tokens_per_s"]) == ("e", 3, 100, 40.0)
+
+
+@pytest.mark.parametrize(("first_round", "folders"), [(1, ["c", "more"]), (0, ["c"])])
+def test_the_command_line_samples_both_rounds_and_takes_them_as_one(
+    make_task, make_judged, tmp_path, monkeypatch, first_round, folders
+) -> None:
+    from halo_forge.model.checkpoint import Checkpoint
+    from halo_forge.runs import raft as runs
+    from halo_forge.runs.rollout import Rollout
+    from halo_forge.settings.model import BaseModelChoice
+    from halo_forge.settings.params import Params
+
+    rolled = []
+
+    def roll_out(params, start, tasks_path, out, drawing, draws, verifier) -> Rollout:
+        rolled.append((out.name, [(draw.task.task_id, draw.index) for draw in draws]))
+        pairs = [make_judged(draw.task.task_id, draw.index, float(draw.task.task_id == "a")) for draw in draws]
+        numbers = {"samples": len(draws), "tokens": 1, "seconds": 1.0, "resumed_samples_tokens": 0}
+        return Rollout([pair[0] for pair in pairs], [pair[1] for pair in pairs], numbers)
+
+    monkeypatch.setattr(runs, "roll_out", roll_out)
+    raft = Raft(
+        cycles={"cycle_1": {"from": "sft", "temperature": 1.0, "learning_rate": 1.0}},
+        samples_per_task=3,
+        first_round=first_round,
+    )
+    params = Params(seed=0, preset="p", base_model=BaseModelChoice(provider="local", id="m"), raft=raft)
+    start = Checkpoint("sft", {}, tmp_path, tmp_path)
+    plan = runs.Plan(start, [make_task("a"), make_task("b")], params, "gcc", tmp_path)
+    whole = runs._sampled(plan, "cycle_1", tmp_path / "c", start)
+    assert [name for name, _ in rolled] == folders and whole.generation["samples"] == 6
+    assert len(whole.samples) == len(whole.verdicts) == len({sample.sample_id for sample in whole.samples}) == 6
+    if first_round:
+        assert rolled[1][1] == [("b", index) for index in range(1, 5)]
