@@ -62,7 +62,7 @@ class Split(Section):
     """Harder tasks are left out of a side: what a model cannot reach costs time and teaches nothing."""
     max_tasks: dict[Side, Positive] = {}
     """Cap on the tasks of a side; the easiest are kept."""
-    variants: dict[Side, Positive] = {"sft": 3, "raft": 3, "benchmark": 1}
+    variants: dict[Side, Positive] = {"sft": 3, "raft": 3, "validation": 1, "benchmark": 1}
     """How many variants of a family a side uses; those of one family are not independent."""
     ngram: Positive = 8
     max_overlap: Fraction = 0.6
