@@ -66,6 +66,10 @@ def train(
     ] = None,
     keep_top_percent: Annotated[float | None, typer.Option(help="Share of those that is kept. [default: 0.5]")] = None,
     max_keep_per_prompt: Annotated[int | None, typer.Option(help="[default: all samples of it]")] = None,
+    drop_solved: Annotated[
+        bool | None,
+        typer.Option("--drop-solved/--keep-solved", help="Leave out prompts that every sample passed. [default: off]"),
+    ] = None,
     max_pass_rate: Annotated[
         float | None, typer.Option(help="Leave out prompts that pass this often, by all cycles so far. [default: 1.0]")
     ] = None,
@@ -82,6 +86,10 @@ def train(
     ] = None,
     train_from: Annotated[
         str | None, typer.Option(help="last: train the model that was sampled; sft: the first one. [default: last]")
+    ] = None,
+    weigh_copies: Annotated[
+        bool | None,
+        typer.Option("--weigh-copies/--no-weigh-copies", help="Near copies share the weight of one. [default: off]"),
     ] = None,
     replay: Annotated[float | None, typer.Option(help="Share of the rows that are replayed. [default: 0]")] = None,
     replay_data: Annotated[str | None, typer.Option(help="Rows with answers: those that SFT learnt.")] = None,
@@ -110,11 +118,13 @@ def train(
         "raft.reward_threshold": reward_threshold,
         "raft.keep_top_percent": keep_top_percent,
         "raft.max_keep_per_prompt": max_keep_per_prompt,
+        "raft.drop_solved": drop_solved,
         "raft.max_pass_rate": max_pass_rate,
         "raft.first_round": first_round,
         "raft.repair": repair,
         "raft.memory": memory,
         "raft.train_from": train_from,
+        "raft.weigh_copies": weigh_copies,
         "raft.replay": replay,
         "replay_data": replay_data,
         "generation.temperature": temperature,
