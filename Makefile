@@ -57,6 +57,12 @@ report: setup
 exp: setup
 	@cycles=$$(python .make/cycles.py $(N)); set -x; dvc exp run $$cycles $(SET)
 
+## Train and benchmark the control arms beside the best model: what was verification worth?
+.PHONY: ablation
+ablation: setup
+	@set -x; dvc exp run -S '++controls.unfiltered.rows=unfiltered' -S '++controls.continued.rows=references'
+	@python .make/ladder.py
+
 ## Show the experiments: the summary of each, and the settings in which they differ
 .PHONY: experiments
 experiments: setup

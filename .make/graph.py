@@ -46,7 +46,7 @@ NOT_DECIDING = {
 # The same for single stages.
 NOT_DECIDING_FOR = {
     "model/base.py": (
-        ("sft", "train", "sample", "track"),
+        ("sft", "train", "control", "sample", "sample_more", "track"),
         "fetches what models/base.json pins, and names the folder of adapters",
     ),
     "model/hub.py": (("sft", "train", "sample", "track"), "fetches what models/base.json pins"),

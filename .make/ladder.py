@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from halo_forge.benchmark.ladder import ladder, print_ladder
+from halo_forge.benchmark.ladder import control_rows, ladder, print_ladder
 from halo_forge.benchmark.results import load_results
 from halo_forge.errors import HaloForgeError
 from halo_forge.settings.params import load_params
 
 try:
-    print_ladder(ladder(load_results(load_params(), Path())))
+    results = load_results(load_params(), Path())
+    print_ladder(ladder(results) + control_rows(results))
 except HaloForgeError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(error.exit_code)

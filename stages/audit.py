@@ -1,6 +1,6 @@
 """Try the tests of the tasks on faulty copies of their reference solutions: weak tests let them pass.
 
-Reads  data/split/{sft,raft,benchmark}.jsonl
+Reads  data/split/{sft,raft,validation,benchmark}.jsonl
 Writes results/tests_audit.json (figures), results/tests_audit.jsonl (a row a task, with the tests that are missing)
 Params seed, audit, verify
 
@@ -21,7 +21,7 @@ from halo_forge.records import Task
 from halo_forge.settings.params import Params
 from halo_forge.state import state_dir
 
-SIDES = ("sft", "raft", "benchmark")
+SIDES = ("sft", "raft", "validation", "benchmark")
 
 
 def main(params: Params) -> None:
@@ -29,6 +29,8 @@ def main(params: Params) -> None:
     state = state_dir("audit", {"tasks": tasks, "audit": params.audit, "verify": params.verify, "seed": params.seed})
     rows, report = [], {}
     for side, own in tasks.items():
+        if not own:  # the validation side, where nothing is chosen on it
+            continue
         audited, skipped = audit(own, params.audit, params.verify, state / side, seed=params.seed)
         report[side] = figures(audited, skipped, params.audit.min_kill_rate)
         rows += [{"side": side, **one.model_dump(mode="json")} for one in audited]

@@ -1,33 +1,45 @@
 """Keep the answers that a cycle trains on.
 
-Reads  data/split/raft.jsonl, data/raft/<cycle>/{samples,verdicts}.jsonl, data/raft/<cycle>/generation.json
-Writes data/raft/<cycle>/kept.jsonl, results/raft/<cycle>.json (what was sampled, judged and kept)
+Reads  data/split/raft.jsonl, data/raft/<cycle>/{samples.jsonl,generation.json,verdicts.jsonl}, the same of its second
+       round in data/raft/<cycle>/more/, data/raft/<from>/history.jsonl, data/split/sft.jsonl (what may be replayed)
+Writes data/raft/<cycle>/kept.jsonl (what is trained on), data/raft/<cycle>/history.jsonl (what is known of every task
+       after this cycle), results/raft/<cycle>.json (what was sampled, judged and kept)
 Params seed, verify.rewards; raft.reward_threshold, raft.keep_top_percent, raft.max_keep_per_task, raft.selection,
-       raft.drop_solved
+       raft.drop_solved, raft.max_pass_rate, raft.memory, raft.replay, raft.weigh_copies
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from begin import stage
 
 from halo_forge.files import read_json, write_json
 from halo_forge.jsonl import read_records, write_records
-from halo_forge.raft.filter import cycle_statistics, kept_records
-from halo_forge.raft.select import select
-from halo_forge.records import Sample, Task, Verdict
+from halo_forge.raft.cycle import close_cycle
+from halo_forge.raft.memory import reference_rows
+from halo_forge.raft.rounds import joined
+from halo_forge.records import History, Sample, Task, Verdict
 from halo_forge.runs.pipeline import find_run
 from halo_forge.settings.params import Params
 
 
 def main(params: Params, cycle: str) -> None:
-    run = find_run(params, f"raft/{cycle}")
-    tasks = {task.task_id: task for task in read_records(run.tasks, Task)}
-    samples = read_records(run.folder / "samples.jsonl", Sample)
-    verdicts = read_records(run.folder / "verdicts.jsonl", Verdict)
-    selection = select(tasks, samples, verdicts, params.raft, params.seed)
-    write_records(run.folder / "kept.jsonl", kept_records(selection))
-    generation = read_json(run.folder / "generation.json")
-    statistics = cycle_statistics(cycle, params, tasks, samples, verdicts, selection, generation)
+    rounds = [find_run(params, f"raft/{cycle}"), find_run(params, f"raft/{cycle}/more")]
+    tasks = {task.task_id: task for task in read_records(rounds[0].tasks, Task)}
+    outcome = close_cycle(
+        cycle,
+        params,
+        tasks,
+        [sample for run in rounds for sample in read_records(run.folder / "samples.jsonl", Sample)],
+        [verdict for run in rounds for verdict in read_records(run.folder / "verdicts.jsonl", Verdict)],
+        joined(*(read_json(run.folder / "generation.json") for run in rounds)),
+        read_records(Path("data/raft") / params.cycle(cycle).start / "history.jsonl", History),
+        reference_rows(read_records("data/split/sft.jsonl", Task)),
+    )
+    folder, statistics = rounds[0].folder, outcome.statistics
+    write_records(folder / "kept.jsonl", outcome.rows)
+    write_records(folder / "history.jsonl", outcome.history)
     write_json(f"results/raft/{cycle}.json", statistics)
     print(
         f"{cycle}: {statistics['passed']} of {statistics['samples']} samples passed, the sanitizers left out "

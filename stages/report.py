@@ -1,6 +1,6 @@
 """Compare every benchmarked model and write the report.
 
-Reads  results/{benchmark,raft}/*.json, results/split.json, data/train/*.json, models/base.json,
+Reads  results/{benchmark,raft}/*.json, results/split.json, data/train/*.json, models/base.json, models/best.json,
        data/split/benchmark.jsonl, data/benchmark/<model>/{samples,verdicts}.jsonl
 Writes results/report.html (everything in one file), results/ladder.json (a row a model; the DVC plot),
        results/summary.json (pass@1 and compile rate of every model, gains with interval and p; the DVC metrics),
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from begin import stage
 
-from halo_forge.benchmark.ladder import comparisons, ladder, print_ladder, summary
+from halo_forge.benchmark.ladder import comparisons, control_rows, ladder, print_ladder, summary
 from halo_forge.benchmark.report import write_report
 from halo_forge.benchmark.results import load_results, remove_leftovers
 from halo_forge.files import write_json
@@ -39,7 +39,7 @@ def main(params: Params) -> None:
     write_json(root / "results/raft_statistics.json", raft_statistics(params, root))
     write_report(results, root / "results/report.html")
 
-    print_ladder(rows)
+    print_ladder(rows + control_rows(results))
     print_comparisons(compared)
     print("results/report.html")
 

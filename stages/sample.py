@@ -2,7 +2,8 @@
 
 Reads  models/base.json, models/pipeline/<model>/, data/split/raft.jsonl or data/split/benchmark.jsonl
 Writes data/<run>/samples.jsonl, data/<run>/generation.json (engine, settings, tokens, seconds)
-Params seed, generate, preset; raft.cycles.<cycle>.temperature, raft.samples_per_task, raft.max_new_tokens of a cycle;
+Params seed, generate, preset; raft.cycles.<cycle>.temperature, raft.samples_per_task, raft.first_round,
+       raft.max_new_tokens of a cycle;
        benchmark.temperature, benchmark.samples_per_task, benchmark.max_new_tokens of a benchmark
 """
 
@@ -10,15 +11,19 @@ from __future__ import annotations
 
 from begin import stage
 
+from halo_forge.generate.drawing import draws_of
 from halo_forge.generate.run import generate_file
+from halo_forge.jsonl import read_records
 from halo_forge.model.checkpoint import of_pipeline
+from halo_forge.records import Task
 from halo_forge.runs.pipeline import find_run
 from halo_forge.settings.params import Params
 
 
 def main(params: Params, run: str) -> None:
     found = find_run(params, run)
-    generate_file(params, of_pipeline(found.drawing.model), found.drawing, tasks_path=found.tasks, out=found.folder)
+    draws = draws_of(read_records(found.tasks, Task), found.samples_per_task)
+    generate_file(params, of_pipeline(found.drawing.model), found.drawing, draws, found.folder)
 
 
 if __name__ == "__main__":

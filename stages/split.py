@@ -1,7 +1,9 @@
-"""Put every problem family on one side: SFT, RAFT or the held-out benchmark; prove that they do not overlap.
+"""Put every problem family on one side: SFT, RAFT, validation or benchmark; prove that what is held out is not
+trained on.
 
 Reads  data/prepared/tasks.jsonl and the files named in split.against
-Writes data/split/{sft,raft,benchmark}.jsonl, results/split.json
+Writes data/split/{sft,raft,validation,benchmark}.jsonl, results/split.json, data/raft/sft/history.jsonl (what is known
+       of the RAFT side before the first cycle: nothing)
 Params seed, split, preset
 """
 
@@ -29,6 +31,7 @@ def main(params: Params) -> None:
         print(f"{side}: {len(own)} tasks of {report['families'][side]} families{gone}")
     if report["leaks"]:
         print(f"left out of training: {len(report['leaks'])} tasks that copy a benchmark problem")
+    write_records("data/raft/sft/history.jsonl", [])
     write_json("results/split.json", report)
 
 

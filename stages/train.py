@@ -1,9 +1,9 @@
-"""The update of a RAFT cycle: train the cycle's starting adapter on the answers it got right.
+"""The update of a RAFT cycle: train the cycle's starting adapter, or that of SFT, on the answers that were kept.
 
-Reads  models/base.json, models/pipeline/<from>/, data/raft/<cycle>/kept.jsonl
+Reads  models/base.json, models/pipeline/<from>/, models/pipeline/sft/, data/raft/<cycle>/kept.jsonl
 Writes models/pipeline/<cycle>/ (PEFT adapter), data/train/<cycle>.json (losses, sizes, provenance),
        data/train/<cycle>.tsv (the curve, a line a step, while it trains); TensorBoard in logs/<cycle>
-Params seed, raft.cycles.<cycle>.learning_rate, raft.train, preset
+Params seed, raft.cycles.<cycle>.learning_rate, raft.train_from, raft.train, preset
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from halo_forge.train.lora import Run
 
 def main(params: Params, cycle: str) -> None:
     settings = params.cycle(cycle)
-    data, start, out = Path(f"data/raft/{cycle}/kept.jsonl"), ADAPTERS / settings.start, ADAPTERS / cycle
+    data, out = Path(f"data/raft/{cycle}/kept.jsonl"), ADAPTERS / cycle
     pairs = kept_answers(read_records(data, Kept))
+    start = ADAPTERS / ("sft" if pairs and params.raft.train_from == "sft" else settings.start)
     curve = Path(f"data/train/{cycle}.tsv")
     if pairs:
         training, (lock, base) = params.raft.train, load_lock()
@@ -57,7 +58,7 @@ def main(params: Params, cycle: str) -> None:
     origin = provenance(params, ["models/base.json", data, start])
     write_json(
         f"data/train/{cycle}.json",
-        {"model": cycle, "from": settings.start, "seed": params.seed, **summary, "provenance": origin},
+        {"model": cycle, "from": start.name, "seed": params.seed, **summary, "provenance": origin},
     )
 
 

@@ -100,6 +100,7 @@ def write_tree(root: Path, params: Params, families: int = 4, variants: int = 2,
     write_records(root / "data/split/benchmark.jsonl", tasks)
     write_json(root / "results/split.json", {"tasks": {"benchmark": len(tasks)}, "largest_overlap_left": 0.2})
     write_json(root / "models/base.json", {"provider": "pypi", "id": params.base_model.id, "sha256": "ab" * 32})
+    write_json(root / "models/best.json", {"model": params.candidates()[-1], "by": "last", "pass@1": {}})
     for model in params.models():
         samples, verdicts = make_answers(model, tasks, n)
         write_records(root / f"data/benchmark/{model}/samples.jsonl", samples)
@@ -158,14 +159,19 @@ def write_cycle(root: Path, params: Params, name: str, verdicts: list[Verdict]) 
         "compile_rate": 0.8,
         "avg_reward": 0.62,
         "reward_distribution": {"0.0": failed_at_once, "0.7": samples - passed - failed_at_once, "1.0": passed},
+        "repairs": 0,
+        "repaired": 0,
         "distinct_programs": samples - 5,
         "duplicates": 5,
         "above_threshold": passed,
         "sanitizers": {},
         "faulty": 0,
         "kept": passed // 2,
+        "remembered": 0,
+        "replayed": 0,
         "avg_kept_reward": 1.0,
         "tasks_covered": 7,
+        "tasks_too_easy": 0,
         "tasks_all_passed": 1,
         "tasks_none_passed": 1,
         "by_status": {"pass": passed},

@@ -17,7 +17,7 @@ from conftest import REPOSITORY
 
 from halo_forge.files import read_json
 from halo_forge.generate.clock import Clock
-from halo_forge.generate.drawing import Drawing
+from halo_forge.generate.drawing import Drawing, draws_of
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion, Request
 from halo_forge.generate.run import generate_file
@@ -162,8 +162,8 @@ class Counting:
 
 
 def draw(engine, chat, tasks, wip):
-    drawing, settings = Drawing("sft", "c1", 4, 1.0, 8), Generate(top_k=0, top_p=1.0, chunk_size=3)
-    return draw_samples(engine, chat, tasks, drawing, settings, seed=1, wip=wip)
+    drawing, settings = Drawing("sft", "c1", 1.0, 8), Generate(top_k=0, top_p=1.0, chunk_size=3)
+    return draw_samples(engine, chat, draws_of(tasks, 4), drawing, settings, seed=1, wip=wip)
 
 
 def test_an_interrupted_run_redoes_nothing_that_was_saved_and_ends_the_same(tiny_chat, make_task, tmp_path) -> None:
@@ -195,15 +195,14 @@ def test_the_seconds_of_a_resumed_run_are_those_of_all_its_chunks_and_of_nothing
     """Two chunks of three at half a second each, a kill after 2.5 s in the third, and the same command again."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
-    write_records("tasks.jsonl", [make_task(name) for name in "abc"])
     lock = {"provider": "local", "id": str(tiny_model), "revision": "0", "system_prompt": ""}
     base = BaseModelChoice(provider="local", id=str(tiny_model))
     params = Params(seed=1, preset="p", base_model=base, generate=Generate(chunk_size=3))
 
     def sample(engine) -> dict:
         monkeypatch.setattr("halo_forge.generate.run.open_engine", lambda *_: engine)
-        drawing, checkpoint = Drawing("sft", "c1", 3, 1.0, 8), Checkpoint("sft", lock, tiny_model, None)
-        generate_file(params, checkpoint, drawing, tasks_path=Path("tasks.jsonl"), out=Path("out"))
+        drawing, checkpoint = Drawing("sft", "c1", 1.0, 8), Checkpoint("sft", lock, tiny_model, None)
+        generate_file(params, checkpoint, drawing, draws_of([make_task(name) for name in "abc"], 3), Path("out"))
         return read_json("out/generation.json")
 
     with pytest.raises(KeyboardInterrupt):

@@ -133,6 +133,7 @@ def test_another_share_to_keep_redoes_neither_sampling_nor_verification_of_the_f
     ran = set(finished.dvc("exp", "run", "-S", "raft.keep_top_percent=0.6"))
     assert "filter@c1" in ran
     assert not ran & {"prepare", "split", "base_model", "sft", "raft_sample@c1", "raft_judge@c1"}
+    assert not ran & {"raft_sample_more@c1", "raft_judge_more@c1"}
     assert not any(name.startswith("baseline_") for name in ran)
     finished.git("checkout", ".")
     finished.dvc("checkout")
@@ -140,8 +141,9 @@ def test_another_share_to_keep_redoes_neither_sampling_nor_verification_of_the_f
 
 def test_one_more_cycle_redoes_nothing_of_the_earlier_ones(finished: Checkout) -> None:
     ran = set(finished.dvc("exp", "run", "-S", "+raft.cycles.c3={from:c2,temperature:0.7,learning_rate:1e-06}"))
-    steps = ("raft_sample", "raft_judge", "filter", "train", "benchmark_sample", "benchmark_judge", "benchmark_score")
-    assert ran == {f"{step}@c3" for step in steps} | {"report", "track"}
+    steps = ["raft_sample", "raft_judge", "raft_sample_more", "raft_judge_more", "filter", "train"]
+    steps += ["validation_sample", "validate", "benchmark_sample", "benchmark_judge", "benchmark_score"]
+    assert ran == {f"{step}@c3" for step in steps} | {"best", "report", "track"}
     finished.git("checkout", ".")
     finished.dvc("checkout")
 
@@ -162,8 +164,10 @@ def test_an_edit_in_the_verifiers_judges_again_and_samples_nothing(finished: Che
     path = finished.folder / "src/halo_forge/verify/python/compare.py"
     path.write_text(path.read_text() + "# an edit\n")
     ran = set(finished.dvc("repro"))
-    judging = {f"raft_judge@{cycle}" for cycle in ("c1", "c2")} | {f"benchmark_judge@{cycle}" for cycle in ("c1", "c2")}
-    assert ran == judging | {"baseline_judge@base", "baseline_judge@sft", "generate_data", "prepare", "audit"}
+    steps = ("raft_judge", "raft_judge_more", "validate", "benchmark_judge")
+    judging = {f"{step}@{cycle}" for step in steps for cycle in ("c1", "c2")}
+    judging |= {"baseline_validate@sft", "baseline_judge@base", "baseline_judge@sft"}
+    assert ran == judging | {"generate_data", "prepare", "audit"}
     finished.git("checkout", ".")
     finished.dvc("checkout")
 
@@ -173,7 +177,8 @@ def test_an_edit_in_scoring_neither_samples_nor_judges(finished: Checkout) -> No
     path.write_text(path.read_text() + "# an edit\n")
     ran = set(finished.dvc("repro"))
     scored = {"baseline_score@base", "baseline_score@sft", "benchmark_score@c1", "benchmark_score@c2"}
-    assert scored <= ran <= scored | {"report", "track"}
+    validated = {"baseline_validate@sft", "validate@c1", "validate@c2"}
+    assert scored <= ran <= scored | validated | {"report", "track"}
     finished.git("checkout", ".")
     finished.dvc("checkout")
 
@@ -215,7 +220,8 @@ def test_a_users_own_file_is_watched_and_one_where_nobody_looks_is_refused(finis
 
 def test_another_learning_rate_is_the_one_that_the_statistics_and_the_report_name(finished: Checkout) -> None:
     ran = set(finished.dvc("exp", "run", "-S", "raft.cycles.c2.learning_rate=2.5e-4"))
-    assert ran == {"train@c2", "benchmark_sample@c2", "benchmark_judge@c2", "benchmark_score@c2", "report", "track"}
+    measured = {"validation_sample@c2", "benchmark_sample@c2", "benchmark_judge@c2", "benchmark_score@c2"}
+    assert ran == {"train@c2", *measured, "best", "report", "track"}
     statistics = json.loads((finished.folder / "results/raft_statistics.json").read_text())
     assert [row["learning_rate"] for row in statistics] == [5e-4, 2.5e-4]
     finished.git("checkout", ".")
@@ -262,7 +268,7 @@ def test_a_finished_run_goes_to_another_clone_by_a_remote_run_cache_and_models_i
     other.output("pull", "--run-cache")
     assert "up to date" in other.output("status")
     (other.folder / "dvc.lock").unlink()
-    for folder in ("data/split", "data/raft", "data/benchmark", "data/train", "models/pipeline"):
+    for folder in ("data/split", "data/raft", "data/validation", "data/benchmark", "data/train", "models/pipeline"):
         shutil.rmtree(other.folder / folder)
     ran = set(other.dvc("repro"))
     assert not any(name.startswith(("sft", "train", "raft_", "baseline_sample", "benchmark_sample")) for name in ran)

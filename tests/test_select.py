@@ -7,7 +7,8 @@ import random
 import pytest
 
 from halo_forge.errors import InputError
-from halo_forge.raft.select import normalised, select
+from halo_forge.raft.programs import normalised
+from halo_forge.raft.select import select
 from halo_forge.settings.raft import Raft
 
 

@@ -118,6 +118,7 @@ def test_words_that_all_tasks_share_are_no_overlap(make_task) -> None:
     assert max(found.share for found in overlaps(training, held_out, 8)) < 0.3
 
 
+WITH_VALIDATION = {"sft": 0.34, "raft": 0.13, "validation": 0.2, "benchmark": 0.33}
 LONG = (
     "Every morning the baker counts the loaves that were left over on each of the shelves, and gives the fullest shelf "
     "to the school. Read the number of shelves and the loaves on each, then print the number of the fullest shelf."
@@ -147,7 +148,7 @@ def test_joining_families_moves_no_other(tasks, make_task) -> None:
 def test_a_family_put_somewhere_by_hand_takes_its_copies_along(tasks, make_task) -> None:
     both = [make_task("a", LONG, solution="s"), make_task("b", REWORDED, solution="s")]
     for side in SIDES:
-        sides, _ = split([*tasks, *both], Split(assign={"b": side}), seed=1)
+        sides, _ = split([*tasks, *both], Split(shares=WITH_VALIDATION, assign={"b": side}), seed=1)
         assert {"a", "b"} <= {task.task_id for task in sides[side]}
 
 
@@ -155,7 +156,7 @@ def test_of_copies_put_on_two_sides_by_hand_the_benchmark_keeps_its_own(tasks, m
     three = [make_task(name, LONG.replace("loaves", name), solution="s") for name in ("aa", "bb", "cc")]
     sides, report = split([*tasks, *three], Split(assign={"aa": "sft", "bb": "benchmark"}), seed=1)
     names = {side: {task.task_id for task in sides[side]} & {"aa", "bb", "cc"} for side in SIDES}
-    assert names == {"sft": set(), "raft": set(), "benchmark": {"bb", "cc"}}
+    assert names == {"sft": set(), "raft": set(), "validation": set(), "benchmark": {"bb", "cc"}}
     assert [row["task_id"] for row in report["dropped_for_overlap"] + report["leaks"]] == ["aa"]
 
 
@@ -196,3 +197,27 @@ def test_built_in_families_stay_as_they_were_told_apart(tasks, make_task) -> Non
     stranger = make_task("stranger", LONG.lower(), solution="s")
     _, report = split([*tasks, curated("b", REWORDED), stranger], Split(), seed=1)
     assert report["joined_families"] == {"stranger": "b"}
+
+
+def test_validation_takes_its_families_from_its_neighbour_and_moves_no_other(tasks) -> None:
+    (before, _), (after, report) = split(tasks, Split(), 1), split(tasks, Split(shares=WITH_VALIDATION), 1)
+    assert before["validation"] == [] and after["validation"]
+    assert (after["sft"], after["benchmark"]) == (before["sft"], before["benchmark"])
+    assert {task.family for side in ("raft", "validation") for task in after[side]} == {
+        task.family for task in before["raft"]
+    }
+    assert report["families"]["validation"] == len({task.family for task in after["validation"]})
+
+
+def test_a_copy_of_a_validation_problem_is_not_trained_on(tasks, make_task) -> None:
+    copy, held = make_task("copy", LONG, solution="s"), make_task("held", LONG)
+    settings = Split(shares=WITH_VALIDATION, assign={"copy": "sft", "held": "validation"})
+    sides, report = split([*tasks, copy, held], settings, seed=1)
+    assert "held" in {task.task_id for task in sides["validation"]}
+    assert "copy" not in {task.task_id for side in SIDES for task in sides[side]}
+    assert "copy" in {found["task_id"] for found in report["dropped_for_overlap"] + report["leaks"]}
+
+
+def test_a_family_put_on_a_validation_side_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="validation side, which has no share; add it to shares"):
+        Split(assign={"a": "validation"})

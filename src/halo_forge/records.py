@@ -1,4 +1,5 @@
-"""The records that travel between stages, as rows of JSON Lines (`jsonl`): Task, Sample, Verdict, Kept."""
+"""The records that travel between stages, as rows of JSON Lines (`jsonl`): Task, Sample, Verdict, Kept,
+History."""
 
 from __future__ import annotations
 
@@ -175,6 +176,8 @@ class Sample(_Record):
     seed: int
     n_tokens: int
     finish_reason: Literal["stop", "length"]
+    repairs: str | None = None
+    """The sample_id of the failed answer that the model was shown and asked to mend; None of one to `prompt` alone."""
 
     @classmethod
     def of_reference(cls, task: Task, completion: str, sample_id: str) -> Sample:
@@ -229,13 +232,26 @@ class Verdict(_Record):
 
 
 class Kept(_Record):
-    """A sample that a RAFT cycle trains on."""
+    """An answer that a RAFT cycle trains on. `code` is the program in it."""
 
     sample_id: str
     task_id: str
     prompt: str
     completion: str
     reward: float
+    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """By which training multiplies the loss of its tokens."""
+    code: str = ""
+
+
+class History(_Record):
+    """What the cycles so far have seen of a task: samples drawn and judged, those of them that passed, and what was
+    kept, in the order of the cycles."""
+
+    task_id: str
+    judged: int
+    passed: int
+    kept: list[Kept]
 
 
 def first_problem(error: ValidationError) -> tuple[str, str, Any]:

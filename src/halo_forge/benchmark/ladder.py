@@ -14,19 +14,25 @@ def ladder(results: Results) -> list[dict[str, Any]]:
 
     `cycle` is the number of RAFT updates since SFT (-1 for base). pass@k for a k that a model's file lacks is None.
     """
-    rows = []
-    for model, summary in results.benchmark.items():
-        intervals = summary["intervals"]
-        row = {"cycle": results.params.depth(model), "model": model}
-        for k in sorted({1, *results.params.benchmark.k}):
-            row[f"pass@{k}"] = summary["pass_at_k"].get(str(k))
-            row[f"pass@{k}_low"], row[f"pass@{k}_high"] = intervals.get(f"pass@{k}", (None, None))
-        row["compile_rate"] = summary["compile_rate"]
-        row["compile_rate_low"], row["compile_rate_high"] = intervals["compile_rate"]
-        for key in ("passed", "n_tasks", "n_families", "n_samples", "mean_tokens", "truncated"):
-            row["solved" if key == "passed" else key] = summary[key]
-        rows.append(row)
-    return rows
+    return [_row(results, model, card, results.params.depth(model)) for model, card in results.benchmark.items()]
+
+
+def control_rows(results: Results) -> list[dict[str, Any]]:
+    """One row a benchmarked control arm, with the keys of `ladder`; none of them is a step of it: `cycle` is None."""
+    return [_row(results, arm, card, None) for arm, card in results.controls.items()]
+
+
+def _row(results: Results, model: str, card: dict[str, Any], cycle: int | None) -> dict[str, Any]:
+    intervals = card["intervals"]
+    row = {"cycle": cycle, "model": model}
+    for k in sorted({1, *results.params.benchmark.k}):
+        row[f"pass@{k}"] = card["pass_at_k"].get(str(k))
+        row[f"pass@{k}_low"], row[f"pass@{k}_high"] = intervals.get(f"pass@{k}", (None, None))
+    row["compile_rate"] = card["compile_rate"]
+    row["compile_rate_low"], row["compile_rate_high"] = intervals["compile_rate"]
+    for key in ("passed", "n_tasks", "n_families", "n_samples", "mean_tokens", "truncated"):
+        row["solved" if key == "passed" else key] = card[key]
+    return row
 
 
 def print_ladder(rows: list[dict[str, Any]]) -> None:
@@ -55,34 +61,40 @@ def print_ladder(rows: list[dict[str, Any]]) -> None:
 
 
 def comparisons(results: Results) -> list[dict[str, Any]]:
-    """`compare` of each model with the one it was trained from, then of the last cycle with sft and with base."""
+    """`compare` of each model with the one it was trained from, then of the best and the last one with sft and base,
+    and of each control arm with sft and, as what comes before it, with the best."""
     cycles = results.params.raft.cycles
     pairs = [("base", "sft")] + [(cycle.start, name) for name, cycle in cycles.items()]
     pairs.sort(key=lambda pair: list(results.params.models()).index(pair[1]))
-    if results.last:
-        pairs += [("sft", results.last), ("base", results.last)]
-    settings = results.params
+    for model in filter(None, (results.best, results.last)):
+        pairs += [("sft", model), ("base", model)]
+    for arm in results.controls:
+        pairs += [("sft", arm), (arm, results.best)]
+    settings, cards = results.params, results.benchmark | results.controls
     return [
-        compare(results.benchmark[before], results.benchmark[after], settings.benchmark.bootstrap, settings.seed)
+        compare(cards[before], cards[after], settings.benchmark.bootstrap, settings.seed)
         for before, after in dict.fromkeys(pairs)
-        if before in results.benchmark and after in results.benchmark
+        if before in cards and after in cards
     ]
 
 
 def summary(results: Results, compared: list[dict[str, Any]]) -> dict[str, Any]:
     """The few numbers worth diffing between experiments (`dvc metrics diff`); `compared` is from `comparisons`.
 
-    `sft_gain` is sft minus base, `raft_gain` the last cycle minus sft: None until both models are benchmarked.
+    `best_model` was chosen on validation, by what the benchmark has no part in; without validation it is the last.
+    `sft_gain` is sft minus base, `raft_gain` the best of RAFT's models minus sft: None until both are benchmarked.
+    For every control arm `control_gain` is the arm minus sft, `raft_over_control` that best model minus the arm.
     """
     benchmark = results.benchmark
     pairs = {(row["before"], row["after"]): row for row in compared}
-    best = max(benchmark, key=lambda model: benchmark[model]["pass_at_k"]["1"], default=None)
     return {
-        "best_model": best,
+        "best_model": results.chosen and results.chosen["model"],
         "pass@1": {model: row["pass_at_k"]["1"] for model, row in benchmark.items()},
         "compile_rate": {model: row["compile_rate"] for model, row in benchmark.items()},
         "sft_gain": _gain(pairs.get(("base", "sft"))),
-        "raft_gain": _gain(pairs.get(("sft", results.last))),
+        "raft_gain": _gain(pairs.get(("sft", results.best))),
+        "control_gain": {arm: _gain(pairs.get(("sft", arm))) for arm in results.controls},
+        "raft_over_control": {arm: _gain(pairs.get((arm, results.best))) for arm in results.controls},
     }
 
 
@@ -91,8 +103,12 @@ def _gain(row: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     return {
         "models": f"{row['after']} - {row['before']}",
-        **{f"pass@1{suffix}": row["pass@1"][key] for suffix, key in _SUFFIXES},
-        **{f"compile_rate{suffix}": row["compile_rate"][key] for suffix, key in _SUFFIXES},
+        **{
+            f"{name}{suffix}": row[name][key]
+            for name in row
+            if name == "compile_rate" or name.startswith("pass@")
+            for suffix, key in _SUFFIXES
+        },
         "tasks_gained": len(row["gained"]),
         "tasks_lost": len(row["lost"]),
     }

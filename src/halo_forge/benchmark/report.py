@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from halo_forge.benchmark import plots
 from halo_forge.benchmark.browser import as_script_data, browsable_samples
-from halo_forge.benchmark.ladder import comparisons, ladder
+from halo_forge.benchmark.ladder import comparisons, control_rows, ladder
 from halo_forge.benchmark.results import Results
 from halo_forge.files import whole_file
 from halo_forge.provenance import provenance
@@ -58,13 +58,14 @@ def render(results: Results) -> str:
         params=results.params,
         models=results.params.models(),
         ladder=rows,
+        controls=control_rows(results),
         ks=[f"pass@{k}" for k in sorted({1, *results.params.benchmark.k})],
         headline=_headline(results, rows, compared),
         comparisons=compared,
-        best=max(rows, key=lambda row: row["pass@1"])["model"] if rows else None,
+        best=results.best,
         statistics=raft_statistics(results.params, results.root),
         tasks=_task_table(results),
-        flips=next((row for row in compared if (row["before"], row["after"]) == ("sft", results.last)), None),
+        flips=next((row for row in compared if (row["before"], row["after"]) == ("sft", results.best)), None),
         difficulties=_groups(results, "by_difficulty"),
         languages=_groups(results, "by_language"),
         plots=_plots(results, rows),
@@ -105,13 +106,13 @@ def _plots(results: Results, rows: list[dict[str, Any]]) -> dict[str, Markup | N
 
 
 def _headline(results: Results, rows: list[dict[str, Any]], compared: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The claim of the page: what the last model does, and what RAFT (or else SFT) changed. None without results."""
+    """The claim of the page: what the best model does, and what RAFT (or else SFT) changed. None without results."""
     if not rows:
         return None
-    last = results.last or rows[-1]["model"]
-    row = next(row for row in rows if row["model"] == last)
-    before = "sft" if results.last else "base"
-    change = next((pair for pair in compared if (pair["before"], pair["after"]) == (before, last)), None)
+    best = results.best or rows[-1]["model"]
+    row = next(row for row in rows if row["model"] == best)
+    before = "sft" if results.best else "base"
+    change = next((pair for pair in compared if (pair["before"], pair["after"]) == (before, best)), None)
     if change is None:
         verdict = None
     else:
@@ -122,8 +123,8 @@ def _headline(results: Results, rows: list[dict[str, Any]], compared: list[dict[
 
 
 def _task_table(results: Results) -> dict[str, Any]:
-    """Passing share of every task under every model, the most changed between sft and the last cycle first."""
-    first, last = results.benchmark.get("sft"), results.benchmark.get(results.last or "sft")
+    """Passing share of every task under every model, the most changed between sft and the best first."""
+    first, last = results.benchmark.get("sft"), results.benchmark.get(results.best or "sft")
     task_ids = {task: row for summary in results.benchmark.values() for task, row in summary["per_task"].items()}
 
     def share(summary: dict[str, Any] | None, task: str) -> float | None:

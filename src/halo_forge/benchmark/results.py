@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,10 @@ class Results:
     benchmark: dict[str, dict[str, Any]] = field(default_factory=dict)
     raft: dict[str, dict[str, Any]] = field(default_factory=dict)
     training: dict[str, dict[str, Any]] = field(default_factory=dict)
+    controls: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The benchmark of every control arm."""
     base: dict[str, Any] | None = None
+    chosen: dict[str, Any] | None = None
     split: dict[str, Any] | None = None
     missing: list[str] = field(default_factory=list)
 
@@ -32,6 +36,12 @@ class Results:
         """The benchmarked model with the most RAFT updates; None before any cycle was benchmarked."""
         cycles = [model for model in self.benchmark if model in self.params.raft.cycles]
         return cycles[-1] if cycles else None
+
+    @property
+    def best(self) -> str | None:
+        """The model that validation chose, if it is one of RAFT's and benchmarked; else the last one."""
+        model = self.chosen and self.chosen["model"]
+        return model if model in self.benchmark and model in self.params.raft.cycles else self.last
 
 
 def load_results(params: Params, root: Path) -> Results:
@@ -50,22 +60,28 @@ def load_results(params: Params, root: Path) -> Results:
 
     models, cycles = params.models(), [model for model in params.models() if model in params.raft.cycles]
     base, split = read("models/base.json"), read("results/split.json")
+    chosen = read("models/best.json", "model", "by", "pass@1")
     found = {
         "training": {model: read(f"data/train/{model}.json", "loss", "rows") for model in models[1:]},
         "raft": {cycle: read(f"results/raft/{cycle}.json", "samples", "pass_rate", "kept") for cycle in cycles},
         "benchmark": {
             model: read(f"results/benchmark/{model}.json", "pass_at_k", "intervals", "per_task") for model in models
         },
+        "controls": {
+            arm: read(f"results/benchmark/{arm}.json", "pass_at_k", "intervals", "per_task") for arm in params.controls
+        },
     }
     present = {name: {key: value for key, value in part.items() if value is not None} for name, part in found.items()}
-    return Results(params, root, base=base, split=split, missing=missing, **present)
+    return Results(params, root, base=base, chosen=chosen, split=split, missing=missing, **present)
 
 
-def remove_leftovers(params: Params, root: Path) -> list[str]:
-    """Delete results of cycles that `params` no longer lists, so that no old number is taken for a new one."""
-    listed = set(params.models())
+def remove_leftovers(
+    params: Params, root: Path, folders: Sequence[str] = ("results/benchmark", "results/raft")
+) -> list[str]:
+    """Delete results of cycles and arms that `params` no longer lists, so that no old number is taken for a new one."""
+    listed = {*params.models(), *params.controls}
     removed = []
-    for folder in ("results/benchmark", "results/raft"):
+    for folder in folders:
         for path in sorted((root / folder).glob("*.json")):
             if path.stem not in listed:
                 path.unlink()

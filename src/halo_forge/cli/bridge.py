@@ -127,7 +127,10 @@ def intervals(evaluate: int | None, save: int | None, epoch: int, evaluated: boo
 
 
 def raft_params(settings: RaftFile, start: Checkpoint, verify: Verify) -> Params:
-    """What a RAFT file amounts to: a chain of cycles alike, the first from `start`."""
+    """What a RAFT file amounts to: a chain of cycles alike, the first from `start`.
+
+    Raises InputError for settings that do not go together.
+    """
     loop, own, sampling = settings.raft, settings.training, settings.generation
     names = [f"cycle_{number}" for number in range(1, loop.num_cycles + 1)]
     cycles = {
@@ -142,15 +145,15 @@ def raft_params(settings: RaftFile, start: Checkpoint, verify: Verify) -> Params
         gradient_checkpointing=own.gradient_checkpointing,
         dtype=training_dtype(own.bf16),
     )
-    raft = Raft(
-        cycles=cycles,
-        samples_per_task=loop.samples_per_prompt,
-        max_new_tokens=sampling.max_new_tokens,
-        reward_threshold=loop.reward_threshold,
-        keep_top_percent=loop.keep_top_percent,
-        max_keep_per_task=loop.samples_per_prompt,
-        train=training,
-    )
+    same = ("reward_threshold", "keep_top_percent", "selection", "drop_solved", "max_pass_rate", "first_round")
+    same += ("repair", "memory", "train_from", "replay", "weigh_copies")
+    values = {
+        "samples_per_task": loop.samples_per_prompt,
+        "max_new_tokens": sampling.max_new_tokens,
+        "max_keep_per_task": loop.max_keep_per_prompt or loop.samples_per_prompt,
+        **{name: getattr(loop, name) for name in same},
+    }
+    raft = check(Raft, values, "raft").model_copy(update={"cycles": cycles, "train": training})
     generate = generation(sampling.batch_size and sampling.batch_size * loop.samples_per_prompt)
     return _params(start, settings.seed, verify, generate=generate, raft=raft)
 

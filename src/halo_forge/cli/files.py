@@ -7,7 +7,7 @@ is not known is an error that names the nearest one.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
@@ -78,10 +78,23 @@ class SftFile(Section):
 
 
 class RaftLoop(Section):
+    """What params.yaml has under `raft` and more words for it; settings/raft.py says what each means."""
+
     num_cycles: Positive = 5
     samples_per_prompt: Positive = 8
     reward_threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     keep_top_percent: Fraction = 0.5
+    max_keep_per_prompt: Positive | None = None
+    """None for as many as there are samples of it."""
+    selection: Literal["per_task", "global"] = "per_task"
+    drop_solved: bool = False
+    max_pass_rate: Fraction = 1.0
+    first_round: Annotated[int, Field(ge=0)] = 0
+    repair: Annotated[int, Field(ge=0)] = 0
+    memory: bool = False
+    train_from: Literal["last", "sft"] = "last"
+    replay: Share = 0.0
+    weigh_copies: bool = False
 
 
 class RaftGeneration(Section):
@@ -115,6 +128,8 @@ class RaftFile(Section):
     sft_checkpoint: str | None = None
     output_dir: str = "models/raft"
     prompts: str | None = None
+    replay_data: str | None = None
+    """Rows with answers, such as those that SFT was trained on, of which raft.replay is the share."""
     strict: bool = False
     """Stop at the first row of prompts that cannot be read, instead of leaving it out."""
     raft: RaftLoop = RaftLoop()

@@ -1,4 +1,4 @@
-"""Every problem family on one side: sft, raft or benchmark.
+"""Every problem family on one side: sft, raft, validation or benchmark.
 
 A family's side is a hash of its name and the seed, so adding a family never moves another one, and one more
 benchmark task changes no training file. Families that hold the same problem in other words go together
@@ -10,15 +10,17 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from halo_forge.data.clean.families import CURATED, foreign, joined_families
 from halo_forge.data.clean.fingerprint import Fingerprint, of_task
 from halo_forge.data.overlap import CHANNELS, copies, overlaps
 from halo_forge.errors import InputError
 from halo_forge.records import Task
-from halo_forge.settings.data import Split
+from halo_forge.settings.data import Side, Split
 
-SIDES = ("sft", "raft", "benchmark")
+SIDES = get_args(Side)
+TRAINING, HELD_OUT = SIDES[:2], SIDES[2:]
 
 
 def split(
@@ -26,9 +28,10 @@ def split(
 ) -> tuple[dict[str, list[Task]], dict]:
     """The tasks of each side, and a report of counts and of the overlap checks.
 
-    SFT keeps only tasks with a solution. Training tasks that overlap a benchmark task by `max_overlap` or more, or are
-    copies of one or of a problem of `against`, are dropped and named in the report. Raises InputError for an unknown
-    family in `assign`, for an empty side, and with `on_leak: fail` for a leak.
+    SFT keeps only tasks with a solution. Training tasks that overlap a task of validation or of the benchmark by
+    `max_overlap` or more, or are copies of one or of a problem of `against`, are dropped and named in the report.
+    Raises InputError for an unknown family in `assign`, for an empty side (validation may be: without a share it is),
+    and with `on_leak: fail` for a leak.
     """
     families = {task.family for task in tasks}
     unknown = sorted(set(settings.assign) - families)
@@ -43,16 +46,17 @@ def split(
         sides[side_by_family[task.family]].append(task)
     left_out = _narrow(sides, settings, seed)
     dropped = []
-    for side in ("sft", "raft"):
-        found = overlaps(sides[side], sides["benchmark"], settings.ngram)
+    held_out = [task for side in HELD_OUT for task in sides[side]]
+    for side in TRAINING:
+        found = overlaps(sides[side], held_out, settings.ngram)
         over = {item.task_id: item for item in found if item.share >= settings.max_overlap}
         dropped += [{"side": side, **vars(item)} for item in over.values()]
         sides[side] = [task for task in sides[side] if task.task_id not in over]
     leaks = _drop_leaks(sides, problems, settings, against) if problems else []
-    for side in SIDES:
+    for side in settings.shares:
         if not sides[side]:
             raise InputError(f"split: the {side} side is empty; add tasks or raise split.shares.{side}")
-    kept = overlaps([*sides["sft"], *sides["raft"]], sides["benchmark"], settings.ngram)
+    kept = overlaps([task for side in TRAINING for task in sides[side]], held_out, settings.ngram)
     report = {
         "tasks": {side: len(sides[side]) for side in SIDES},
         "families": {side: len({task.family for task in sides[side]}) for side in SIDES},
@@ -101,7 +105,7 @@ def _sides(families: set[str], joined: dict[str, str], settings: Split, seed: in
         stands = joined.get(family, family)
         if by_hand.get(stands) != SIDES[-1]:  # the benchmark claims what nobody else was given
             by_hand[stands] = settings.assign[family]
-    shares, found = {side: settings.shares[side] for side in SIDES}, {}
+    shares, found = {side: settings.shares[side] for side in SIDES if side in settings.shares}, {}
     for family in families:
         stands = joined.get(family, family)
         found[family] = settings.assign.get(family) or by_hand.get(stands) or drawn_side(stands, shares, seed)
@@ -111,13 +115,13 @@ def _sides(families: set[str], joined: dict[str, str], settings: Split, seed: in
 def _drop_leaks(
     sides: dict[str, list[Task]], problems: Mapping[str, Fingerprint], settings: Split, against: Sequence[Fingerprint]
 ) -> list[dict]:
-    """Take training tasks that copy a benchmark problem off their sides, and say which and why.
+    """Take training tasks that copy a problem held out off their sides, and say which and why.
 
     `problems` has the fingerprints of all tasks by their ids. What built-in tasks share with each other is no leak.
     Raises InputError if `on_leak` says so.
     """
-    training = [problems[task.task_id] for side in ("sft", "raft") for task in sides[side]]
-    held_out = [*(problems[task.task_id] for task in sides["benchmark"]), *against]
+    training = [problems[task.task_id] for side in TRAINING for task in sides[side]]
+    held_out = [*(problems[task.task_id] for side in HELD_OUT for task in sides[side]), *against]
     by_name = {problem.name: problem for problem in [*training, *held_out]}
     leaks: dict[str, dict] = {}
     for copy in foreign(copies(training, held_out, settings.max_copy), by_name):
@@ -125,7 +129,7 @@ def _drop_leaks(
             shares = {name: share for name in CHANNELS if (share := getattr(copy, name)) is not None}
             leaks[copy.name] = {"task_id": copy.name, "copy_of": copy.of, "shares": shares}
     found = []
-    for side in ("sft", "raft"):
+    for side in TRAINING:
         found += [{"side": side, **leaks[task.task_id]} for task in sides[side] if task.task_id in leaks]
         sides[side] = [task for task in sides[side] if task.task_id not in leaks]
     if found and settings.on_leak == "fail":

@@ -1,20 +1,46 @@
-"""How samples are drawn from a model."""
+"""What is drawn from a model, and how."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from halo_forge.records import Task
+from halo_forge.settings.raft import Raft
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """`model` is what the samples call it; `cycle` the RAFT cycle that they are drawn for, None for a benchmark."""
+    """`model` is what the samples call it; `cycle` the RAFT cycle that they are drawn for, None for those that measure
+    a model, which `side` then names."""
 
     model: str
     cycle: str | None
-    samples_per_task: int
     temperature: float
     max_new_tokens: int
+    side: str = "benchmark"
 
     @property
     def label(self) -> str:
-        return self.cycle or "benchmark"
+        return self.cycle or self.side
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One sample to be drawn, the `index`-th of its task. It answers the task's prompt, or, where it is to mend the
+    sample `repairs`, the turns {role, content} of `turns`."""
+
+    task: Task
+    index: int
+    turns: Sequence[Mapping[str, str]] | None = None
+    repairs: str | None = None
+
+
+def draws_of(tasks: Iterable[Task], samples_per_task: int) -> list[Draw]:
+    """As many of every task, in the order of (task, index)."""
+    return [Draw(task, index) for task in tasks for index in range(samples_per_task)]
+
+
+def first_draws(settings: Raft) -> int:
+    """Samples of every task in the first round of a cycle, which is the only one unless first_round is set."""
+    return settings.first_round or settings.samples_per_task

@@ -1,21 +1,22 @@
-"""Sample a file of tasks from one model into a folder: used by RAFT cycles and by the benchmark."""
+"""Sample answers from one model into a folder: used by RAFT cycles and by the benchmark."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from halo_forge.files import write_json
 from halo_forge.generate.clock import Clock
-from halo_forge.generate.drawing import Drawing
+from halo_forge.generate.drawing import Draw, Drawing
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion
 from halo_forge.generate.samples import chunk_size_of, draw_samples, whole_chunks
 from halo_forge.hashing import digest
-from halo_forge.jsonl import read_records, write_records
+from halo_forge.jsonl import write_records
 from halo_forge.model.chat import Chat
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.progress import Progress
-from halo_forge.records import Sample, Task
+from halo_forge.records import Sample
 from halo_forge.settings.params import Params
 from halo_forge.state import state_dir
 
@@ -24,27 +25,30 @@ def generate_file(
     params: Params,
     checkpoint: Checkpoint,
     drawing: Drawing,
-    *,
-    tasks_path: Path,
+    draws: Sequence[Draw],
     out: Path,
 ) -> list[Sample]:
-    """Write `out`/samples.jsonl and `out`/generation.json, whose seconds are the whole run's. Resumes a killed run."""
-    tasks = read_records(tasks_path, Task)
+    """Write `out`/samples.jsonl and `out`/generation.json, whose seconds are the whole run's. Resumes a killed run.
+
+    Without draws both files are there, and no model is loaded.
+    """
+    if not draws:
+        return _write(out, drawing, None, [], [], 0.0)
     lock, adapter = checkpoint.lock, checkpoint.adapter
     state = state_dir(
         f"sample-{drawing.label}-{drawing.model}",
         {
             "settings": params.generate,
             "seed": params.seed,
-            "drawing": [drawing.samples_per_task, drawing.temperature, drawing.max_new_tokens],
+            "drawing": [drawing.temperature, drawing.max_new_tokens],
             "lock": lock,
-            "tasks": digest(tasks_path),
+            "draws": [[draw.task.task_id, draw.index, draw.turns or draw.task.prompt] for draw in draws],
             "adapter": adapter and digest(adapter),
         },
     )
     chat = Chat.of(str(checkpoint.base), lock["system_prompt"])
     engine = open_engine(params.generate, checkpoint.base, adapter, chat.end)
-    wip, total = state / "samples.jsonl", len(tasks) * drawing.samples_per_task
+    wip, total = state / "samples.jsonl", len(draws)
     resumed = whole_chunks(wip, chunk_size_of(params.generate, engine), total)
     clock, tokens = Clock(state / "seconds.json", len(resumed)), 0
     with Progress(total, f"{drawing.label}: sampling from {drawing.model}", done=len(resumed)) as progress:
@@ -57,7 +61,7 @@ def generate_file(
         samples = draw_samples(
             engine,
             chat,
-            tasks,
+            draws,
             drawing,
             params.generate,
             seed=params.seed,
@@ -65,19 +69,30 @@ def generate_file(
             finished=finished,
             saving=clock.mark,
         )
-    seconds, all_tokens = clock.seconds, sum(sample.n_tokens for sample in samples)
+    return _write(out, drawing, engine.name, samples, resumed, clock.seconds)
+
+
+def _write(
+    out: Path,
+    drawing: Drawing,
+    engine: str | None,
+    samples: list[Sample],
+    resumed: list[Sample],
+    seconds: float,
+) -> list[Sample]:
+    """Both files; `resumed` are those of the samples that an earlier run had drawn."""
+    tokens = sum(sample.n_tokens for sample in samples)
     write_records(out / "samples.jsonl", samples)
     write_json(
         out / "generation.json",
         {
-            "engine": engine.name,
+            "engine": engine,
             "model": drawing.model,
-            "samples_per_task": drawing.samples_per_task,
             "temperature": drawing.temperature,
             "max_new_tokens": drawing.max_new_tokens,
             "samples": len(samples),
-            "tokens": all_tokens,
-            "tokens_per_s": round(all_tokens / seconds, 1),
+            "tokens": tokens,
+            "tokens_per_s": round(tokens / seconds, 1) if seconds else 0.0,
             "seconds": round(seconds, 1),
             "resumed_samples_tokens": sum(sample.n_tokens for sample in resumed),
         },

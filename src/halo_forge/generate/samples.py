@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from halo_forge.errors import InputError
-from halo_forge.generate.drawing import Drawing
+from halo_forge.generate.drawing import Draw, Drawing
 from halo_forge.generate.protocol import Completion, Engine, Request
 from halo_forge.jsonl import Appender, cut_off, resumed
 from halo_forge.model.chat import Chat
-from halo_forge.records import Sample, Task
+from halo_forge.records import Sample
 from halo_forge.settings.generate import Generate
 
 BATCHES_A_CHUNK = 4
@@ -20,7 +20,7 @@ BATCHES_A_CHUNK = 4
 def draw_samples(
     engine: Engine,
     chat: Chat,
-    tasks: Sequence[Task],
+    draws: Sequence[Draw],
     drawing: Drawing,
     settings: Generate,
     *,
@@ -29,47 +29,44 @@ def draw_samples(
     finished: Callable[[Completion], None] | None = None,
     saving: Callable[[int], None] | None = None,
 ) -> list[Sample]:
-    """`drawing.samples_per_task` samples of every task, in the order of (task, index).
+    """The samples of `draws`, in their order.
 
     Work goes in chunks of `chunk_size_of` samples, each appended to `wip` when whole. After a kill the same call takes
     the `whole_chunks` found there and redoes the torn one, so that every batch has the same members as in an
     uninterrupted run. `finished` is called as each completion ends, `saving` just before a chunk is saved, with the
     number of samples that are there then.
     """
-    model, cycle, chunk_size = drawing.model, drawing.cycle, chunk_size_of(settings, engine)
-    wanted = [(task, index) for task in tasks for index in range(drawing.samples_per_task)]
-    done = whole_chunks(wip, chunk_size, len(wanted))
+    model, label, chunk_size = drawing.model, drawing.label, chunk_size_of(settings, engine)
+    done = whole_chunks(wip, chunk_size, len(draws))
     with Appender(wip) as file:
-        for start in range(len(done), len(wanted), chunk_size):
-            chunk = wanted[start : start + chunk_size]
-            seeds = [sample_seed(seed, cycle, task.task_id, index) for task, index in chunk]
+        for start in range(len(done), len(draws), chunk_size):
+            chunk = draws[start : start + chunk_size]
             requests = [
                 Request(
-                    chat.prompt_ids(task.prompt),
-                    seed,
+                    chat.prompt_ids(draw.turns or draw.task.prompt),
+                    sample_seed(seed, label, draw.task.task_id, draw.index),
                     drawing.temperature,
                     settings.top_k,
                     settings.top_p,
                     drawing.max_new_tokens,
                 )
-                for (task, _), seed in zip(chunk, seeds, strict=True)
+                for draw in chunk
             ]
             samples = [
                 Sample(
-                    sample_id=f"{cycle or 'benchmark'}/{model}/{task.task_id}/{index}",
-                    task_id=task.task_id,
-                    prompt=task.prompt,
+                    sample_id=f"{label}/{model}/{draw.task.task_id}/{draw.index}",
+                    task_id=draw.task.task_id,
+                    prompt=draw.task.prompt,
                     completion=chat.text(completion.ids),
                     model=model,
-                    cycle=cycle,
-                    index=index,
+                    cycle=drawing.cycle,
+                    index=draw.index,
                     seed=request.seed,
                     n_tokens=completion.n_tokens,
                     finish_reason=completion.finish_reason,
+                    repairs=draw.repairs,
                 )
-                for (task, index), request, completion in zip(
-                    chunk, requests, engine.generate(requests, finished), strict=True
-                )
+                for draw, request, completion in zip(chunk, requests, engine.generate(requests, finished), strict=True)
             ]
             if saving:
                 saving(len(done) + len(samples))
@@ -78,9 +75,9 @@ def draw_samples(
     return done
 
 
-def sample_seed(seed: int, cycle: str | None, task_id: str, index: int) -> int:
-    """31 bits from (run, cycle, task, index): the same wherever and in whatever order the sample is drawn."""
-    key = f"{seed}|{cycle or 'benchmark'}|{task_id}|{index}".encode()
+def sample_seed(seed: int, label: str, task_id: str, index: int) -> int:
+    """31 bits from (run, cycle or side, task, index): the same wherever and in whatever order the sample is drawn."""
+    key = f"{seed}|{label}|{task_id}|{index}".encode()
     return int.from_bytes(hashlib.sha256(key).digest()[:4], "big") >> 1
 
 

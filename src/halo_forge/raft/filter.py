@@ -8,21 +8,24 @@ from typing import Any
 
 import numpy as np
 
+from halo_forge.model.chat import fenced
 from halo_forge.raft.select import Selection
 from halo_forge.records import Kept, Sample, Task, Verdict
 from halo_forge.settings.params import Params
 from halo_forge.statistics.bootstrap import share_intervals
 
 
-def kept_records(selection: Selection) -> list[Kept]:
-    """What a cycle trains on, in order of task and rank."""
+def kept_records(selection: Selection, tasks: Mapping[str, Task]) -> list[Kept]:
+    """What a cycle keeps of its own answers, in order of task and rank; of a repair the program alone, as the answer to
+    the task's prompt."""
     return [
         Kept(
             sample_id=sample.sample_id,
             task_id=sample.task_id,
             prompt=sample.prompt,
-            completion=sample.completion,
+            completion=fenced(verdict.code, tasks[sample.task_id].language) if sample.repairs else sample.completion,
             reward=verdict.reward,
+            code=verdict.code,
         )
         for sample, verdict in selection.kept
     ]
@@ -37,7 +40,15 @@ def cycle_statistics(
     selection: Selection,
     generation: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Counts of samples unless a key says otherwise; rates are shares of the samples judged (0..1)."""
+    """Counts of samples unless a key says otherwise; rates are shares of the samples judged (0..1).
+
+    Repairs count in `repairs`, `repaired` (those that pass), `kept`, tokens and seconds, and nowhere else.
+    """
+    mended = {sample.sample_id for sample in samples if sample.repairs is not None}
+    repaired = [verdict for verdict in verdicts if verdict.sample_id in mended]
+    seconds = round(sum(verdict.duration_s for verdict in verdicts), 1)
+    samples = [sample for sample in samples if sample.sample_id not in mended]
+    verdicts = [verdict for verdict in verdicts if verdict.sample_id not in mended]
     judged = [verdict for verdict in verdicts if verdict.reward is not None]
     passed = sum(verdict.passed for verdict in judged)
     rewards = [verdict.reward for verdict in judged]
@@ -55,6 +66,8 @@ def cycle_statistics(
         "compile_rate": sum(verdict.compiled for verdict in judged) / len(judged) if judged else 0.0,
         "avg_reward": sum(rewards) / len(rewards) if rewards else 0.0,
         "reward_distribution": _steps(rewards, params),
+        "repairs": len(repaired),
+        "repaired": sum(verdict.passed for verdict in repaired),
         "distinct_programs": selection.distinct_programs,
         "duplicates": selection.duplicates,
         "reward_threshold": params.raft.reward_threshold,
@@ -64,6 +77,7 @@ def cycle_statistics(
         "kept": len(kept),
         "avg_kept_reward": sum(kept) / len(kept) if kept else 0.0,
         "tasks_covered": selection.tasks_covered,
+        "tasks_too_easy": selection.tasks_too_easy,
         "tasks_all_passed": selection.tasks_all_passed,
         "tasks_none_passed": selection.tasks_none_passed,
         "by_status": dict(sorted(Counter(verdict.status for verdict in verdicts).items())),
@@ -71,7 +85,7 @@ def cycle_statistics(
         "generated_tokens": generation["tokens"],
         "generate_s": generation["seconds"],
         "tokens_per_s": generation["tokens_per_s"],
-        "verify_s": round(sum(verdict.duration_s for verdict in verdicts), 1),
+        "verify_s": seconds,
         "verifier": sorted({verdict.verifier for verdict in verdicts}),
         "isolation": sorted({verdict.isolation for verdict in verdicts}),
     }

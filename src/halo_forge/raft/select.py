@@ -8,23 +8,17 @@ reward threshold, duplicates of one program count once, and a prompt may give se
 from __future__ import annotations
 
 import hashlib
-import io
 import math
-import re
-import tokenize
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from halo_forge.errors import InputError
 from halo_forge.pairing import verdict_of_each
-from halo_forge.records import Sample, Task, Verdict
+from halo_forge.raft.gate import counts_of, too_easy
+from halo_forge.raft.programs import normalised
+from halo_forge.records import History, Sample, Task, Verdict
 from halo_forge.settings.raft import Raft
-
-_CPP_TOKEN = re.compile(
-    r"""(?P<skipped>//[^\n]*|/\*.*?\*/) | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*' | \w+ | [^\w\s]""",
-    re.DOTALL | re.VERBOSE,
-)
 
 
 @dataclass(frozen=True)
@@ -38,14 +32,22 @@ class Selection:
     distinct_programs: int
     faulty: int
     tasks_covered: int
+    tasks_too_easy: int
     tasks_all_passed: int
     tasks_none_passed: int
 
 
 def select(
-    tasks: Mapping[str, Task], samples: Sequence[Sample], verdicts: Sequence[Verdict], settings: Raft, seed: int
+    tasks: Mapping[str, Task],
+    samples: Sequence[Sample],
+    verdicts: Sequence[Verdict],
+    settings: Raft,
+    seed: int,
+    history: Sequence[History] = (),
 ) -> Selection:
-    """Rank by reward, break ties by a seeded draw, drop duplicate programs and low rewards, keep the top share.
+    """Rank by reward, break ties by a seeded draw, drop duplicate programs and low rewards, keep the top share of the
+    tasks that the gate lets through; `history` is what the cycles before have seen of them. Repairs are kept like any
+    other sample and say nothing of a task's pass rate.
 
     Verdicts with status infra_error are never kept, nor are programs that the sanitizers stopped. The result does not
     depend on the order of either input. Raises InputError unless samples and verdicts match one to one by their ids, or
@@ -69,9 +71,9 @@ def select(
     }
     faulty = sum(verdict.faulty for pairs in good.values() for _, verdict in pairs)
     good = {task_id: [pair for pair in pairs if not pair[1].faulty] for task_id, pairs in good.items()}
-    all_passed = {task_id for task_id, pairs in by_task.items() if all(verdict.passed for _, verdict in pairs)}
-    if settings.drop_solved:
-        good = {task_id: pairs for task_id, pairs in good.items() if task_id not in all_passed}
+    counts = counts_of(verdict_of[sample.sample_id] for sample in samples if sample.repairs is None)
+    shut = too_easy(counts, history, settings)
+    good = {task_id: pairs for task_id, pairs in good.items() if task_id not in shut}
     kept = _global(good, settings, seed) if settings.selection == "global" else _per_task(good, settings)
     return Selection(
         kept=kept,
@@ -82,22 +84,10 @@ def select(
         distinct_programs=sum(map(len, distinct.values())),
         faulty=faulty,
         tasks_covered=len({sample.task_id for sample, _ in kept}),
-        tasks_all_passed=len(all_passed),
-        tasks_none_passed=sum(not any(verdict.passed for _, verdict in pairs) for pairs in by_task.values()),
+        tasks_too_easy=len(shut),
+        tasks_all_passed=sum(found.passed == found.judged for found in counts.values()),
+        tasks_none_passed=sum(found.passed == 0 for found in counts.values()),
     )
-
-
-def normalised(code: str, language: str) -> str:
-    """The tokens of a program without comments and layout, so that two spellings of it compare equal."""
-    if language != "python":
-        return "\x1f".join(match[0] for match in _CPP_TOKEN.finditer(code) if not match["skipped"])
-    try:
-        tokens = list(tokenize.generate_tokens(io.StringIO(code).readline))
-    except (tokenize.TokenError, SyntaxError):
-        return code.strip()
-    # Layout tokens (INDENT, DEDENT, NEWLINE) have blank text but carry meaning: their type stands for them.
-    skipped = (tokenize.COMMENT, tokenize.NL)
-    return "\x1f".join(t.string.strip() or tokenize.tok_name[t.type] for t in tokens if t.type not in skipped)
 
 
 def _rank(pair: tuple[Sample, Verdict], seed: int) -> tuple[float, bytes]:

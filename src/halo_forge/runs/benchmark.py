@@ -13,7 +13,7 @@ from typing import Any
 
 from halo_forge.benchmark.evaluate import summarise
 from halo_forge.files import write_json
-from halo_forge.generate.drawing import Drawing
+from halo_forge.generate.drawing import Drawing, draws_of
 from halo_forge.hashing import digest
 from halo_forge.jsonl import write_records
 from halo_forge.model.checkpoint import Checkpoint
@@ -48,8 +48,9 @@ def benchmark(
         return card
     tasks_path = answers / "tasks.jsonl"
     write_records(tasks_path, tasks)
-    drawing = Drawing(name, None, settings.samples_per_task, settings.temperature, settings.max_new_tokens)
-    rolled = roll_out(params, model, tasks_path, answers, drawing, verifier)
+    drawing = Drawing(name, None, settings.temperature, settings.max_new_tokens)
+    draws = draws_of(tasks, settings.samples_per_task)
+    rolled = roll_out(params, model, tasks_path, answers, drawing, draws, verifier)
     card = summarise(model.name, tasks, rolled.samples, rolled.verdicts, settings, params.seed, rolled.generation)
     inputs = [prompts, *([model.adapter] if model.adapter else [])]
     card |= {

@@ -1,7 +1,9 @@
 """RAFT cycles in a plain folder, without DVC: sample, judge, filter, train, and again from the new model.
 
     <out>/tasks.jsonl              the prompts as tasks
-    <out>/cycle_N/                 samples.jsonl, generation.json, verdicts.jsonl, kept.jsonl, cycle.json, logs/
+    <out>/references.jsonl         answers that may be replayed
+    <out>/cycle_N/                 samples.jsonl, generation.json, verdicts.jsonl, kept.jsonl, history.jsonl,
+                                   cycle.json, logs/; more/ with what a second round sampled and judged
     <out>/cycle_N_final/           the adapter after cycle N
     <out>/raft_statistics.json     one row a finished cycle, rewritten after each
 
@@ -12,6 +14,7 @@ there; with other prompts or settings the old cycles are set aside (see `outputs
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +22,16 @@ from typing import Any
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
 from halo_forge.folders import whole_folder
-from halo_forge.generate.drawing import Drawing
+from halo_forge.generate.drawing import Draw, Drawing, draws_of, first_draws
 from halo_forge.hashing import digest
-from halo_forge.jsonl import write_records
+from halo_forge.jsonl import read_records, write_records
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.reference import pin
 from halo_forge.provenance import provenance
-from halo_forge.raft.filter import cycle_statistics, kept_records
-from halo_forge.raft.select import select
+from halo_forge.raft.cycle import close_cycle
+from halo_forge.raft.rounds import further_draws, joined
 from halo_forge.raft.statistics import statistics_row
-from halo_forge.records import Kept, Task
+from halo_forge.records import History, Kept, Task
 from halo_forge.runs.outputs import RUN_FILE, claim
 from halo_forge.runs.rollout import Rollout, roll_out
 from halo_forge.settings.params import Params
@@ -41,17 +44,31 @@ from halo_forge.train.lora import Run
 
 @dataclass(frozen=True)
 class Plan:
-    """`params.raft.cycles` holds cycle_1, cycle_2, … in their order, the first `from` sft: that is `start` here."""
+    """`params.raft.cycles` holds cycle_1, cycle_2, … in their order, the first `from` sft: that is `start` here.
+    `references` are what may be replayed."""
 
     start: Checkpoint
     tasks: list[Task]
     params: Params
     verifier: str
     out: Path
+    references: Sequence[Kept] = ()
 
     @property
     def tasks_path(self) -> Path:
         return self.out / "tasks.jsonl"
+
+    @property
+    def references_path(self) -> Path:
+        return self.out / "references.jsonl"
+
+
+@dataclass(frozen=True)
+class State:
+    """Between two cycles: the model, and what is known of the tasks by the file `history`, None before the first."""
+
+    model: Checkpoint
+    history: Path | None
 
 
 def run_cycles(plan: Plan) -> list[dict[str, Any]]:
@@ -60,71 +77,88 @@ def run_cycles(plan: Plan) -> list[dict[str, Any]]:
     Raises InputError if nothing was kept in the first cycle of a base model: there is no adapter to go on from.
     """
     write_records(plan.tasks_path, plan.tasks)
-    model, rows = plan.start, []
+    write_records(plan.references_path, plan.references)
+    state, rows = State(plan.start, None), []
     for number, name in enumerate(plan.params.raft.cycles, 1):
-        model, finished = _cycle(plan, number, name, model)
+        state, finished = _cycle(plan, number, name, state)
         threshold = plan.params.raft.reward_threshold
         rows.append(statistics_row(number, name, finished["filtered"], finished["trained"], threshold))
         write_json(plan.out / "raft_statistics.json", rows)
     return rows
 
 
-def _cycle(plan: Plan, number: int, name: str, start: Checkpoint) -> tuple[Checkpoint, dict[str, Any]]:
-    """The model after the cycle, and what cycle.json says of it."""
-    folder, final = plan.out / name, plan.out / f"{name}_final"
-    record, inputs = folder / "cycle.json", _inputs(plan, name, start)
+def _cycle(plan: Plan, number: int, name: str, before: State) -> tuple[State, dict[str, Any]]:
+    """What is after the cycle, and what cycle.json says of it."""
+    folder, final, start = plan.out / name, plan.out / f"{name}_final", before.model
+    record, inputs = folder / "cycle.json", _inputs(plan, name, before)
     state_dir("raft", {"out": plan.out.resolve()})  # held: nobody else writes there meanwhile
-    model = Checkpoint(str(final), start.lock, start.base, final)
+    after = State(Checkpoint(str(final), start.lock, start.base, final), folder / "history.jsonl")
     if claim(plan.out, folder / RUN_FILE, inputs, lambda: _from_cycle(plan.out, number)) and record.exists():
         finished = read_json(record)
         if final.exists() and digest(final) == finished["adapter"]:
             print(f"{name}: done before, taken as it is")
-            return model, finished
+            return after, finished
     rolled = _sampled(plan, name, folder, start)
-    tasks = {task.task_id: task for task in plan.tasks}
-    selection = select(tasks, rolled.samples, rolled.verdicts, plan.params.raft, plan.params.seed)
-    kept = kept_records(selection)
-    write_records(folder / "kept.jsonl", kept)
-    filtered = cycle_statistics(name, plan.params, tasks, rolled.samples, rolled.verdicts, selection, rolled.generation)
+    outcome = close_cycle(
+        name,
+        plan.params,
+        {task.task_id: task for task in plan.tasks},
+        rolled.samples,
+        rolled.verdicts,
+        rolled.generation,
+        read_records(before.history, History) if before.history else [],
+        plan.references,
+    )
+    write_records(folder / "kept.jsonl", outcome.rows)
+    write_records(after.history, outcome.history)
+    filtered = outcome.statistics | {"from": start.name}
     print(
-        f"{name}: {filtered['passed']} of {filtered['samples']} samples passed, kept {len(kept)} on "
-        f"{filtered['tasks_covered']} of {len(tasks)} prompts"
+        f"{name}: {filtered['passed']} of {filtered['samples']} samples passed, kept {filtered['kept']} on "
+        f"{filtered['tasks_covered']} of {len(plan.tasks)} prompts"
     )
     state = state_dir(f"raft-{name}", inputs)
     with whole_folder(final) as adapter:
-        trained = _trained(plan, name, kept, start, state, adapter)
+        trained = _trained(plan, name, outcome.rows, start, state, adapter)
         pin(adapter, start)
-    origin = provenance(plan.params, [plan.tasks_path, *([start.adapter] if start.adapter else [])])
+    trained_from = [start.adapter, _trained_from(plan, start).adapter]
+    origin = provenance(plan.params, [plan.tasks_path, *dict.fromkeys(filter(None, trained_from))])
     finished = {
-        "filtered": filtered | {"from": start.name},
+        "filtered": filtered,
         "trained": trained,
         "adapter": digest(final),
         "provenance": origin | {"judged_with": judged_with(plan.tasks, rolled.verdicts)},
     }
     write_json(record, finished)
     drop_state()  # all that is held so far is of this cycle
-    return model, finished
+    return after, finished
 
 
 def _sampled(plan: Plan, name: str, folder: Path, start: Checkpoint) -> Rollout:
-    raft = plan.params.raft
-    return roll_out(
-        plan.params,
-        start,
-        plan.tasks_path,
-        folder,
-        Drawing(Path(start.name).name, name, raft.samples_per_task, raft.cycles[name].temperature, raft.max_new_tokens),
-        plan.verifier,
+    """Both rounds of the cycle as one; the second is not begun where nothing is to be drawn in it."""
+    params, raft = plan.params, plan.params.raft
+    drawing = Drawing(Path(start.name).name, name, raft.cycles[name].temperature, raft.max_new_tokens)
+
+    def rolled(draws: Sequence[Draw], out: Path) -> Rollout:
+        return roll_out(params, start, plan.tasks_path, out, drawing, draws, plan.verifier)
+
+    first = rolled(draws_of(plan.tasks, first_draws(raft)), folder)
+    draws = further_draws(name, plan.tasks, first.verdicts, raft, params.seed)
+    if not draws:
+        return first
+    more = rolled(draws, folder / "more")
+    return Rollout(
+        [*first.samples, *more.samples], [*first.verdicts, *more.verdicts], joined(first.generation, more.generation)
     )
 
 
-def _trained(plan: Plan, name: str, kept: list[Kept], start: Checkpoint, state: Path, out: Path) -> dict[str, Any]:
-    """Write the adapter `out`: `start` trained on what was kept, or `start` itself if nothing was."""
-    if kept:
+def _trained(plan: Plan, name: str, rows: list[Kept], start: Checkpoint, state: Path, out: Path) -> dict[str, Any]:
+    """Write the adapter `out`: trained on `rows`, or `start`, the model that was sampled, if there are none."""
+    if rows:
+        model = _trained_from(plan, start)
         run = Run(
-            base=start.base,
-            start=start.adapter,
-            lora=_shape(plan, start),
+            base=model.base,
+            start=model.adapter,
+            lora=_shape(plan, model),
             settings=plan.params.raft.train,
             learning_rate=plan.params.cycle(name).learning_rate,
             seed=plan.params.seed,
@@ -132,7 +166,7 @@ def _trained(plan: Plan, name: str, kept: list[Kept], start: Checkpoint, state: 
             logs=plan.out / name / "logs",
         )
         where = str(plan.out / name / "kept.jsonl")
-        return train_adapter(run, kept_answers(kept), start.lock, out, where, f"{name}: training")
+        return train_adapter(run, kept_answers(rows), start.lock, out, where, f"{name}: training")
     if start.adapter is None:
         raise InputError(
             f"{name}: no answer of {start.name} reached the threshold, and a base model has no adapter to go on from: "
@@ -142,17 +176,27 @@ def _trained(plan: Plan, name: str, kept: list[Kept], start: Checkpoint, state: 
     return unchanged(start.adapter, out)
 
 
+def _trained_from(plan: Plan, start: Checkpoint) -> Checkpoint:
+    """The model that is trained by a cycle that samples from `start`."""
+    return plan.start if plan.params.raft.train_from == "sft" else start
+
+
 def _shape(plan: Plan, start: Checkpoint) -> Lora | None:
     """Of the adapter that the first cycle of a base model makes; one that is there has its own."""
     return plan.params.sft.lora if start.adapter is None else None
 
 
-def _inputs(plan: Plan, name: str, start: Checkpoint) -> dict[str, Any]:
+def _inputs(plan: Plan, name: str, before: State) -> dict[str, Any]:
     """What the cycle's result depends on: not how many cycles come after it."""
-    settings, lora = plan.params, _shape(plan, start)
+    settings, start = plan.params, before.model
+    model = _trained_from(plan, start)
+    lora = _shape(plan, model)
     return {
         "lock": start.lock,
         "start": start.adapter and digest(start.adapter),
+        "trained": model.adapter and digest(model.adapter),
+        "history": before.history and digest(before.history),
+        "references": digest(plan.references_path),
         "tasks": digest(plan.tasks_path),
         "cycle": settings.cycle(name).model_dump(mode="json", exclude={"start"}),
         "raft": settings.raft.model_dump(mode="json", exclude={"cycles"}),

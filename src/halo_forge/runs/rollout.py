@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from halo_forge.files import read_json
-from halo_forge.generate.drawing import Drawing
+from halo_forge.generate.drawing import Draw, Drawing
 from halo_forge.generate.run import generate_file
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.records import Sample, Verdict
@@ -30,13 +31,14 @@ def roll_out(
     tasks_path: Path,
     out: Path,
     drawing: Drawing,
+    draws: Sequence[Draw],
     verifier: str,
 ) -> Rollout:
-    """Write samples.jsonl, generation.json and verdicts.jsonl to `out`.
+    """Write samples.jsonl, generation.json and verdicts.jsonl to `out`; `draws` are of the tasks in `tasks_path`.
 
     Resumes a killed run. Raises what `generate_file` and `judge_samples` raise.
     """
-    samples = generate_file(params, checkpoint, drawing, tasks_path=tasks_path, out=out)
+    samples = generate_file(params, checkpoint, drawing, draws, out)
     label = drawing.cycle or f"benchmark {drawing.model}"
     verdicts = verify_file(params.verify, tasks_path, out, label, verifier, training=drawing.cycle is not None)
     return Rollout(samples, verdicts, read_json(out / "generation.json"))

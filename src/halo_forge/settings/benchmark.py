@@ -31,3 +31,9 @@ class Benchmark(Section):
                 f"samples_per_task is {self.samples_per_task}"
             )
         return self
+
+
+class Validation(Section):
+    """How models are compared to choose the best, on a side of the split of its own: sampled as for the benchmark."""
+
+    samples_per_task: Positive = 4

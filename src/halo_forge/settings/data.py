@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -48,16 +48,21 @@ class Prepare(Section):
     """Public sets and files of other kinds, in addition."""
 
 
+Side = Literal["sft", "raft", "validation", "benchmark"]
+
+
 class Split(Section):
-    shares: dict[Literal["sft", "raft", "benchmark"], Fraction] = {"sft": 0.34, "raft": 0.33, "benchmark": 0.33}
-    """Share of the families on each side; a family's side depends on its name and the seed alone."""
-    assign: dict[str, Literal["sft", "raft", "benchmark"]] = {}
+    shares: dict[Side, Fraction] = {"sft": 0.34, "raft": 0.33, "benchmark": 0.33}
+    """Share of the families on each side; a family's side depends on its name and the seed alone. On `validation`,
+    which may be left out, the best model is chosen, so that the benchmark measures and never chooses. The sides stand
+    in the order sft, raft, validation, benchmark: a share taken from a neighbour moves no family of the others."""
+    assign: dict[str, Side] = {}
     """Families put on a side by hand, by name."""
-    max_difficulty: dict[Literal["sft", "raft", "benchmark"], Annotated[int, Field(ge=1, le=5)]] = {}
+    max_difficulty: dict[Side, Annotated[int, Field(ge=1, le=5)]] = {}
     """Harder tasks are left out of a side: what a model cannot reach costs time and teaches nothing."""
-    max_tasks: dict[Literal["sft", "raft", "benchmark"], Positive] = {}
+    max_tasks: dict[Side, Positive] = {}
     """Cap on the tasks of a side; the easiest are kept."""
-    variants: dict[Literal["sft", "raft", "benchmark"], Positive] = {"sft": 3, "raft": 3, "benchmark": 1}
+    variants: dict[Side, Positive] = {"sft": 3, "raft": 3, "validation": 1, "benchmark": 1}
     """How many variants of a family a side uses; those of one family are not independent."""
     ngram: Positive = 8
     max_overlap: Fraction = 0.6
@@ -72,6 +77,8 @@ class Split(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> Split:
-        if set(self.shares) != {"sft", "raft", "benchmark"} or abs(sum(self.shares.values()) - 1) > 1e-6:
-            raise ValueError("shares: sft, raft and benchmark must be given and add up to 1")
+        if set(self.shares) | {"validation"} != set(get_args(Side)) or abs(sum(self.shares.values()) - 1) > 1e-6:
+            raise ValueError("shares: sft, raft and benchmark, and validation if wanted, must be given and add up to 1")
+        if "validation" in self.assign.values() and "validation" not in self.shares:
+            raise ValueError("assign: a family is put on the validation side, which has no share; add it to shares")
         return self

@@ -15,9 +15,10 @@ from pydantic import Field, create_model, model_validator
 from halo_forge.errors import InputError
 from halo_forge.settings.audit import Audit
 from halo_forge.settings.base import Section
-from halo_forge.settings.benchmark import Benchmark
+from halo_forge.settings.benchmark import Benchmark, Validation
 from halo_forge.settings.checking import check, merge, one_of, read_yaml
 from halo_forge.settings.clean import Clean
+from halo_forge.settings.control import Control
 from halo_forge.settings.data import Prepare, Split
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.generate_data import GenerateData
@@ -40,7 +41,10 @@ class Params(Section):
     generate: Generate = Generate()
     verify: Verify = Verify()
     raft: Raft = Raft()
+    validation: Validation = Validation()
     benchmark: Benchmark = Benchmark()
+    controls: dict[str, Control] = {}
+    """Control arms by name: models that show what verification was worth."""
 
     @model_validator(mode="after")
     def _cycles_form_chains(self) -> Params:
@@ -49,6 +53,8 @@ class Params(Section):
                 raise ValueError(
                     f"raft.cycles.{name}: this name is taken by the {name} model; call the cycle c1, c2, …"
                 )
+            if name in self.controls:
+                raise ValueError(f"controls.{name}: this name is taken by a cycle; call the arm otherwise")
             seen = {name}
             while cycle.start != "sft":
                 if cycle.start not in self.raft.cycles:
@@ -60,7 +66,19 @@ class Params(Section):
                     raise ValueError(f"raft.cycles.{name}.from: the cycles {sorted(seen)} start from each other")
                 seen.add(cycle.start)
                 cycle = self.raft.cycles[cycle.start]
+        if taken := {"base", "sft"} & self.controls.keys():
+            raise ValueError(f"controls.{min(taken)}: this name is taken by a model; call the arm otherwise")
         return self
+
+    def control(self, name: str) -> Control:
+        """Raises InputError for a name that controls does not list."""
+        if name not in self.controls:
+            raise InputError(f"params.yaml: controls has no {name!r} {one_of(name, self.controls)}")
+        return self.controls[name]
+
+    def chain(self, model: str) -> list[str]:
+        """The cycles from SFT to `model`, which is the last of them."""
+        return [] if model == "sft" else [*self.chain(self.cycle(model).start), model]
 
     def cycle(self, name: str) -> Cycle:
         """Raises InputError for a name that raft.cycles does not list."""
@@ -73,6 +91,10 @@ class Params(Section):
         if model == "base":
             return -1
         return 0 if model == "sft" else 1 + self.depth(self.raft.cycles[model].start)
+
+    def candidates(self) -> list[str]:
+        """The models among which the best is chosen: sft, then every cycle, parents first."""
+        return self.models()[1:]
 
     def models(self) -> list[str]:
         """base, sft, then every cycle, parents first."""

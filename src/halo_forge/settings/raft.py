@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from halo_forge.settings.base import Fraction, Positive, Section
 from halo_forge.settings.training import Training
@@ -22,6 +22,13 @@ class Cycle(Section):
 class Raft(Section):
     cycles: dict[str, Cycle] = {}
     samples_per_task: Positive = 8
+    """Samples of a task in the mean; of each, where all are drawn in one round."""
+    first_round: Annotated[int, Field(ge=0)] = 0
+    """Samples of every task in a first round; the rest of the budget goes to the tasks that none of them solved. 0: all
+    in one round, as many of every task."""
+    repair: Annotated[int, Field(ge=0)] = 0
+    """So many failed programs of a task that the first round did not solve go back to the model once, with what was
+    wrong with them; these samples are drawn beyond the budget."""
     max_new_tokens: Positive = 512
     reward_threshold: Annotated[float, Field(ge=0, le=1)] = 1.0
     keep_top_percent: Fraction = 0.5
@@ -29,5 +36,27 @@ class Raft(Section):
     max_keep_per_task: Positive = 2
     selection: Literal["per_task", "global"] = "per_task"
     drop_solved: bool = False
-    """Leave out tasks that every sample passed: they teach nothing new."""
+    """Leave out tasks that every sample of this cycle passed: they teach nothing new. A case of max_pass_rate: the gate
+    by this cycle alone, without a prior, at a rate of 1."""
+    max_pass_rate: Fraction = 1.0
+    """Leave out tasks whose pass rate, by all cycles up to this one, has reached this. It is the mean of a Beta
+    posterior that began uniform: (passed + 1) / (drawn + 2), which never reaches 1."""
+    memory: bool = False
+    """Train a cycle on what all cycles up to it have kept, each program of a task once."""
+    train_from: Literal["last", "sft"] = "last"
+    """last: a cycle trains the model that it samples from; sft: the one before all cycles, as in ReST-EM (Singh et al.
+    2023, arXiv 2312.06585)."""
+    replay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the rows trained on that are reference solutions which SFT was trained on."""
+    weigh_copies: bool = False
+    """Rows of one task that hold nearly the same program share the weight of one row."""
     train: Training = Training()
+
+    @model_validator(mode="after")
+    def _something_is_left_for_a_second_round(self) -> Raft:
+        if self.first_round >= self.samples_per_task:
+            raise ValueError(
+                f"first_round {self.first_round} leaves nothing of samples_per_task {self.samples_per_task} for a "
+                f"second round; set first_round to {self.samples_per_task // 2} or less, or to 0 for one round"
+            )
+        return self

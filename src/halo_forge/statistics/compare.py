@@ -19,6 +19,7 @@ import numpy as np
 from halo_forge.errors import InputError
 from halo_forge.progress import print_table
 from halo_forge.statistics.bootstrap import bootstrap_means, family_sums
+from halo_forge.statistics.passk import pass_at_k
 
 _EXACT_FAMILIES = 14  # 2 ** 14 sign patterns are counted in full
 
@@ -26,23 +27,26 @@ _EXACT_FAMILIES = 14  # 2 ** 14 sign patterns are counted in full
 def compare(before: dict[str, Any], after: dict[str, Any], resamples: int, seed: int) -> dict[str, Any]:
     """Paired comparison of two benchmark summaries (`evaluate.summarise`), as `after` minus `before`.
 
-    Returns {"before", "after", "n_tasks", "n_families", "gained", "lost", "better", "worse"} and, under "pass@1" and
-    "compile_rate", {"difference", "low", "high", "p"} as shares in -1..1. `gained` are the tasks that only `after`
-    solves with any of its samples, `lost` the reverse; `better` and `worse` count tasks whose pass@1 moved at all.
+    Returns {"before", "after", "n_tasks", "n_families", "gained", "lost", "better", "worse"} and, under "compile_rate",
+    "pass@1" and "pass@k" for every other k that both have, {"difference", "low", "high", "p"} as shares in -1..1.
+    `gained` are the tasks that only `after` solves with any of its samples, `lost` the reverse; `better` and `worse`
+    count tasks whose pass@1 moved at all.
     Raises InputError if the two were not benchmarked on the same tasks.
     """
     tasks = _same_tasks(before, after)
     old, new = ([summary["per_task"][task] for task in tasks] for summary in (before, after))
     families = [row["family"] for row in new]
-    # (tasks, 2): difference in the share of samples that pass, and that compile
-    differences = np.array(
-        [
-            [b["passed"] / b["n"] - a["passed"] / a["n"], b["compiled"] / b["n"] - a["compiled"] / a["n"]]
-            for a, b in zip(old, new, strict=True)
-        ]
-    )
+    both = before.get("pass_at_k", {}).keys() & after.get("pass_at_k", {}).keys()
+    ks = sorted({1, *map(int, both)})
+
+    def rates(row: dict[str, Any]) -> list[float]:
+        return [*(pass_at_k(row["n"], row["passed"], k) for k in ks), row["compiled"] / row["n"]]
+
+    # (tasks, len(ks) + 1): difference in pass@k for every k, then in the share of samples that compile
+    differences = np.array([rates(b) for b in new]) - np.array([rates(a) for a in old])
+    names = [*(f"pass@{k}" for k in ks), "compile_rate"]
     n_families = len(set(families))
-    one_family = [[-1.0, 1.0], [-1.0, 1.0]]  # says nothing about other families
+    one_family = [[-1.0, 1.0]] * len(names)  # says nothing about other families
     intervals = bootstrap_means(differences, families, resamples, seed) if n_families > 1 else one_family
     sums, _ = family_sums(differences, families)
     measures = {
@@ -52,7 +56,7 @@ def compare(before: dict[str, Any], after: dict[str, Any], resamples: int, seed:
             "high": intervals[column][1],
             "p": sign_flip_p(sums[:, column], resamples, seed),
         }
-        for column, name in enumerate(("pass@1", "compile_rate"))
+        for column, name in enumerate(names)
     }
     solved = [(a["passed"] > 0, b["passed"] > 0) for a, b in zip(old, new, strict=True)]
     return {

@@ -17,14 +17,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from halo_forge.data.clean.normal import hashed, remarks, renamed, stems, tokens, words
+from halo_forge.data.clean.normal import hashed, program, remarks, renamed, stems, tokens, words
 from halo_forge.data.rows import Row, family_of, read_file
 from halo_forge.records import CallTests, CheckerTests, HarnessTests, PytestTests, PythonTests, StdioTests, Task, Tests
 from halo_forge.verify.core.extract import TAGS
 
 SPAN = 3
 PHRASE = 6
-RUN = 7
 CASE_TOKENS = 4
 """A case counts as one gram for this many tokens …"""
 CASE_GRAMS = 8
@@ -59,7 +58,7 @@ def of_task(task: Task) -> Fingerprint:
         _says(task.prompt),
         _stems(prose),
         _phrases(prose),
-        _program(solution, task.language),
+        program(solution, task.language),
         frozenset(_cases(task.tests, task.language)),
     )
 
@@ -74,7 +73,7 @@ def of_row(row: Row, name: str) -> Fingerprint:
     if answer and not fences and re.search(r"^\s*(?:def|class|import|from|#include|fn|func|package)\b", answer, re.M):
         fences, prose = [(_language("", answer), answer)], ""
     prose = "\n".join([row.prompt, prose, *(remarks(body, language) for language, body in fences)])
-    programs = [_program(body, language) for language, body in fences]
+    programs = [program(body, language) for language, body in fences]
     return Fingerprint(
         name,
         family_of(row.prompt),
@@ -110,12 +109,6 @@ def _stems(text: str) -> frozenset[int]:
 def _phrases(text: str) -> frozenset[int]:
     found = ["#" if word[0].isdigit() else word for word in words(text)]
     return frozenset(hashed(found[start : start + PHRASE]) for start in range(len(found) - PHRASE + 1))
-
-
-def _program(code: str, language: str) -> frozenset[int]:
-    found = tokens(code, language)
-    starts = range(max(1, len(found) - RUN + 1)) if found else ()
-    return frozenset(hashed(renamed(found[start : start + RUN])) for start in starts)
 
 
 def _cases(tests: Tests, language: str) -> Iterator[int]:

@@ -99,6 +99,7 @@ _LEXERS = {
     True: re.compile(f"(?P<skip>{_HASH_COMMENT})|{_LITERAL}|{_TOKEN}", re.S),
     False: re.compile(f"(?P<skip>{_SLASH_COMMENT})|{_LITERAL}|{_TOKEN}", re.S | re.M),
 }
+RUN = 7
 NAME = "\0"
 """What a token begins with that is a name its author chose."""
 
@@ -126,6 +127,13 @@ def renamed(window: Iterable[str]) -> tuple[str, ...]:
     """A run of tokens with its names replaced by the order in which they come: equal under any renaming."""
     order: dict[str, str] = {}
     return tuple(order.setdefault(t, f"{NAME}{len(order)}") if t.startswith(NAME) else t for t in window)
+
+
+def program(code: str, language: str) -> frozenset[int]:
+    """What a program does: its runs of RUN tokens with the author's names replaced by their order, hashed."""
+    found = tokens(code, language)
+    starts = range(max(1, len(found) - RUN + 1)) if found else ()
+    return frozenset(hashed(renamed(found[start : start + RUN])) for start in starts)
 
 
 def remarks(code: str, language: str) -> str:

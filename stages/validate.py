@@ -1,0 +1,37 @@
+"""Judge a model's answers to the validation side, by which the best model is chosen.
+
+Reads  data/split/validation.jsonl, data/validation/<model>/{samples.jsonl,generation.json}
+Writes data/validation/<model>/verdicts.jsonl, results/validation/<model>.json
+Params seed, verify, validation, benchmark.bootstrap, preset
+"""
+
+from __future__ import annotations
+
+from begin import stage
+
+from halo_forge.benchmark.evaluate import summarise
+from halo_forge.files import read_json, write_json
+from halo_forge.jsonl import read_records
+from halo_forge.records import Sample, Task
+from halo_forge.runs.pipeline import find_run
+from halo_forge.settings.params import Params
+from halo_forge.verify.run import verify_file
+
+
+def main(params: Params, model: str) -> None:
+    run = find_run(params, f"validation/{model}")
+    tasks, samples = read_records(run.tasks, Task), read_records(run.folder / "samples.jsonl", Sample)
+    verdicts = verify_file(params.verify, run.tasks, run.folder, f"validation {model}")
+    if not tasks:
+        write_json(f"results/validation/{model}.json", {"model": model, "per_task": {}})
+        print(f"{model}: no validation side (split.shares.validation), so that no model is chosen by it")
+        return
+    settings = params.benchmark.model_copy(update={"samples_per_task": run.samples_per_task, "k": [1]})
+    generation = read_json(run.folder / "generation.json")
+    card = summarise(model, tasks, samples, verdicts, settings, params.seed, generation)
+    write_json(f"results/validation/{model}.json", card)
+    print(f"{model}: validation pass@1 {card['pass_at_k']['1']:.1%} ({card['n_samples']} samples)")
+
+
+if __name__ == "__main__":
+    stage(main, model="sft or a key of raft.cycles")
