@@ -83,7 +83,7 @@ class Arms:
         started = time.monotonic()
         card = self.measure(name, self.train(name))
         cycles = json.loads((self.out / _folder(name) / "raft_statistics.json").read_text())
-        return card | {"seconds": round(time.monotonic() - started), "kept": [row["kept"] for row in cycles]}
+        return card | {"wall_s": round(time.monotonic() - started), "kept": [row["kept"] for row in cycles]}
 
     def _run(self, name: str, arguments: Sequence[Any]) -> None:
         words = [*CLI, *map(str, arguments)]
@@ -117,7 +117,7 @@ def _row(name: str, card: dict[str, Any], sft: dict[str, Any], seed: int) -> dic
         "n_tasks": card["n_tasks"],
         "n_samples": card["n_samples"],
     }
-    row |= {key: card[key] for key in ("kept", "seconds") if key in card}
+    row |= {key: card[key] for key in ("kept", "wall_s") if key in card}
     return row if card is sft else row | {"gain_over_sft": compare(sft, card, RESAMPLES, seed)}
 
 
@@ -129,7 +129,7 @@ def _print(rows: Sequence[dict[str, Any]]) -> None:
             gain = row.get("gain_over_sft", {}).get(f"pass@{k}")
             cells += [f"{row['pass_at_k'].get(k, float('nan')):.1%}", _interval(gain) if gain else ""]
         kept = " ".join(map(str, row.get("kept", ())))
-        table.add_row(row["name"], *cells, f"{row['compile_rate']:.1%}", kept, str(row.get("seconds", "")))
+        table.add_row(row["name"], *cells, f"{row['compile_rate']:.1%}", kept, str(row.get("wall_s", "")))
     Console(width=140).print(table)
 
 
