@@ -49,7 +49,10 @@ NOT_DECIDING_FOR = {
         ("sft", "train", "control", "sample", "sample_more", "track"),
         "fetches what models/base.json pins, and names the folder of adapters",
     ),
-    "model/hub.py": (("sft", "train", "sample", "track"), "fetches what models/base.json pins"),
+    "model/hub.py": (
+        ("sft", "train", "control", "sample", "sample_more", "track"),
+        "fetches what models/base.json pins",
+    ),
     "model/gguf.py": (("track",), "MLflow is told the digest of the adapter, no weights are read"),
     "benchmark": (("track",), "its numbers come from results/, which it depends on"),
     "statistics": (("track",), "its numbers come from results/, which it depends on"),
