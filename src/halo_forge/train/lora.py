@@ -14,8 +14,8 @@ from halo_forge.settings.training import Lora, Training
 from halo_forge.train.attention import use_branch_attention
 from halo_forge.train.checkpoints import early_stopping, last_checkpoint, same_order, seconds_before, with_seconds
 from halo_forge.train.guard import check_weights, guard
-from halo_forge.train.reports import entry, reports
 from halo_forge.train.packing import collate
+from halo_forge.train.reports import entry, reports
 from halo_forge.train.rows import IGNORED, Rows, tokenised
 from halo_forge.train.trainer import answer_trainer
 
@@ -200,6 +200,8 @@ def _model(run: Run) -> Any:
     from peft import LoraConfig, PeftModel, get_peft_model
     from transformers import AutoModelForCausalLM
 
+    from halo_forge.train.fused import fuse
+
     base = AutoModelForCausalLM.from_pretrained(run.base, dtype=getattr(torch, run.settings.dtype))
     base.config.use_cache = False
     use_branch_attention(base, str(run.base))
@@ -209,15 +211,17 @@ def _model(run: Run) -> Any:
         model = PeftModel.from_pretrained(base, run.start, is_trainable=True)
         # peft looks the base's config up at every checkpoint; the name in the adapter is one it would ask the hub for.
         model.peft_config["default"].base_model_name_or_path = str(run.base)
-        return model
-    config = LoraConfig(
-        r=run.lora.r,
-        lora_alpha=run.lora.alpha,
-        lora_dropout=run.lora.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-    return get_peft_model(base, config)
+    else:
+        config = LoraConfig(
+            r=run.lora.r,
+            lora_alpha=run.lora.alpha,
+            lora_dropout=run.lora.dropout,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
+        model = get_peft_model(base, config)
+    fuse(model)
+    return model
 
 
 class _Dataset:

@@ -19,8 +19,8 @@ class AnswerLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Any, predicted_at: Any, labels: Any, weights: Any, max_probability: float | None):
-        normaliser = torch.cat([part.float().logsumexp(-1) for part in logits.split(_ROWS)])
-        nll = normaliser[predicted_at] - logits[predicted_at, labels].float()
+        normaliser = torch.cat([_wide(part).logsumexp(-1) for part in logits.split(_ROWS)])
+        nll = normaliser[predicted_at] - _wide(logits[predicted_at, labels])
         if max_probability is not None:
             weights = weights * (nll.neg().exp() <= max_probability)
         ctx.save_for_backward(logits, normaliser, predicted_at, labels, weights)
@@ -32,6 +32,11 @@ class AnswerLoss(torch.autograd.Function):
         at_place = torch.zeros_like(normaliser).index_add_(0, predicted_at, weights) * grad
         parts = zip(logits.split(_ROWS), normaliser.split(_ROWS), at_place.split(_ROWS), strict=True)
         for part, top, factor in parts:
-            part.copy_((part.float() - top[:, None]).exp_().mul_(factor[:, None]))
+            part.copy_((_wide(part) - top[:, None]).exp_().mul_(factor[:, None]))
         logits.index_put_((predicted_at, labels), (weights * -grad).to(logits.dtype), accumulate=True)
         return logits, None, None, None, None
+
+
+def _wide(tensor: Any) -> Any:
+    """In float32 at least: a sum over a vocabulary in bfloat16 would be no sum."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -55,9 +55,7 @@ def tokenised(chat: Chat, lessons: Iterable[Lesson | tuple[Prompt, str]], max_to
         if len(before) + len(taught) > max_tokens:
             left_out[f"longer than {max_tokens} tokens"] += 1
             continue
-        examples.append(
-            {"input_ids": before + taught, "labels": [IGNORED] * len(before) + taught, "weight": weight}
-        )
+        examples.append({"input_ids": before + taught, "labels": [IGNORED] * len(before) + taught, "weight": weight})
     if not examples:
         reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.items()) or "the file has no rows"
         raise InputError(f"{where}: nothing to train on: {reasons}")
