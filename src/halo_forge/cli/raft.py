@@ -150,7 +150,7 @@ def blend(
     weight: Annotated[float, typer.Option(help="Of a, from 0 (all b) to 1 (all a).")] = 0.5,
 ) -> None:
     """Average what two adapters add to the model's weights, without any training."""
-    from halo_forge.train.blend import blend as write_blend
+    from halo_forge.raft.blend import blend as write_blend
 
     left_out = write_blend(Path(a), Path(b), weight, Path(output))
     say(f"{output}: {weight:g} of {a} and {1 - weight:g} of {b}; {left_out:.1%} of the mean did not fit its rank")

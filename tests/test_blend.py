@@ -10,7 +10,7 @@ import torch
 from conftest import adapter_weights
 
 from halo_forge.errors import InputError
-from halo_forge.train.blend import blend
+from halo_forge.raft.blend import blend
 
 
 @pytest.fixture(scope="module")
