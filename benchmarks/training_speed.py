@@ -3,7 +3,8 @@
     python benchmarks/training_speed.py [--base FOLDER] [--kept FILE …] [--trl-python PATH] [--quick]
 
 Rows: the reference solutions of the built-in tasks as SFT takes them, or with --kept the answers that RAFT cycles kept.
-A step is 8 rows in micro-batches of 4: forward, backward and AdamW, no step for warming up counted.
+A step is 8 rows: forward, backward and AdamW. The baselines take 4 rows at a time, ours all 8, for what the rows of a
+batch share is computed once within what is taken at a time; --micro-batch says otherwise.
 
   padded    transformers and PEFT, rows grouped by length and padded to the longest of their micro-batch, logits from
             the first answer token on: this project's own way before rows were packed
@@ -52,7 +53,7 @@ from halo_forge.train.order import TogetherByPrompt  # noqa: E402
 from halo_forge.train.packing import collate  # noqa: E402
 from halo_forge.train.rows import IGNORED, tokenised  # noqa: E402
 
-BATCH, MICRO = 8, 4
+BATCH, BASELINE_MICRO = 8, 4
 NAIVE_LENGTH = 2048
 GOALS = {"padded": 1.6, "trl": 1.5, "naive": 40.0}
 Row = dict[str, Any]
@@ -64,7 +65,10 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, nargs="+", default=[], help="kept.jsonl of one cycle or more")
     parser.add_argument("--trl-python", type=Path, help="a Python that has trl, transformers and peft")
     parser.add_argument("--steps", type=int, default=4, help="optimizer steps a side")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of our side alone")
+    parser.add_argument("--against", nargs="+", choices=GOALS, default=list(GOALS), help="the baselines")
+    parser.add_argument("--micro-batch", type=int, default=BATCH, help="rows at a time on our side")
+    parser.add_argument("--output", type=Path, default=ROOT / "results" / "perf" / "training.json")
+    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="of the model on all sides but TRL's")
     parser.add_argument("--quick", action="store_true", help="two steps a side, one naive row")
     options = parser.parse_args()
     steps = 2 if options.quick else options.steps
@@ -72,18 +76,19 @@ def main() -> None:
     base = options.base or materialise(resolve(load_params(ROOT / "params.yaml").base_model))
     rows = read_rows(Chat.of(str(base)), options.kept)
     ours, theirs = batches(rows, in_our_order(rows), steps), batches(rows, by_length(rows), steps)
-    sides: dict[str, Callable[[list[Row]], None]] = model_sides(base, options.dtype)
-    trl = trl_side(options.trl_python, base)
+    sides: dict[str, Callable[[list[Row]], None]] = model_sides(base, options.dtype, options.micro_batch)
+    if "trl" in options.against and (step := trl_side(options.trl_python, base)):
+        sides["trl"] = step
     timings: dict[str, list[dict[str, float]]] = {}
     machine = []
     for turn in range(steps):
         machine.append(gemm_gflops())
         measure(timings, "ours", ours[turn], sides["ours"])
-        measure(timings, "padded", theirs[turn], sides["padded"])
-        if trl:
-            measure(timings, "trl", theirs[turn], trl)
-        if turn == 0 or not options.quick:
-            measure(timings, "naive", theirs[turn][:1], sides["naive"])
+        for name in (name for name in options.against if name in sides):
+            if name != "naive":
+                measure(timings, name, theirs[turn], sides[name])
+            elif turn == 0 or not options.quick:
+                measure(timings, name, theirs[turn][:1], sides[name])
     report(timings, statistics.median(machine), len(rows), options)
 
 
@@ -116,11 +121,11 @@ def batches(rows: list[Row], order: list[int], number: int) -> list[list[Row]]:
     return [[rows[row] for row in batch] for batch in (chosen * number)[:number]]
 
 
-def micro_batches(rows: list[Row]) -> Iterator[list[Row]]:
-    return (rows[start : start + MICRO] for start in range(0, len(rows), MICRO))
+def micro_batches(rows: list[Row], size: int) -> Iterator[list[Row]]:
+    return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def model_sides(base: Path, dtype: str) -> dict[str, Callable[[list[Row]], None]]:
+def model_sides(base: Path, dtype: str, our_micro: int) -> dict[str, Callable[[list[Row]], None]]:
     """Optimizer steps by one model in turns: the packed, fused one that training makes, and the plain one."""
     settings = Training(dtype=dtype)
     run = Run(base, None, Lora(), settings, 1e-6, 0, Path("unused"))
@@ -136,7 +141,7 @@ def model_sides(base: Path, dtype: str) -> dict[str, Callable[[list[Row]], None]
     def ours(rows: list[Row]) -> None:
         model.get_base_model().set_attn_implementation(PACKED)
         fuse(model)
-        for micro in micro_batches(rows):
+        for micro in micro_batches(rows, our_micro):
             with autocast:
                 loss = packed_loss(model, collate(micro))
             loss.backward()
@@ -144,7 +149,7 @@ def model_sides(base: Path, dtype: str) -> dict[str, Callable[[list[Row]], None]
 
     def padded(rows: list[Row]) -> None:
         plain()
-        for micro in micro_batches(rows):
+        for micro in micro_batches(rows, BASELINE_MICRO):
             padded_loss(model, micro, max(len(row["input_ids"]) for row in micro), everything=False).backward()
         finish()
 
@@ -170,7 +175,7 @@ def packed_loss(model: Any, batch: Row) -> Any:
         position_ids=batch["position_ids"],
         branches=batch["branches"],
         logits_to_keep=batch["kept"],
-    ).logits[0]
+    ).logits.flatten(0, 1)
     return AnswerLoss.apply(logits, batch["predicted_at"], batch["labels"], batch["weights"], None) / 1000
 
 
@@ -191,7 +196,7 @@ def trl_side(python: Path | None, base: Path) -> Callable[[list[Row]], dict[str,
     if python is None:
         print("trl: left out, as no --trl-python was given")
         return None
-    command = [str(python), str(ROOT / "benchmarks" / "trl_steps.py"), str(base), str(MICRO)]
+    command = [str(python), str(ROOT / "benchmarks" / "trl_steps.py"), str(base), str(BASELINE_MICRO)]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def step(rows: list[Row]) -> dict[str, float]:
@@ -248,8 +253,9 @@ def report(timings: dict[str, list], gflops: float, rows: int, options: argparse
         )
         print(f"ours / {name}: {ours / baseline:.2f} by wall clock, {cpu:.2f} by processor; goal {GOALS[name]:g}")
     setting = {"rows": rows, "kept": [path.name for path in options.kept], "dtype": options.dtype}
-    setting |= {"threads": torch.get_num_threads(), "cores": os.cpu_count(), "batch": BATCH, "micro_batch": MICRO}
-    write_json(ROOT / "results" / "perf" / "training.json", {"setting": setting, "rows": table, "timings": timings})
+    setting |= {"threads": torch.get_num_threads(), "cores": os.cpu_count(), "batch": BATCH}
+    setting |= {"micro_batch": options.micro_batch}
+    write_json(options.output, {"setting": setting, "rows": table, "timings": timings})
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def packed_loss(model, rows, max_probability=None) -> torch.Tensor:
         position_ids=batch["position_ids"],
         branches=batch["branches"],
         logits_to_keep=batch["kept"],
-    ).logits[0]
+    ).logits.flatten(0, 1)
     weights = batch["weights"].double()
     return AnswerLoss.apply(logits, batch["predicted_at"], batch["labels"], weights, max_probability)
 

@@ -32,11 +32,11 @@ class AnswerLoss(torch.autograd.Function):
         at_place = torch.zeros_like(normaliser).index_add_(0, predicted_at, weights) * grad
         parts = zip(logits.split(_ROWS), normaliser.split(_ROWS), at_place.split(_ROWS), strict=True)
         for part, top, factor in parts:
-            part.copy_((_wide(part) - top[:, None]).exp_().mul_(factor[:, None]))
+            part.copy_(_wide(part).sub_(top[:, None]).exp_().mul_(factor[:, None]))
         logits.index_put_((predicted_at, labels), (weights * -grad).to(logits.dtype), accumulate=True)
         return logits, None, None, None, None
 
 
 def _wide(tensor: Any) -> Any:
-    """In float32 at least: a sum over a vocabulary in bfloat16 would be no sum."""
+    """In float32 at least, the tensor itself if it is: a sum over a vocabulary in bfloat16 would be no sum."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

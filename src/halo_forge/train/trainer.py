@@ -29,7 +29,7 @@ def answer_trainer(settings: Training) -> type:
                 position_ids=inputs["position_ids"],
                 branches=inputs["branches"],
                 logits_to_keep=inputs["kept"],
-            ).logits[0]
+            ).logits.flatten(0, 1)  # a view: the gradient of an index would be a copy with zeros
             weights = inputs["weights"]
             total = AnswerLoss.apply(
                 logits, inputs["predicted_at"], inputs["labels"], weights, settings.max_token_probability
