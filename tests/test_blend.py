@@ -102,3 +102,14 @@ def test_adapters_that_do_not_belong_together_are_refused(adapters, tmp_path, fi
 def test_a_folder_without_an_adapter_is_named(adapters, tmp_path) -> None:
     with pytest.raises(InputError, match="nowhere: no adapter, adapter_config.json is missing"):
         blend(adapters[0], tmp_path / "nowhere", 0.5, tmp_path / "out")
+
+
+def test_the_command_says_what_it_wrote(adapters, tmp_path) -> None:
+    from typer.testing import CliRunner
+
+    from halo_forge.cli import raft as cli_raft
+
+    flags = ["--a", str(adapters[0]), "--b", str(adapters[1]), "--weight", "0.25", "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(cli_raft.app, ["blend", *flags])
+    assert result.exit_code == 0 and "0.25 of" in result.output and "did not fit its rank" in result.output
+    assert (tmp_path / "out" / "adapter_model.safetensors").exists()
