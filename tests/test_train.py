@@ -37,17 +37,6 @@ def test_the_loss_covers_exactly_the_answer_and_its_end_of_turn(tiny_chat) -> No
     assert tiny_chat.tokenizer.decode(taught) == "The sum is 1.<|im_end|>"
 
 
-def test_the_end_of_turn_is_trained_though_it_is_also_the_padding_token(tiny_chat) -> None:
-    from transformers import DataCollatorForSeq2Seq
-
-    rows = rows_of(tiny_chat).examples
-    longest, shortest = max(rows, key=lambda r: len(r["input_ids"])), min(rows, key=lambda r: len(r["input_ids"]))
-    assert tiny_chat.tokenizer.pad_token_id == tiny_chat.end
-    batch = DataCollatorForSeq2Seq(tiny_chat.tokenizer, label_pad_token_id=IGNORED)([longest, shortest])
-    end, last = len(shortest["labels"]) - 1, batch["labels"][1].tolist()
-    assert last[end] == tiny_chat.end and set(last[end + 1 :]) == {IGNORED}
-
-
 def test_training_and_generation_render_the_prompt_alike(tiny_chat) -> None:
     row = rows_of(tiny_chat).examples[3]
     prompt = tiny_chat.prompt_ids(PAIRS[3][0])
@@ -93,6 +82,39 @@ def test_the_loss_is_the_mean_over_answer_tokens_whatever_the_micro_batches(tiny
         run = run_of(tiny_model, tmp_path / str(micro), settings=settings)
         first.append(train(run, rows_of(tiny_chat), tiny_chat, tmp_path / f"out{micro}")["loss_first"])
     assert first[0] == pytest.approx(first[1], rel=1e-4)
+
+
+def test_gradient_checkpointing_changes_no_loss(tiny_model, tiny_chat, tmp_path) -> None:
+    curves = []
+    for checkpointing in (False, True):
+        settings = SETTINGS.model_copy(update={"gradient_checkpointing": checkpointing})
+        run = run_of(tiny_model, tmp_path / str(checkpointing), settings=settings)
+        curves.append(train(run, rows_of(tiny_chat), tiny_chat, tmp_path / f"out{checkpointing}")["loss"])
+    assert [e["loss"] for e in curves[0]] == pytest.approx([e["loss"] for e in curves[1]], rel=1e-4)
+
+
+def test_a_row_of_weight_2_counts_as_two_rows(tiny_model, tiny_chat, tmp_path) -> None:
+    """In the loss and in what it is divided by."""
+    losses = []
+    for name, lessons in (("once", [(*PAIRS[0], 2.0), PAIRS[1]]), ("twice", [PAIRS[0], PAIRS[0], PAIRS[1]])):
+        settings = Training(epochs=3, batch_size=3, micro_batch_size=3)
+        rows = tokenised(tiny_chat, lessons, 512, "lessons")
+        summary = train(run_of(tiny_model, tmp_path / name, settings=settings), rows, tiny_chat, tmp_path / f"{name}1")
+        losses.append([entry["loss"] for entry in summary["loss"]])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_tokens_that_the_model_is_sure_of_count_in_what_the_loss_is_divided_by(tiny_model, tiny_chat, tmp_path) -> None:
+    """They are known only once a micro-batch was computed, and the result must not depend on micro-batches."""
+    first = []
+    for micro in (1, 12):
+        settings = Training(epochs=1, batch_size=12, micro_batch_size=micro, max_token_probability=0.005)
+        run = run_of(tiny_model, tmp_path / str(micro), settings=settings)
+        first.append(train(run, rows_of(tiny_chat), tiny_chat, tmp_path / f"out{micro}")["loss_first"])
+    settings = Training(epochs=1, batch_size=12, micro_batch_size=12)
+    run = run_of(tiny_model, tmp_path / "all", settings=settings)
+    everything = train(run, rows_of(tiny_chat), tiny_chat, tmp_path / "all_out")["loss_first"]
+    assert first[0] == pytest.approx(first[1], rel=1e-4) and 0 < first[0] < everything - 1e-3
 
 
 def test_an_update_goes_on_from_the_adapter_it_is_given(tiny_model, tiny_chat, tmp_path) -> None:
@@ -145,8 +167,8 @@ def test_every_form_of_a_bad_step_is_found_at_that_step(
     """The fault is made in the loss of the third step; all else is real."""
     made = lora.answer_trainer
 
-    def faulty(warmup_ratio):
-        class Faulty(made(warmup_ratio)):
+    def faulty(settings):
+        class Faulty(made(settings)):
             def compute_loss(self, *args, **kwargs):
                 loss = super().compute_loss(*args, **kwargs)
                 return loss * factor if self.state.global_step == 2 else loss

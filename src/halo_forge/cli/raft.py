@@ -142,6 +142,20 @@ def train(
     _train(settings, verify_settings(settings.verifier, host=host, user=user, ssh_key=ssh_key))
 
 
+@app.command("blend")
+def blend(
+    a: Annotated[str, typer.Option("--a", help="An adapter folder, such as that of a cycle.")],
+    b: Annotated[str, typer.Option("--b", help="Another on the same base model, such as SFT's.")],
+    output: Annotated[str, typer.Option("--output", "-o", help="The folder of the blended adapter.")],
+    weight: Annotated[float, typer.Option(help="Of a, from 0 (all b) to 1 (all a).")] = 0.5,
+) -> None:
+    """Average what two adapters add to the model's weights, without any training."""
+    from halo_forge.raft.blend import blend as write_blend
+
+    left_out = write_blend(Path(a), Path(b), weight, Path(output))
+    say(f"{output}: {weight:g} of {a} and {1 - weight:g} of {b}; {left_out:.1%} of the mean did not fit its rank")
+
+
 def _train(settings: RaftFile, verify: Verify) -> None:
     from halo_forge.model.reference import find_checkpoint
     from halo_forge.runs.raft import Plan, run_cycles

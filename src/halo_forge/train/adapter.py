@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from halo_forge.records import Kept, Task
 from halo_forge.train.checkpoints import resumed_step
 from halo_forge.train.lora import Run, steps_of, train
 from halo_forge.train.reports import write_curve_of_no_steps
-from halo_forge.train.rows import tokenised
+from halo_forge.train.rows import Lesson, tokenised
 
 
 def solutions(tasks: Iterable[Task]) -> list[tuple[str, str]]:
@@ -23,23 +23,23 @@ def solutions(tasks: Iterable[Task]) -> list[tuple[str, str]]:
     return [(task.prompt, fenced(task.solution, task.language)) for task in tasks if task.solution]
 
 
-def kept_answers(rows: Iterable[Kept]) -> list[tuple[str, str]]:
-    """(prompt, answer) pairs for a RAFT update: the model's own words."""
-    return [(row.prompt, row.completion) for row in rows]
+def kept_answers(rows: Iterable[Kept]) -> list[Lesson]:
+    """What a RAFT update learns: the model's own words."""
+    return [Lesson(row.prompt, row.completion, row.weight) for row in rows]
 
 
 def train_adapter(
     run: Run,
-    pairs: list[tuple[Prompt, str]],
+    lessons: Sequence[Lesson | tuple[Prompt, str]],
     lock: dict,
     out: Path,
     where: str,
     label: str,
 ) -> dict[str, Any]:
-    """Train on (prompt, answer) pairs and write the adapter folder `out`, whole or not at all; returns the summary of
-    the training."""
+    """Train on lessons, or (prompt, answer) pairs, and write the adapter folder `out`, whole or not at all; returns the
+    summary of the training."""
     chat = Chat.of(str(run.base), lock["system_prompt"])
-    rows = tokenised(chat, pairs, run.settings.max_tokens, where)
+    rows = tokenised(chat, lessons, run.settings.max_tokens, where)
     steps, done = steps_of(len(rows.examples), run.settings), resumed_step(run.checkpoints)
     with Progress(steps, label, done=done) as progress:
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from halo_forge.model.chat import Chat, Prompt
 from halo_forge.settings.training import Lora, Training
+from halo_forge.train.attention import use_branch_attention
 from halo_forge.train.checkpoints import early_stopping, last_checkpoint, same_order, seconds_before, with_seconds
 from halo_forge.train.guard import check_weights, guard
+from halo_forge.train.packing import collate
 from halo_forge.train.reports import entry, reports
 from halo_forge.train.rows import IGNORED, Rows, tokenised
 from halo_forge.train.trainer import answer_trainer
@@ -107,16 +109,15 @@ def _trained(
     `began` is when the training would have begun without interruption, by `time.monotonic`.
     """
     import torch
-    from transformers import DataCollatorForSeq2Seq, PrinterCallback
+    from transformers import PrinterCallback
 
     with reports(run.logs, run.curve, on_step) as report:
-        trainer = answer_trainer(run.settings.warmup_ratio)(
+        trainer = answer_trainer(run.settings)(
             model=_model(run),
             args=_arguments(run, cuda=torch.cuda.is_available()),
             train_dataset=_Dataset(rows.examples),
             eval_dataset=_Dataset(held_rows.examples) if held_rows else None,
-            # Pads labels by position; the padding token may be the end-of-turn token, which must keep its label.
-            data_collator=DataCollatorForSeq2Seq(chat.tokenizer, label_pad_token_id=IGNORED),
+            data_collator=collate,
             callbacks=[
                 guard(run.learning_rate),
                 report,
@@ -146,7 +147,7 @@ def _arguments(run: Run, cuda: bool) -> Any:
         learning_rate=run.learning_rate,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
-        train_sampling_strategy="group_by_length",
+        remove_unused_columns=False,  # the model's arguments are made by the collator
         bf16=settings.dtype == "bfloat16",
         use_cpu=not cuda,
         dataloader_pin_memory=cuda,
@@ -199,33 +200,39 @@ def _model(run: Run) -> Any:
     from peft import LoraConfig, PeftModel, get_peft_model
     from transformers import AutoModelForCausalLM
 
+    from halo_forge.train.fused import fuse
+
     base = AutoModelForCausalLM.from_pretrained(run.base, dtype=getattr(torch, run.settings.dtype))
     base.config.use_cache = False
+    use_branch_attention(base, str(run.base))
     if run.settings.gradient_checkpointing:
         base.enable_input_require_grads()
     if run.start is not None:
         model = PeftModel.from_pretrained(base, run.start, is_trainable=True)
         # peft looks the base's config up at every checkpoint; the name in the adapter is one it would ask the hub for.
         model.peft_config["default"].base_model_name_or_path = str(run.base)
-        return model
-    config = LoraConfig(
-        r=run.lora.r,
-        lora_alpha=run.lora.alpha,
-        lora_dropout=run.lora.dropout,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-    return get_peft_model(base, config)
+    else:
+        config = LoraConfig(
+            r=run.lora.r,
+            lora_alpha=run.lora.alpha,
+            lora_dropout=run.lora.dropout,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
+        model = get_peft_model(base, config)
+    fuse(model)
+    return model
 
 
 class _Dataset:
-    """A list for PyTorch's DataLoader."""
+    """A list for PyTorch's DataLoader; `prompts` has the prompt of every row."""
 
-    def __init__(self, examples: list[dict[str, list[int]]]):
-        self.examples = [{**example, "attention_mask": [1] * len(example["input_ids"])} for example in examples]
+    def __init__(self, examples: list[dict[str, Any]]):
+        self.examples = examples
+        self.prompts = [tuple(row["input_ids"][: row["labels"].count(IGNORED)]) for row in examples]
 
     def __len__(self) -> int:
         return len(self.examples)
 
-    def __getitem__(self, index: int) -> dict[str, list[int]]:
+    def __getitem__(self, index: int) -> dict[str, Any]:
         return self.examples[index]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from halo_forge.errors import InputError
 from halo_forge.model.chat import Chat, Prompt
@@ -12,12 +14,20 @@ from halo_forge.model.chat import Chat, Prompt
 IGNORED = -100  # PyTorch's ignore_index
 
 
+class Lesson(NamedTuple):
+    """An answer to learn; `weight`, above 0, multiplies the loss of each of its tokens."""
+
+    prompt: Prompt
+    answer: str
+    weight: float = 1.0
+
+
 @dataclass(frozen=True)
 class Rows:
-    """`examples`: {input_ids, labels} of equal length; labels are IGNORED on the prompt, so the loss covers the answer
-    and its end-of-turn token. `left_out` counts dropped rows by reason."""
+    """`examples`: {input_ids, labels, weight}, the first two of equal length; labels are IGNORED on the prompt, so the
+    loss covers the answer and its end-of-turn token. `left_out` counts dropped rows by reason."""
 
-    examples: list[dict[str, list[int]]]
+    examples: list[dict[str, Any]]
     left_out: dict[str, int]
 
     @property
@@ -29,10 +39,12 @@ class Rows:
         return sum(label != IGNORED for example in self.examples for label in example["labels"])
 
 
-def tokenised(chat: Chat, pairs: Iterable[tuple[Prompt, str]], max_tokens: int, where: str) -> Rows:
-    """Rows of (prompt, answer) pairs. Raises InputError if none is left."""
+def tokenised(chat: Chat, lessons: Iterable[Lesson | tuple[Prompt, str]], max_tokens: int, where: str) -> Rows:
+    """Rows of lessons, or of (prompt, answer) pairs. Raises InputError if none is left, or for a weight not above 0."""
     examples, left_out = [], Counter()
-    for prompt, answer in pairs:
+    for number, (prompt, answer, weight) in enumerate((Lesson(*lesson) for lesson in lessons), start=1):
+        if not (weight > 0 and math.isfinite(weight)):
+            raise InputError(f"{where}: row {number} has weight {weight}; it must be a number above 0")
         if not answer.strip():
             left_out["empty answer"] += 1
             continue
@@ -43,7 +55,7 @@ def tokenised(chat: Chat, pairs: Iterable[tuple[Prompt, str]], max_tokens: int, 
         if len(before) + len(taught) > max_tokens:
             left_out[f"longer than {max_tokens} tokens"] += 1
             continue
-        examples.append({"input_ids": before + taught, "labels": [IGNORED] * len(before) + taught})
+        examples.append({"input_ids": before + taught, "labels": [IGNORED] * len(before) + taught, "weight": weight})
     if not examples:
         reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.items()) or "the file has no rows"
         raise InputError(f"{where}: nothing to train on: {reasons}")

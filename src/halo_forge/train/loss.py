@@ -1,0 +1,42 @@
+"""Cross-entropy of answers over packed rows, without a copy of the logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+_ROWS = 64
+"""Rows of logits at a time: what a processor's cache holds."""
+
+
+class AnswerLoss(torch.autograd.Function):
+    """The sum of weights[i] * -log p(labels[i]) at logits[predicted_at[i]]; logits are (places, vocabulary).
+
+    With `max_probability` a label whose probability under the model is above it adds nothing. The logits are used up:
+    the backward pass writes their gradient over them.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, logits: Any, predicted_at: Any, labels: Any, weights: Any, max_probability: float | None):
+        normaliser = torch.cat([_wide(part).logsumexp(-1) for part in logits.split(_ROWS)])
+        nll = normaliser[predicted_at] - _wide(logits[predicted_at, labels])
+        if max_probability is not None:
+            weights = weights * (nll.neg().exp() <= max_probability)
+        ctx.save_for_backward(logits, normaliser, predicted_at, labels, weights)
+        return (weights * nll).sum()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any):
+        logits, normaliser, predicted_at, labels, weights = ctx.saved_tensors
+        at_place = torch.zeros_like(normaliser).index_add_(0, predicted_at, weights) * grad
+        parts = zip(logits.split(_ROWS), normaliser.split(_ROWS), at_place.split(_ROWS), strict=True)
+        for part, top, factor in parts:
+            part.copy_(_wide(part).sub_(top[:, None]).exp_().mul_(factor[:, None]))
+        logits.index_put_((predicted_at, labels), (weights * -grad).to(logits.dtype), accumulate=True)
+        return logits, None, None, None, None
+
+
+def _wide(tensor: Any) -> Any:
+    """In float32 at least, the tensor itself if it is: a sum over a vocabulary in bfloat16 would be no sum."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
