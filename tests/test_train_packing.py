@@ -98,6 +98,12 @@ def test_packed_rows_have_the_loss_and_the_gradients_of_each_row_alone(tiny_mode
     assert_same(gradients(model, ours), theirs)
 
 
+def test_cudnn_whose_gradients_were_no_numbers_computes_no_attention_in_training(tiny_model) -> None:
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    as_packed(model_of(tiny_model))
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+
+
 def test_how_rows_are_packed_changes_no_gradient(tiny_model, real_rows) -> None:
     model = as_packed(model_of(tiny_model))
     together = gradients(model, packed_loss(model, real_rows))

@@ -16,6 +16,7 @@ def use_branch_attention(model: Any, name: str) -> None:
 
     Raises InputError for a model whose layers are not all attention, or which computes it in a way of its own.
     """
+    import torch
     from transformers import AttentionInterface
 
     kinds = set(getattr(model.config, "layer_types", None) or ["full_attention"])
@@ -23,6 +24,9 @@ def use_branch_attention(model: Any, name: str) -> None:
     if others or not model._supports_attention_backend:
         what = ", ".join(sorted(others)) or "attention of its own"
         raise InputError(f"{name}: its layers compute {what}; training needs a model of ordinary attention layers")
+    # cuDNN's kernel gave gradients that are no numbers, in bfloat16 with such masks (H200, torch 2.11, cuDNN 9.19); the
+    # other kernels gave none.
+    torch.backends.cuda.enable_cudnn_sdp(False)
     AttentionInterface.register(NAME, branch_attention)
     model.set_attn_implementation(NAME)
 
