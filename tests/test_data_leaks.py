@@ -95,7 +95,7 @@ def test_a_long_text_about_other_things_contains_no_problem_by_chance(builtin) -
 
 
 def test_a_text_of_forty_other_problems_seldom_contains_one_by_chance(builtin) -> None:
-    """The hardest case: 18 of 408 are found in it, since some of the forty are near relatives."""
+    """The hardest case: one in 23 is found in it, since some of the forty are near relatives."""
     held_out, others = builtin[::6], [task for place, task in enumerate(builtin) if place % 6]
     problems, found = [of_task(task) for task in others], 0
     for start in range(8):
@@ -103,7 +103,7 @@ def test_a_text_of_forty_other_problems_seldom_contains_one_by_chance(builtin) -
         row = of_row(parse_row("story.jsonl", 1, {"prompt": story}), "story")
         pairs = copies([*problems, row], [of_task(task) for task in held_out])
         found += len([pair for pair in pairs if pair.name == "story"])
-    assert found <= 18
+    assert found <= 0.05 * 8 * len(held_out)
 
 
 @pytest.mark.parametrize(
