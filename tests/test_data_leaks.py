@@ -68,17 +68,17 @@ def test_a_benchmark_problem_is_found_in_every_disguise(builtin, benchmark, form
 
 
 def test_different_problems_are_no_copies(builtin) -> None:
-    """Of 46 056 pairs of built-in families, told apart by hand, 23 are taken for copies: all of them near relatives,
+    """Of 84 666 pairs of built-in families, told apart by hand, 27 are taken for copies: all of them near relatives,
     such as the square of a number and the area of a square."""
     pairs = copies([of_task(task) for task in builtin])
-    assert len(builtin) == 304 and len(pairs) <= 23
+    assert len(builtin) == 412 and len(pairs) <= 27
     assert ("builtin/cpp/square_measure.0", "builtin/cpp/power_of_number.0") in {(pair.name, pair.of) for pair in pairs}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
 def test_most_problems_are_found_however_short_they_are(builtin, form) -> None:
-    """All 304, with prompts of one sentence too: a rewording leaves little of `Print a times b minus 3`."""
+    """All 412, with prompts of one sentence too: a rewording leaves little of `Print a times b minus 3`."""
     least = {"reworded": 0.83, "in_comments": 0.97}.get(form.__name__, 0.99)
     plants = [
         dataclasses.replace(of_task(form(task)), name=f"planted/{number}", family=f"planted/{number}")
@@ -95,7 +95,7 @@ def test_a_long_text_about_other_things_contains_no_problem_by_chance(builtin) -
 
 
 def test_a_text_of_forty_other_problems_seldom_contains_one_by_chance(builtin) -> None:
-    """The hardest case: 18 of 408 are found in it, since some of the forty are near relatives."""
+    """The hardest case: 25 of 552 are found in it, since some of the forty are near relatives."""
     held_out, others = builtin[::6], [task for place, task in enumerate(builtin) if place % 6]
     problems, found = [of_task(task) for task in others], 0
     for start in range(8):
@@ -103,7 +103,7 @@ def test_a_text_of_forty_other_problems_seldom_contains_one_by_chance(builtin) -
         row = of_row(parse_row("story.jsonl", 1, {"prompt": story}), "story")
         pairs = copies([*problems, row], [of_task(task) for task in held_out])
         found += len([pair for pair in pairs if pair.name == "story"])
-    assert found <= 18
+    assert found / (8 * len(held_out)) <= 0.046
 
 
 @pytest.mark.parametrize(
