@@ -19,7 +19,7 @@ from halo_forge.settings.benchmark import Benchmark
 
 TASKS = make_tasks(families=3, variants=2)
 SETTINGS = Benchmark(samples_per_task=10, k=[1, 5], bootstrap=300)
-GENERATION = {"engine": "openvino", "seconds": 2.0}
+GENERATION = {"engine": "openvino", "weights": "int8", "seconds": 2.0}
 
 
 def summarised(samples: list, verdicts: list, tasks: list = TASKS, settings: Benchmark = SETTINGS) -> dict:

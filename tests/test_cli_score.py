@@ -14,7 +14,7 @@ from halo_forge.cli import benchmark as cli_benchmark
 from halo_forge.errors import InputError
 
 pytestmark = pytest.mark.needs("python")
-DRAWN = {"temperature", "max_new_tokens", "engine", "tokens_per_s", "seconds", "base", "provenance"}
+DRAWN = {"temperature", "max_new_tokens", "engine", "weights", "tokens_per_s", "seconds", "base", "provenance"}
 """What only the one that drew the samples knows, and what says who wrote the card."""
 
 
@@ -177,7 +177,7 @@ def test_samples_of_other_tools_are_scored(score, row) -> None:
 
 def test_what_nobody_says_of_the_samples_is_null(score) -> None:
     card, _ = score(answers((0, 1, 0), (1, 1, 0), (2, 1, 0)))
-    unknown = ("temperature", "max_new_tokens", "engine", "tokens_per_s", "mean_tokens", "truncated")
+    unknown = ("temperature", "max_new_tokens", "engine", "weights", "tokens_per_s", "mean_tokens", "truncated")
     assert [card[key] for key in unknown] == [None] * len(unknown)
 
 

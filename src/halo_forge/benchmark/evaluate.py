@@ -27,7 +27,7 @@ def summarise(
 ) -> dict[str, Any]:
     """The benchmark of one model as a JSON object; the same records give the same object, in whatever order.
 
-    `generation` has the engine and the seconds of sampling. Rates are shares in 0..1, means over tasks;
+    `generation` has the engine, its weights and the seconds of sampling. Rates are shares in 0..1, means over tasks;
     intervals are 95 %, by cluster bootstrap over families. `total`, `passed` and `pass_rate` count tasks: all, those
     with at least one passing sample, and the quotient. Samples whose verdict is `infra_error` are left out of every
     rate and counted in `infra_errors`.
@@ -80,6 +80,7 @@ def summarise(
         "max_new_tokens": settings.max_new_tokens,
         "seed": seed,
         "engine": generation["engine"],
+        "weights": generation["weights"],
         "per_task": per_task,
     }
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+from halo_forge.errors import InfrastructureError
 from halo_forge.generate.protocol import Engine
 from halo_forge.settings.generate import Generate
 
 
 def open_engine(settings: Generate, base: Path, adapter: Path | None, end: int) -> Engine:
-    """The engine that `generate.engine` names; `auto` takes vllm on a GPU, openvino on a CPU, else transformers."""
+    """The engine that `generate.engine` names; `auto` takes vllm on a GPU, openvino on a CPU, else transformers.
+
+    Raises InfrastructureError for settings that the engine cannot follow.
+    """
     name = _choose() if settings.engine == "auto" else settings.engine
+    if settings.weights and name != "openvino":
+        raise InfrastructureError(
+            f"generate.weights: {settings.weights} is for the openvino engine; the {name} engine holds the weights in "
+            "generate.dtype: leave weights out"
+        )
     if name == "openvino":
         from halo_forge.generate.openvino import OpenVinoEngine
 
@@ -23,6 +32,15 @@ def open_engine(settings: Generate, base: Path, adapter: Path | None, end: int) 
     from halo_forge.generate.transformers import TransformersEngine
 
     return TransformersEngine(settings, base, adapter, end)
+
+
+def weights_of(engine: str, settings: Generate) -> str:
+    """What the engine of that name holds the weights in."""
+    if engine != "openvino":
+        return settings.dtype
+    from halo_forge.generate.openvino import WEIGHTS
+
+    return settings.weights or WEIGHTS
 
 
 def _choose() -> str:

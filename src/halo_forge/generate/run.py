@@ -8,7 +8,7 @@ from pathlib import Path
 from halo_forge.files import write_json
 from halo_forge.generate.clock import Clock
 from halo_forge.generate.drawing import Draw, Drawing
-from halo_forge.generate.engine import open_engine
+from halo_forge.generate.engine import open_engine, weights_of
 from halo_forge.generate.protocol import Completion
 from halo_forge.generate.samples import chunk_size_of, draw_samples, whole_chunks
 from halo_forge.hashing import digest
@@ -33,7 +33,7 @@ def generate_file(
     Without draws both files are there, and no model is loaded.
     """
     if not draws:
-        return _write(out, drawing, None, [], [], 0.0)
+        return _write(out, drawing, None, None, [], [], 0.0)
     lock, adapter = checkpoint.lock, checkpoint.adapter
     state = state_dir(
         f"sample-{drawing.label}-{drawing.model}",
@@ -69,13 +69,15 @@ def generate_file(
             finished=finished,
             saving=clock.mark,
         )
-    return _write(out, drawing, engine.name, samples, resumed, clock.seconds)
+    held_in = weights_of(engine.name, params.generate)
+    return _write(out, drawing, engine.name, held_in, samples, resumed, clock.seconds)
 
 
 def _write(
     out: Path,
     drawing: Drawing,
     engine: str | None,
+    weights: str | None,
     samples: list[Sample],
     resumed: list[Sample],
     seconds: float,
@@ -87,6 +89,7 @@ def _write(
         out / "generation.json",
         {
             "engine": engine,
+            "weights": weights,
             "model": drawing.model,
             "temperature": drawing.temperature,
             "max_new_tokens": drawing.max_new_tokens,

@@ -1,7 +1,7 @@
 """The benchmark of anybody's samples: judged, and summed up as `benchmark` does with those it draws itself.
 
 It leaves what a benchmark leaves, but for generation.json. What nobody knows of the samples is null: temperature, limit
-of tokens, engine, seconds, and tokens where no sample says how many it has.
+of tokens, engine and its weights, seconds, and tokens where no sample says how many it has.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def score(
     write_records(folder / "tasks.jsonl", scored)
     write_records(folder / "samples.jsonl", answers)
     verdicts = verify_file(verify, folder / "tasks.jsonl", folder, "score", verifier)
-    unknown = {"engine": None, "seconds": None}
+    unknown = {"engine": None, "weights": None, "seconds": None}
     card = summarise(model, scored, answers, verdicts, settings, seed, unknown)
     card |= {
         "samples_per_task": least if len(set(counts.values())) == 1 else None,
