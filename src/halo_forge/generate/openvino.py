@@ -14,10 +14,13 @@ from typing import Any
 
 from halo_forge.errors import InfrastructureError
 from halo_forge.files import read_json
+from halo_forge.generate.code_block import CodeBlock
 from halo_forge.generate.openvino_export import exported
+from halo_forge.generate.openvino_int8 import compressed
 from halo_forge.generate.protocol import Completion, Request, require
 from halo_forge.settings.generate import Generate
 
+WEIGHTS = "float32"
 CACHE_GB = 2
 BATCH_SIZE = 128
 """A finished sequence makes room for the next at once, nothing is padded."""
@@ -40,15 +43,17 @@ class OpenVinoEngine:
         scheduler.max_num_seqs = self.batch_size
         scheduler.enable_prefix_caching = True
         properties: dict = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
-        if adapter is not None:
+        rounded = (settings.weights or WEIGHTS) == "int8"
+        folder = compressed(base, adapter) if rounded else exported(base)
+        if adapter is not None and not rounded:
             lora = genai.Adapter(str(adapter / "adapter_model.safetensors"))
             # GenAI reads the matrices alone: PEFT's scaling, alpha / r, stands in the adapter's config.
             config = read_json(adapter / "adapter_config.json")
             scaling = config["lora_alpha"] / config["r"]
             properties["adapters"] = genai.AdapterConfig(lora, scaling, mode=genai.AdapterConfig.Mode.MODE_FUSE)
         self.end = end
-        self.genai, self.running = genai, genai.GenerationStatus.RUNNING
-        self.pipeline = genai.ContinuousBatchingPipeline(str(exported(base)), scheduler, "CPU", properties)
+        self.genai = genai
+        self.pipeline = genai.ContinuousBatchingPipeline(str(folder), scheduler, "CPU", properties)
 
     def generate(
         self, requests: Sequence[Request], finished: Callable[[Completion], None] | None = None
@@ -71,18 +76,21 @@ class OpenVinoEngine:
                 number = waiting.popleft()
                 running[number] = self._submit(number, requests[number])
             self.pipeline.step()
-            for number in [number for number, handle in running.items() if handle.get_status() != self.running]:
-                done[number] = self._completion(running.pop(number))
+            for number, answer in list(running.items()):
+                if answer.goes_on():
+                    continue
+                done[number] = self._completion(answer.ids)
+                del running[number]
                 if finished:
                     finished(done[number])
         return [done[number] for number in range(len(requests))]
 
-    def _submit(self, number: int, request: Request) -> Any:
+    def _submit(self, number: int, request: Request) -> _Answer:
         import numpy as np
         import openvino as ov
 
         ids = ov.Tensor(np.array([request.prompt_ids], dtype=np.int64))
-        return self.pipeline.add_request(number, ids, self._settings(request))
+        return _Answer(self.pipeline.add_request(number, ids, self._settings(request)), request.block)
 
     def _settings(self, request: Request):  # noqa: ANN202 - a type of the engine's
         settings = self.genai.GenerationConfig()
@@ -99,9 +107,28 @@ class OpenVinoEngine:
             settings.rng_seed = request.seed
         return settings
 
-    def _completion(self, handle) -> Completion:  # noqa: ANN001
-        output = handle.read_all()[0]
-        ids = list(output.generated_ids)
+    def _completion(self, ids: list[int]) -> Completion:
         if ids and ids[-1] == self.end:
             return Completion(ids[:-1], len(ids), "stop")
         return Completion(ids, len(ids), "length")
+
+
+class _Answer:
+    """An answer being drawn: the handle of its request, and the ids that were read from it."""
+
+    def __init__(self, handle: Any, block: CodeBlock | None):
+        from openvino_genai import GenerationStatus
+
+        self._handle, self._block, self._running = handle, block, GenerationStatus.RUNNING
+        self.ids: list[int] = []
+
+    def goes_on(self) -> bool:
+        """Whether it is still drawn after this step; where its block is closed, no more is drawn."""
+        goes_on = self._handle.get_status() == self._running
+        if self._block or not goes_on:
+            while self._handle.can_read():
+                self.ids += self._handle.read()[0].generated_ids
+        if goes_on and self._block and self._block.closed(self.ids):
+            self._handle.stop()
+            return False
+        return goes_on

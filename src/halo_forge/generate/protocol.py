@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from halo_forge.errors import InfrastructureError
+from halo_forge.generate.code_block import CodeBlock
 
 
 @dataclass(frozen=True)
 class Request:
-    """One completion to draw. Temperature 0 is greedy."""
+    """One completion to draw. Temperature 0 is greedy.
+
+    Where `block` is given, the answer ends as that is closed. An engine may look after each token and save the rest;
+    what one draws beyond it is cut off the sample, so that all of them give the same one.
+    """
 
     prompt_ids: list[int]
     seed: int
@@ -20,6 +25,7 @@ class Request:
     top_k: int
     top_p: float
     max_new_tokens: int
+    block: CodeBlock | None = None
 
 
 @dataclass(frozen=True)

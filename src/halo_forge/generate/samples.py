@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from halo_forge.errors import InputError
+from halo_forge.generate.code_block import code_block
 from halo_forge.generate.drawing import Draw, Drawing
 from halo_forge.generate.protocol import Completion, Engine, Request
 from halo_forge.jsonl import Appender, cut_off, resumed
@@ -49,6 +50,7 @@ def draw_samples(
                     settings.top_k,
                     settings.top_p,
                     drawing.max_new_tokens,
+                    code_block(draw.task, chat.text) if settings.stop == "code_block" else None,
                 )
                 for draw in chunk
             ]
@@ -66,13 +68,21 @@ def draw_samples(
                     finish_reason=completion.finish_reason,
                     repairs=draw.repairs,
                 )
-                for draw, request, completion in zip(chunk, requests, engine.generate(requests, finished), strict=True)
+                for draw, request, completion in zip(
+                    chunk, requests, map(_ended, requests, engine.generate(requests, finished)), strict=True
+                )
             ]
             if saving:
                 saving(len(done) + len(samples))
             file.write(samples)
             done += samples
     return done
+
+
+def _ended(request: Request, completion: Completion) -> Completion:
+    """The completion up to where its request ends it."""
+    length = request.block and request.block.length(completion.ids)
+    return completion if length is None else Completion(completion.ids[:length], length, "stop")
 
 
 def sample_seed(seed: int, label: str, task_id: str, index: int) -> int:
