@@ -1,60 +1,219 @@
-"""Tokens per second of the openvino engine against the transformers engine, in turns, on the real model.
+"""Tokens a second of the openvino engine with 8-bit weights, against other ways of sampling, in turns in the same run.
 
-    python benchmarks/generation_speed.py [--prompts 8] [--samples 8] [--tokens 64] [--rounds 2]
+    python benchmarks/generation_speed.py [--quick] [--model FOLDER] [--vllm-python PATH] [--rounds 3]
 
-Both draw the same number of samples of the same prompts at the same settings; real tokens only are counted. The
-baseline is `transformers`, whose `generate` is what most programs of this kind call.
+All draw answers to the same built-in prompts at the same temperature; real tokens only are counted, up to each answer's
+end of turn. Baselines:
+- naive: `generate` of transformers, 32 answers at once, padded to the longest prompt, as long as one of them goes on;
+- float32: our engine with the weights as they are;
+- vLLM: its build for the CPU, in the environment of --vllm-python, through our own engine for it.
+A last row counts answers a second with `generate.stop: code_block` against the same answers up to their end of turn.
+Prints a table and writes results/perf/generation.json. A ratio is the median of the turns' ratios.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import statistics
+import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 from halo_forge.data.builtin import load_families, variants  # noqa: E402
+from halo_forge.generate.code_block import code_block  # noqa: E402
 from halo_forge.generate.engine import open_engine  # noqa: E402
 from halo_forge.generate.protocol import Request  # noqa: E402
-from halo_forge.model.base import materialise, resolve  # noqa: E402
 from halo_forge.model.chat import Chat  # noqa: E402
 from halo_forge.settings.generate import Generate  # noqa: E402
-from halo_forge.settings.params import load_params  # noqa: E402
+
+TEMPERATURE, TOP_K = 0.7, 50
+AT_ONCE = 128
+NAIVE_AT_ONCE = 32
+GOALS = {"naive": 8.0, "float32": 1.6, "vLLM": 2.5}
+RESULT = ROOT / "results" / "perf" / "generation.json"
+
+
+@dataclass(frozen=True)
+class Turn:
+    tokens: int
+    answers: int
+    seconds: float
+
+    @property
+    def tokens_per_s(self) -> float:
+        return self.tokens / self.seconds
+
+    @property
+    def answers_per_s(self) -> float:
+        return self.answers / self.seconds
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prompts", type=int, default=8)
-    parser.add_argument("--samples", type=int, default=8)
-    parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="one turn of shorter answers")
+    parser.add_argument("--model", type=Path, help="a model folder; without it the base model of params.yaml")
+    parser.add_argument("--rounds", type=int, help="turns, 3 unless --quick")
+    parser.add_argument("--tokens", type=int, help="of an answer at most, 128 unless --quick")
+    parser.add_argument("--vllm-python", type=Path, help="the interpreter of an environment that has vLLM")
+    parser.add_argument("--serve-vllm", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-
-    base = materialise(resolve(load_params(ROOT / "params.yaml").base_model))
-    chat = Chat.of(str(base))
-    prompts = [chat.prompt_ids(task.prompt("cpp")) for task in variants(load_families(ROOT / "data" / "builtin"))]
-    requests = [
-        Request(prompt, 1000 * number + index, 0.8, 50, 1.0, options.tokens)
-        for number, prompt in enumerate(prompts[:: len(prompts) // options.prompts][: options.prompts])
-        for index in range(options.samples)
+    base = options.model or base_model()
+    tokens = options.tokens or (32 if options.quick else 128)
+    if options.serve_vllm:
+        serve_vllm(base, tokens)
+        return
+    rounds = options.rounds or (1 if options.quick else 3)
+    arms = ways(base, tokens, options.vllm_python)
+    turns: dict[str, list[Turn]] = {name: [] for name in arms}
+    for number in range(rounds):
+        for name, draw in arms.items():
+            turn = draw(number)
+            turns[name].append(turn)
+            print(f"turn {number + 1}: {name}: {turn.tokens_per_s:.0f} tokens/s, {turn.answers} answers", flush=True)
+    rows = [
+        row(f"sampling, {AT_ONCE} answers of at most {tokens} tokens, 8-bit weights", turns, "int8", name, goal)
+        for name, goal in GOALS.items()
+        if name in turns
     ]
-    engines = {
-        name: open_engine(Generate(engine=name, batch_size=64), base, None, chat.end)
-        for name in ("transformers", "openvino")
+    rows.append(row("answers up to their code block", turns, "int8, code_block", "int8", None, "answers/s"))
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    RESULT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    for one in rows:
+        goal = f", goal {one['goal']}" if one["goal"] else ""
+        print(f"{one['name']}: {one['ours']} against {one['baseline']} {one['unit']} ({one['baseline_name']})", end="")
+        print(f": {one['ratio']} times{goal}")
+
+
+def base_model() -> Path:
+    from halo_forge.model.base import materialise, resolve
+    from halo_forge.settings.params import load_params
+
+    return materialise(resolve(load_params(ROOT / "params.yaml").base_model))
+
+
+def row(
+    name: str, turns: dict[str, list[Turn]], ours: str, baseline: str, goal: float | None, unit: str = "tokens/s"
+) -> dict:
+    def rates(way: str) -> list[float]:
+        return [turn.answers_per_s if unit == "answers/s" else turn.tokens_per_s for turn in turns[way]]
+
+    ratios = [one / other for one, other in zip(rates(ours), rates(baseline), strict=True)]
+    return {
+        "name": name,
+        "ours": round(statistics.median(rates(ours)), 2),
+        "baseline": round(statistics.median(rates(baseline)), 2),
+        "baseline_name": baseline,
+        "ratio": round(statistics.median(ratios), 2),
+        "goal": goal,
+        "unit": unit,
+        "n": len(ratios),
     }
-    rates: dict[str, list[float]] = {name: [] for name in engines}
-    for turn in range(options.rounds):
-        for name, engine in engines.items():
-            began = time.monotonic()
-            tokens = sum(completion.n_tokens for completion in engine.generate(requests))
-            rates[name].append(tokens / (time.monotonic() - began))
-            print(f"turn {turn + 1}: {name} {rates[name][-1]:.0f} tokens/s ({tokens} tokens, {len(requests)} samples)")
-    ratios = [ours / theirs for ours, theirs in zip(rates["openvino"], rates["transformers"], strict=True)]
-    print(f"openvino / transformers: median {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+
+
+def ways(base: Path, tokens: int, vllm_python: Path | None) -> dict[str, Callable[[int], Turn]]:
+    """Name -> what draws the answers of a turn."""
+    found = {"naive": naive(base, tokens)}
+    for weights in ("float32", "int8"):
+        found[weights] = engine(Generate(engine="openvino", weights=weights), base, tokens)
+    found["int8, code_block"] = engine(Generate(engine="openvino", weights="int8", stop="code_block"), base, tokens)
+    if vllm_python is not None:
+        found["vLLM"] = vllm(vllm_python, base, tokens)
+    return found
+
+
+def requests(chat: Chat, tokens: int, turn: int, answers: int, *, stopped: bool = False) -> list[Request]:
+    """Eight answers to each of the prompts, which are spread over the built-in families."""
+    tasks = [variant.task("cpp") for variant in variants(load_families(ROOT / "data" / "builtin"))]
+    chosen = tasks[turn :: len(tasks) // (answers // 8)][: answers // 8]
+    return [
+        Request(
+            chat.prompt_ids(task.prompt),
+            1000 * number + index,
+            TEMPERATURE,
+            TOP_K,
+            1.0,
+            tokens,
+            code_block(task, chat.text) if stopped else None,
+        )
+        for number, task in enumerate(chosen)
+        for index in range(8)
+    ]
+
+
+def engine(settings: Generate, base: Path, tokens: int) -> Callable[[int], Turn]:
+    chat = Chat.of(str(base))
+    opened = open_engine(settings, base, None, chat.end)
+
+    def draw(turn: int) -> Turn:
+        wanted = requests(chat, tokens, turn, AT_ONCE, stopped=settings.stop == "code_block")
+        began = time.perf_counter()
+        drawn = opened.generate(wanted)
+        return Turn(sum(one.n_tokens for one in drawn), len(drawn), time.perf_counter() - began)
+
+    # What is done once, such as the choice of kernels, is no part of the first turn.
+    opened.generate([replace(request, max_new_tokens=2) for request in requests(chat, tokens, 0, 16)])
+    return draw
+
+
+def naive(base: Path, tokens: int) -> Callable[[int], Turn]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    chat = Chat.of(str(base))
+    tokenizer = AutoTokenizer.from_pretrained(base, padding_side="left")
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+
+    def draw(turn: int) -> Turn:
+        prompts = [request.prompt_ids for request in requests(chat, tokens, turn, NAIVE_AT_ONCE)]
+        began = time.perf_counter()
+        batch = tokenizer.pad({"input_ids": prompts}, return_tensors="pt")
+        with torch.no_grad():
+            out = model.generate(
+                **batch,
+                do_sample=True,
+                temperature=TEMPERATURE,
+                top_k=TOP_K,
+                max_new_tokens=tokens,
+                eos_token_id=chat.end,
+                pad_token_id=chat.end,
+            )
+        seconds = time.perf_counter() - began
+        answers = [ids.tolist() for ids in out[:, batch["input_ids"].shape[1] :]]
+        real = sum(ids.index(chat.end) + 1 if chat.end in ids else len(ids) for ids in answers)
+        return Turn(real, len(answers), seconds)
+
+    return draw
+
+
+def vllm(python: Path, base: Path, tokens: int) -> Callable[[int], Turn]:
+    """Another process, which draws when it is told the turn, so that nothing else runs meanwhile."""
+    command = [str(python), __file__, "--serve-vllm", "--model", str(base), "--tokens", str(tokens)]
+    environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_LOGGING_LEVEL": "ERROR"}
+    served = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+    def draw(turn: int) -> Turn:
+        print(turn, file=served.stdin, flush=True)
+        for line in served.stdout:
+            if line.startswith("turn "):
+                return Turn(**json.loads(line.removeprefix("turn ")))
+        raise SystemExit(f"vLLM ended with {served.wait()}")
+
+    draw(0)
+    return draw
+
+
+def serve_vllm(base: Path, tokens: int) -> None:
+    draw = engine(Generate(engine="vllm", batch_size=AT_ONCE), base, tokens)
+    for line in sys.stdin:
+        print("turn " + json.dumps(vars(draw(int(line)))), flush=True)
 
 
 if __name__ == "__main__":
