@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,46 @@ def test_a_completion_depends_on_its_seed_and_not_on_its_neighbours(tiny_model, 
     together, alone = opened.generate(wanted), opened.generate(wanted[7:8])
     assert alone[0] == together[7]
     assert opened.generate(requests(tiny_chat, temperature=1.0, seed=500)) != together
+
+
+class After:
+    """Ends an answer after so many tokens."""
+
+    def __init__(self, tokens: int):
+        self.tokens = tokens
+
+    def closed(self, ids: list[int]) -> bool:
+        return len(ids) >= self.tokens
+
+
+def test_openvino_draws_nothing_beyond_a_closed_block_and_leaves_the_neighbours_alone(tiny_model, tiny_chat) -> None:
+    opened = open_engine(settings("openvino"), tiny_model, None, tiny_chat.end)
+    wanted = requests(tiny_chat, temperature=1.0)
+    full = opened.generate(wanted)
+    every_second = [replace(one, block=After(7)) if at % 2 else one for at, one in enumerate(wanted)]
+    assert all(len(one.ids) > 7 for one in full[1::2])
+    for at, (ours, whole) in enumerate(zip(opened.generate(every_second), full, strict=True)):
+        assert ours.ids == (whole.ids[:7] if at % 2 else whole.ids)
+        assert at % 2 == 0 or ours.n_tokens == 7
+
+
+@pytest.mark.parametrize("stop", ["end_of_turn", "code_block"])
+def test_a_sample_ends_with_its_block_whatever_the_engine_has_drawn_beyond(
+    tiny_chat, make_task, tmp_path, stop
+) -> None:
+    short = "```cpp\nint main() {}\n```\n"
+    ids = tiny_chat.answer_ids(f"{short}This does nothing.")[:-1]
+
+    class Talking(Counting):
+        def generate(self, requests, finished=None):
+            return [Completion(ids, len(ids), "length") for _ in requests]
+
+    drawing, chosen = Drawing("sft", "c1", 2, 1.0, 80), Generate(chunk_size=2, stop=stop)
+    wip = tmp_path / "wip.jsonl"
+    samples = draw_samples(Talking(), tiny_chat, [make_task("a")], drawing, chosen, seed=1, wip=wip)
+    ended = {(sample.completion, sample.n_tokens, sample.finish_reason) for sample in samples}
+    whole = (f"{short}This does nothing.", len(ids), "length")
+    assert ended == {whole if stop == "end_of_turn" else (short, len(short), "stop")}
 
 
 @pytest.mark.parametrize("cut", [{"top_k": 3}, {"top_p": 0.3}], ids=["top_k", "top_p"])
