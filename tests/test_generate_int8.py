@@ -139,3 +139,13 @@ def test_only_the_openvino_engine_takes_a_choice_of_weights(tiny_model, tiny_cha
         open_engine(settings("transformers", weights="int8"), tiny_model, None, tiny_chat.end)
     assert weights_of("openvino", Generate(weights="int8")) == "int8"
     assert weights_of("transformers", Generate(dtype="bfloat16")) == "bfloat16"
+
+
+def test_with_int8_weights_a_completion_depends_on_its_seed_and_not_on_its_neighbours(
+    tiny_model, tiny_chat, adapter
+) -> None:
+    opened = open_engine(settings("openvino", weights="int8"), tiny_model, adapter, tiny_chat.end)
+    wanted = requests(tiny_chat, temperature=1.0, new=16)
+    together = opened.generate(wanted)
+    assert opened.generate(wanted[7:8])[0] == together[7]
+    assert opened.generate(wanted) == together

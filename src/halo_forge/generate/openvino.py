@@ -1,8 +1,9 @@
 """OpenVINO GenAI's continuous batching: the fast engine on a CPU.
 
-The adapter is loaded beside the converted base model and fused as the pipeline opens (`MODE_FUSE`: four times the
-speed of applying it at every step); the files of the base model are never changed. Attention cache and arithmetic are
-kept in float32, so that greedy answers are those of the transformers engine.
+With float32 weights the adapter is loaded beside the converted base model and fused as the pipeline opens
+(`MODE_FUSE`: four times the speed of applying it at every step), and greedy answers are those of the transformers
+engine. With 8-bit weights it is merged in before (`openvino_int8`). The files of the base model are never changed. The
+attention cache is float32 either way: in 8 bits it is no faster.
 """
 
 from __future__ import annotations

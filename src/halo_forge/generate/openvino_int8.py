@@ -1,8 +1,9 @@
 """A converted model with 8-bit weights, with an adapter merged into them or without, kept in the cache.
 
 GenAI cannot fuse an adapter into 8-bit weights. So the product of its matrices is added to the float32 weights of the
-converted base model, and the sum is rounded, with a scale and a zero point for each output channel. The arithmetic
-stays float32 for the program's reader: the CPU plugin multiplies 8-bit weights as they are.
+converted base model, and the sum is rounded, with a scale and a zero point for each output channel. The CPU plugin
+rounds the activations too, in groups of 32, and multiplies bytes; with that switched off
+(DYNAMIC_QUANTIZATION_GROUP_SIZE: 0) 8-bit weights are no faster than float32.
 """
 
 from __future__ import annotations
