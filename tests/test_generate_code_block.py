@@ -106,8 +106,8 @@ def test_an_answer_ends_at_the_same_place_however_it_is_cut_into_tokens(make_tas
 
 
 def test_drawn_answers_of_a_real_model_are_judged_the_same(make_task) -> None:
-    """Answers of Qwen2.5-Coder-0.5B-Instruct to built-in tasks, drawn up to their end of turn."""
-    answers = [row["completion"] for _, row in read_rows(REPOSITORY / "tests/data/qwen_answers.jsonl")]
+    """Answers of SmolLM2-135M-Instruct to built-in C++ tasks, drawn up to 144 tokens."""
+    answers = [row["completion"] for _, row in read_rows(REPOSITORY / "tests/data/drawn_answers.jsonl")]
     cut = {answer: kept(make_task("t"), answer) for answer in answers}
     shorter = {answer: short for answer, short in cut.items() if short is not None}
     assert len(shorter) > len(answers) / 2
