@@ -49,7 +49,9 @@ def own_cache(tmp_path_factory):
 
 
 def settings(engine: str, **fields) -> Generate:
-    return Generate(engine=engine, batch_size=fields.pop("batch_size", 4), **fields)
+    """float32 unless it is said otherwise: the openvino engine's answers are compared with the reference's."""
+    weights = fields.pop("weights", "float32" if engine == "openvino" else None)
+    return Generate(engine=engine, weights=weights, batch_size=fields.pop("batch_size", 4), **fields)
 
 
 def requests(chat, temperature=0.0, new=48, seed=0, **fields):
