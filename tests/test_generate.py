@@ -138,9 +138,9 @@ def test_a_sample_ends_with_its_block_whatever_the_engine_has_drawn_beyond(
         def generate(self, requests, finished=None):
             return [Completion(ids, len(ids), "length") for _ in requests]
 
-    drawing, chosen = Drawing("sft", "c1", 2, 1.0, 80), Generate(chunk_size=2, stop=stop)
+    drawing, chosen = Drawing("sft", "c1", 1.0, 80), Generate(chunk_size=2, stop=stop)
     wip = tmp_path / "wip.jsonl"
-    samples = draw_samples(Talking(), tiny_chat, [make_task("a")], drawing, chosen, seed=1, wip=wip)
+    samples = draw_samples(Talking(), tiny_chat, draws_of([make_task("a")], 2), drawing, chosen, seed=1, wip=wip)
     ended = {(sample.completion, sample.n_tokens, sample.finish_reason) for sample in samples}
     whole = (f"{short}This does nothing.", len(ids), "length")
     assert ended == {whole if stop == "end_of_turn" else (short, len(short), "stop")}
