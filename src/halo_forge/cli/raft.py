@@ -149,7 +149,7 @@ def blend(
     output: Annotated[str, typer.Option("--output", "-o", help="The folder of the blended adapter.")],
     weight: Annotated[float, typer.Option(help="Of a, from 0 (all b) to 1 (all a).")] = 0.5,
 ) -> None:
-    """Average what two adapters add to the model's weights, without any training."""
+    """Average two adapters of one base model; nothing is trained."""
     from halo_forge.raft.blend import blend as write_blend
 
     left_out = write_blend(Path(a), Path(b), weight, Path(output))

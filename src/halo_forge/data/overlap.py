@@ -87,6 +87,9 @@ SUPPORT = 0.5
 """Another channel agrees if its share is at least this part of the threshold."""
 FEWEST_FAMILIES = 100
 """Of fewer families nobody can tell what is common: they are weighed as if they were this many."""
+MOST_FAMILIES = 300
+"""Of more, a gram that two of them have would weigh more and more: they are weighed as if they were this many, for
+which the sums of CHANNELS were found."""
 RARE = 100
 """Pairs are looked for by grams that at most this many families have, which bounds the work on large files."""
 
@@ -149,7 +152,8 @@ class _Channel:
         for problem in left if left is right else [*left, *right]:
             families[problem.family] |= getattr(problem, name)
         having = Counter(gram for grams in families.values() for gram in grams)
-        number, limit = max(len(families), FEWEST_FAMILIES), max(3, COMMON_SHARE * len(families))
+        number = min(max(len(families), FEWEST_FAMILIES), MOST_FAMILIES)
+        limit = min(max(3, COMMON_SHARE * len(families)), number)
         self._weights = {gram: math.log(number / count) for gram, count in having.items() if count <= limit}
         self._totals = [self._weight(grams) for grams in self._left], [self._weight(grams) for grams in self._right]
         self._holders = defaultdict(list)
