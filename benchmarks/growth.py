@@ -1,0 +1,190 @@
+"""How time and memory grow with the number of samples: 1, 4, 16 and 64 times as many through each step after sampling.
+
+    PYTHONPATH=src python benchmarks/growth.py [--quick] [--samples 1000] [--steps judge filter score]
+
+Every measurement is a process of its own over files on disk, as the stages are: `judge` with all programs in the
+verdict cache (only where asked for, since it fills the cache first), `filter` (`close_cycle`), `score` (`summarise`).
+The programs are all different, half of them right. A step is linear when its seconds a sample do not rise; memory is
+the peak of the process (ru_maxrss), libraries included. Rows go to results/perf/growth.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from halo_forge.files import write_json
+from halo_forge.jsonl import read_records, write_records
+from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task, Verdict
+from halo_forge.settings.params import Params
+
+STEPS = ("judge", "filter", "score")
+TIMES = (1, 4, 16, 64)
+PER_TASK = 10
+GENERATION = {
+    "model": "sft",
+    "temperature": 0.7,
+    "engine": "none",
+    "weights": "float32",
+    "seconds": 1.0,
+    "tokens": 1,
+    "tokens_per_s": 1.0,
+}
+PARAMS = {
+    "seed": 14,
+    "preset": "growth",
+    "base_model": {"provider": "local", "id": "none"},
+    "raft": {"cycles": {"c1": {"from": "sft", "temperature": 0.7, "learning_rate": 1e-4}}},
+    "benchmark": {"samples_per_task": PER_TASK},
+}
+
+
+def make(folder: Path, number: int) -> None:
+    """Write tasks.jsonl, samples.jsonl and verdicts.jsonl of so many samples; ten of a task, four tasks of a family."""
+    tests = StdioTests(cases=[StdioCase(stdin="1\n", stdout="2\n")])
+    tasks = [
+        Task(
+            task_id=f"t{i}",
+            language="python",
+            prompt=f"Read one integer n and print n plus one, way {i}.",
+            tests=tests,
+            source=Source(dataset="builtin"),
+            family=f"f{i // 4}",
+            difficulty=1 + i % 3,
+        )
+        for i in range(number // PER_TASK)
+    ]
+    padding = "\n".join(f"# line {line} of a program of ordinary length" for line in range(12))
+    codes = [f"{padding}\nprint(int(input()) + {1 + j % 2})  # {j}" for j in range(number)]
+    write_records(folder / "tasks.jsonl", tasks)
+    write_records(folder / "samples.jsonl", [_sample(j, code) for j, code in enumerate(codes)])
+    write_records(folder / "verdicts.jsonl", [_verdict(j, code) for j, code in enumerate(codes)])
+
+
+def _sample(number: int, code: str) -> Sample:
+    return Sample(
+        sample_id=f"s{number}",
+        task_id=f"t{number // PER_TASK}",
+        prompt="",
+        completion=f"```python\n{code}\n```",
+        model="c1",
+        index=number % PER_TASK,
+        seed=number,
+        n_tokens=120,
+        finish_reason="stop",
+    )
+
+
+def _verdict(number: int, code: str) -> Verdict:
+    right = number % 2 == 0
+    return Verdict(
+        sample_id=f"s{number}",
+        task_id=f"t{number // PER_TASK}",
+        status="pass" if right else "wrong_answer",
+        reward=1.0 if right else 0.5,
+        tests_passed=int(right),
+        tests_total=1,
+        detail="" if right else "test 1: expected 2, printed 3",
+        code=code,
+        duration_s=0.1,
+        verifier="python",
+        isolation="none",
+    )
+
+
+def run(step: str, folder: Path) -> None:
+    """One step over the files of `folder`, in this process."""
+    params = Params.model_validate(PARAMS)
+    tasks = read_records(folder / "tasks.jsonl", Task)
+    samples = read_records(folder / "samples.jsonl", Sample)
+    if step == "judge":
+        from halo_forge.verify.judge import judge_samples
+
+        judge_samples({task.task_id: task for task in tasks}, samples, params.verify, wip=folder / "wip.jsonl")
+        (folder / "wip.jsonl").unlink(missing_ok=True)
+        return
+    verdicts = read_records(folder / "verdicts.jsonl", Verdict)
+    generation = GENERATION
+    if step == "filter":
+        from halo_forge.raft.cycle import close_cycle
+
+        outcome = close_cycle(
+            "c1", params, {task.task_id: task for task in tasks}, samples, verdicts, generation, [], []
+        )
+        write_records(folder / "kept.jsonl", outcome.rows)
+    else:
+        from halo_forge.benchmark.evaluate import summarise
+
+        card = summarise("c1", tasks, samples, verdicts, params.benchmark, params.seed, generation)
+        write_json(folder / "card.json", card)
+
+
+def measured(step: str, folder: Path) -> dict[str, float]:
+    """{seconds, peak_mb} of the step in a process of its own."""
+    command = [sys.executable, __file__, "--one", step, "--folder", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"{step}: exit {done.returncode}: {done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--samples", type=int, default=1000, help="of the smallest size, a multiple of 10")
+    parser.add_argument("--steps", nargs="*", choices=STEPS, default=list(STEPS[1:]))
+    parser.add_argument("--quick", action="store_true", help="1 and 16 times alone")
+    parser.add_argument("--output", type=Path, default=Path("results/perf/growth.json"))
+    parser.add_argument("--one", choices=STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        started = time.perf_counter()
+        run(options.one, options.folder)
+        seconds = time.perf_counter() - started
+        print(json.dumps({"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+        return
+    rows = []
+    table = Table("step", "samples", "seconds", "µs a sample", "times the smallest", "peak MB")
+    with tempfile.TemporaryDirectory() as scratch:
+        for times in TIMES[::2] if options.quick else TIMES:
+            number = times * options.samples
+            folder = Path(scratch) / str(number)
+            folder.mkdir()
+            make(folder, number)
+            for step in options.steps:
+                if step == "judge":
+                    measured(step, folder)  # fills the cache
+                found = measured(step, folder)
+                each = found["seconds"] / number
+                first = next((row for row in rows if row["name"].startswith(f"{step} ")), None)
+                baseline = first["ours"] if first else each
+                rows.append(
+                    {
+                        "name": f"{step} of {number} samples",
+                        "ours": each,
+                        "baseline": baseline,
+                        "baseline_name": f"{options.samples} samples",
+                        "ratio": each / baseline,
+                        "goal": "at most 1",
+                        "unit": "s a sample",
+                        "n": 1,
+                        "peak_mb": round(found["peak_mb"]),
+                    }
+                )
+                cells = f"{found['seconds']:.2f}", f"{1e6 * each:.0f}", f"{each / baseline:.2f}"
+                table.add_row(step, str(number), *cells, f"{found['peak_mb']:.0f}")
+    write_json(options.output, rows)
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
