@@ -104,6 +104,11 @@ drill-audit: setup
 gpu-check: setup
 	@python benchmarks/gpu_check.py $(ARGS)
 
+## Measure speed and memory against the obvious other ways: tables, and results/perf/*.json (ARGS=--quick: minutes)
+.PHONY: perf
+perf: setup
+	@python benchmarks/perf.py $(ARGS)
+
 ## Check style and formatting
 .PHONY: lint
 lint: setup

@@ -27,6 +27,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
+import rows  # noqa: E402
+
 from halo_forge.data.builtin import load_families, variants  # noqa: E402
 from halo_forge.generate.code_block import code_block  # noqa: E402
 from halo_forge.generate.engine import open_engine  # noqa: E402
@@ -38,7 +40,7 @@ TEMPERATURE, TOP_K = 0.7, 50
 AT_ONCE = 128
 NAIVE_AT_ONCE = 32
 GOALS = {"naive": 8.0, "float32": 1.6, "vLLM": 2.5}
-RESULT = ROOT / "results" / "perf" / "generation.json"
+RESULT = rows.PERF / "generation.json"
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,14 @@ def main() -> None:
             turn = draw(number)
             turns[name].append(turn)
             print(f"turn {number + 1}: {name}: {turn.tokens_per_s:.0f} tokens/s, {turn.answers} answers", flush=True)
-    rows = [
+    found = [
         row(f"sampling, {AT_ONCE} answers of at most {tokens} tokens, 8-bit weights", turns, "int8", name, goal)
         for name, goal in GOALS.items()
         if name in turns
     ]
-    rows.append(row("answers up to their code block", turns, "int8, code_block", "int8", None, "answers/s"))
-    RESULT.parent.mkdir(parents=True, exist_ok=True)
-    RESULT.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    for one in rows:
-        goal = f", goal {one['goal']}" if one["goal"] else ""
-        print(f"{one['name']}: {one['ours']} against {one['baseline']} {one['unit']} ({one['baseline_name']})", end="")
-        print(f": {one['ratio']} times{goal}")
+    found.append(row("answers up to their code block", turns, "int8, code_block", "int8", None, "answers/s"))
+    rows.write(RESULT, found, model=base.name, answers=AT_ONCE, tokens=tokens)
+    rows.show(found)
 
 
 def base_model() -> Path:
@@ -106,16 +104,16 @@ def row(
         return [turn.answers_per_s if unit == "answers/s" else turn.tokens_per_s for turn in turns[way]]
 
     ratios = [one / other for one, other in zip(rates(ours), rates(baseline), strict=True)]
-    return {
-        "name": name,
-        "ours": round(statistics.median(rates(ours)), 2),
-        "baseline": round(statistics.median(rates(baseline)), 2),
-        "baseline_name": baseline,
-        "ratio": round(statistics.median(ratios), 2),
-        "goal": goal,
-        "unit": unit,
-        "n": len(ratios),
-    }
+    return rows.row(
+        name,
+        statistics.median(rates(ours)),
+        unit,
+        n=len(ratios),
+        baseline=statistics.median(rates(baseline)),
+        baseline_name=baseline,
+        ratio=statistics.median(ratios),
+        goal=goal,
+    )
 
 
 def ways(base: Path, tokens: int, vllm_python: Path | None) -> dict[str, Callable[[int], Turn]]:

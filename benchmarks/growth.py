@@ -1,6 +1,6 @@
 """How time and memory grow with the number of samples: 1, 4, 16 and 64 times as many through each step after sampling.
 
-    PYTHONPATH=src python benchmarks/growth.py [--quick] [--samples 1000] [--steps judge filter score]
+    python benchmarks/growth.py [--quick] [--samples 1000] [--steps judge filter score]
 
 Every measurement is a process of its own over files on disk, as the stages are: `judge` with all programs in the
 verdict cache (only where asked for, since it fills the cache first), `filter` (`close_cycle`), `score` (`summarise`).
@@ -19,13 +19,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))
 
-from halo_forge.files import write_json
-from halo_forge.jsonl import read_records, write_records
-from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task, Verdict
-from halo_forge.settings.params import Params
+from rows import PERF, row, show, write  # noqa: E402
+
+from halo_forge.files import write_json  # noqa: E402
+from halo_forge.jsonl import read_records, write_records  # noqa: E402
+from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task, Verdict  # noqa: E402
+from halo_forge.settings.params import Params  # noqa: E402
 
 STEPS = ("judge", "filter", "score")
 TIMES = (1, 4, 16, 64)
@@ -142,7 +144,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=1000, help="of the smallest size, a multiple of 10")
     parser.add_argument("--steps", nargs="*", choices=STEPS, default=list(STEPS[1:]))
     parser.add_argument("--quick", action="store_true", help="1 and 16 times alone")
-    parser.add_argument("--output", type=Path, default=Path("results/perf/growth.json"))
+    parser.add_argument("--output", type=Path, default=PERF / "growth.json")
     parser.add_argument("--one", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -152,8 +154,7 @@ def main() -> None:
         seconds = time.perf_counter() - started
         print(json.dumps({"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
         return
-    rows = []
-    table = Table("step", "samples", "seconds", "µs a sample", "times the smallest", "peak MB")
+    rows, smallest = [], {}
     with tempfile.TemporaryDirectory() as scratch:
         for times in TIMES[::2] if options.quick else TIMES:
             number = times * options.samples
@@ -164,26 +165,13 @@ def main() -> None:
                 if step == "judge":
                     measured(step, folder)  # fills the cache
                 found = measured(step, folder)
-                each = found["seconds"] / number
-                first = next((row for row in rows if row["name"].startswith(f"{step} ")), None)
-                baseline = first["ours"] if first else each
-                rows.append(
-                    {
-                        "name": f"{step} of {number} samples",
-                        "ours": each,
-                        "baseline": baseline,
-                        "baseline_name": f"{options.samples} samples",
-                        "ratio": each / baseline,
-                        "goal": "at most 1",
-                        "unit": "s a sample",
-                        "n": 1,
-                        "peak_mb": round(found["peak_mb"]),
-                    }
-                )
-                cells = f"{found['seconds']:.2f}", f"{1e6 * each:.0f}", f"{each / baseline:.2f}"
-                table.add_row(step, str(number), *cells, f"{found['peak_mb']:.0f}")
-    write_json(options.output, rows)
-    Console().print(table)
+                each = 1e6 * found["seconds"] / number
+                first = smallest.setdefault(step, each)
+                more = {"ratio": each / first, "goal": 1.0, "peak_mb": round(found["peak_mb"])}
+                name = f"{step}, {number} samples, peak {found['peak_mb']:.0f} MB"
+                rows.append(row(name, each, "µs a sample", n=1, baseline=first, baseline_name="the smallest") | more)
+    write(options.output, rows)
+    show(rows, "time and memory by the number of samples; a ratio above 1 grows faster than they do")
 
 
 if __name__ == "__main__":

@@ -35,9 +35,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 import torch  # noqa: E402
+from rows import row, show, write  # noqa: E402
 
 from halo_forge.data.builtin import load_families, variants  # noqa: E402
-from halo_forge.files import write_json  # noqa: E402
 from halo_forge.jsonl import read_records  # noqa: E402
 from halo_forge.model.base import materialise, resolve  # noqa: E402
 from halo_forge.model.chat import Chat  # noqa: E402
@@ -185,10 +185,10 @@ def packed_loss(model: Any, batch: Row) -> Any:
 
 def padded_loss(model: Any, rows: list[Row], length: int, *, everything: bool) -> Any:
     ids, labels = torch.zeros(len(rows), length, dtype=torch.long), torch.full((len(rows), length), IGNORED)
-    for place, row in enumerate(rows):
-        ids[place, : len(row["input_ids"])] = torch.tensor(row["input_ids"])
-        labels[place, : len(row["labels"])] = torch.tensor(row["input_ids" if everything else "labels"])
-    mask = (torch.arange(length) < torch.tensor([[len(row["input_ids"])] for row in rows])).long()
+    for place, one in enumerate(rows):
+        ids[place, : len(one["input_ids"])] = torch.tensor(one["input_ids"])
+        labels[place, : len(one["labels"])] = torch.tensor(one["input_ids" if everything else "labels"])
+    mask = (torch.arange(length) < torch.tensor([[len(one["input_ids"])] for row in rows])).long()
     start = 0 if everything else int((labels != IGNORED).any(dim=0).nonzero()[0]) - 1
     kept = torch.arange(start, length - 1)
     logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=kept).logits.float()
@@ -242,24 +242,22 @@ def report(timings: dict[str, list], gflops: float, rows: int, options: argparse
     def rate(name: str, clock: str, what: str = "answers") -> float:
         return statistics.median(one[what] / one[clock] for one in timings[name])
 
-    table = [
-        {"name": "machine: float32 GEMM", "ours": round(gflops, 1), "baseline": None, "baseline_name": None}
-        | {"ratio": None, "goal": None, "unit": "GFLOP/s", "n": len(timings["ours"])}
-    ]
+    table = [row("machine: float32 GEMM", gflops, "GFLOP/s", n=len(timings["ours"]))]
     for name in (name for name in GOALS if name in timings):
         what = "tokens" if name == "naive" else "answers"  # naive learns every token
         ours, baseline = rate("ours", "wall", what), rate(name, "wall", what)
         cpu = rate("ours", "cpu", what) / rate(name, "cpu", what)
+        unit, count = ("answer tokens/s" if what == "answers" else "tokens/s"), len(timings[name])
         table.append(
-            {"name": "LoRA training", "ours": round(ours, 2), "baseline": round(baseline, 2), "baseline_name": name}
-            | {"ratio": round(ours / baseline, 2), "cpu_ratio": round(cpu, 2), "goal": GOALS[name]}
-            | {"unit": "answer tokens/s" if what == "answers" else "tokens/s", "n": len(timings[name])}
+            row("LoRA training", ours, unit, n=count, baseline=baseline, baseline_name=name, ratio=ours / baseline)
+            | {"goal": GOALS[name], "cpu_ratio": round(cpu, 2)}
         )
         print(f"ours / {name}: {ours / baseline:.2f} by wall clock, {cpu:.2f} by processor; goal {GOALS[name]:g}")
     setting = {"rows": rows, "kept": [path.name for path in options.kept], "dtype": options.dtype}
     setting |= {"threads": torch.get_num_threads(), "cores": os.cpu_count(), "batch": BATCH}
     setting |= {"micro_batch": options.micro_batch}
-    write_json(options.output, {"setting": setting, "rows": table, "timings": timings})
+    write(options.output, table, **setting, timings=timings)
+    show(table)
 
 
 if __name__ == "__main__":

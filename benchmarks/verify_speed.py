@@ -1,12 +1,13 @@
 """Programs judged a second, against the same programs without a sandbox, in turns in the same run.
 
-    PYTHONPATH=src python benchmarks/verify_speed.py [--programs 24] [--rounds 3] [--workers 2]
+    python benchmarks/verify_speed.py [--quick] [--programs 24] [--rounds 3] [--workers 2]
 
 One row a language and kind of isolation; nothing comes from the verdict cache, and all programs are distinct and have
 10 tests. Baselines, on as many threads as the judge:
 - plain: the compiler with the same flags but no precompiled header, then the program once a test, as subprocesses;
   for Python `python -I main.py` once a test.
 - compile only: the same compilation and nothing more, which is what a verifier that pays for compiling does.
+Rows go to results/perf/verification.json.
 """
 
 from __future__ import annotations
@@ -20,13 +21,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
-from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task
-from halo_forge.settings.verify import Verify
-from halo_forge.verify.cpp import gcc
-from halo_forge.verify.judge import judge_samples
-from halo_forge.verify.sandbox import cgroup, interpreter
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "src"))
+
+from rows import PERF, row, show, write  # noqa: E402
+
+from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task  # noqa: E402
+from halo_forge.settings.verify import Verify  # noqa: E402
+from halo_forge.verify.cpp import gcc  # noqa: E402
+from halo_forge.verify.judge import judge_samples  # noqa: E402
+from halo_forge.verify.sandbox import cgroup, interpreter  # noqa: E402
 
 TESTS = 10
+GOALS = {"C++ <iostream>": 3.0, "C++ <bits/stdc++.h>": 8.0}
+"""Against plain, in the strongest isolation."""
 CPP = {
     "C++ <iostream>": "#include <iostream>\nusing namespace std;\n",
     "C++ <iostream> and 3 more": (
@@ -111,45 +119,57 @@ def plain(language: str, programs: dict[int, str], workers: int, *, run: bool = 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--programs", type=int, default=24)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--programs", type=int)
+    parser.add_argument("--rounds", type=int)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="one round of 12 programs")
     options = parser.parse_args()
+    amount = options.programs or (12 if options.quick else 24)
+    rounds = options.rounds or (1 if options.quick else 3)
     kinds = {name: ("cpp", lambda number, head=head: cpp(head, number)) for name, head in CPP.items()}
     kinds["Python"] = ("python", python)
     boxes = {"bubblewrap+rlimits": ("bubblewrap", False), "none": ("none", False)}
     if cgroup.pool():
         boxes = {"bubblewrap+cgroup": ("bubblewrap", True), **boxes}
-    print(
-        f"{options.programs} programs of {TESTS} tests, {options.workers} workers, medians of {options.rounds} rounds"
-    )
-    heads = ["isolation", "judged/s", "plain/s", "ratio", "compile only/s", "ratio"]
-    print(f"{'':28}{heads[0]:20}" + "".join(f"{head:>16}" for head in heads[1:]))
-    number = 1
-    for name, (language, write) in kinds.items():
-        judged(language, {0: write(0)}, 1, "bubblewrap", False)  # builds the precompiled header
+    number, rows = 1, []
+    for name, (language, program) in kinds.items():
+        judged(language, {0: program(0)}, 1, "bubblewrap", False)  # builds the precompiled header
         ours: dict[str, list[float]] = {box: [] for box in boxes}
         theirs, compiled = [], []
-        for _ in range(options.rounds):
+        for _ in range(rounds):
             for box, (sandbox, groups) in boxes.items():
-                programs = {at: write(at) for at in range(number, number + options.programs)}
-                ours[box].append(options.programs / judged(language, programs, options.workers, sandbox, groups))
-                number += options.programs
-            programs = {at: write(at) for at in range(number, number + options.programs)}
-            theirs.append(options.programs / plain(language, programs, options.workers))
+                programs = {at: program(at) for at in range(number, number + amount)}
+                ours[box].append(amount / judged(language, programs, options.workers, sandbox, groups))
+                number += amount
+            programs = {at: program(at) for at in range(number, number + amount)}
+            theirs.append(amount / plain(language, programs, options.workers))
             if language != "python":
-                compiled.append(options.programs / plain(language, programs, options.workers, run=False))
-            number += options.programs
+                compiled.append(amount / plain(language, programs, options.workers, run=False))
+            number += amount
         for box, rates in ours.items():
-            cells = [median(rates), median(theirs), _ratio(rates, theirs)]
-            cells += [median(compiled), _ratio(rates, compiled)] if compiled else []
-            print(f"{name:28}{box:20}" + "".join(f"{cell:16.2f}" for cell in cells), flush=True)
+            goal = GOALS.get(name) if box == next(iter(boxes)) else None
+            rows.append(_row(f"{name}, {box}", rates, theirs, "plain", goal))
+            if compiled:
+                rows.append(_row(f"{name}, {box}", rates, compiled, "compile only", None))
+        print(f"{name}: measured", flush=True)
+    write(PERF / "verification.json", rows, programs=amount, tests=TESTS, workers=options.workers)
+    show(rows, f"{amount} programs of {TESTS} tests, {options.workers} workers, medians of {rounds} rounds")
     return 0
 
 
-def _ratio(ours: list[float], theirs: list[float]) -> float:
-    """The median of the ratios of each round: both sides of one were measured within seconds of each other."""
-    return median(a / b for a, b in zip(ours, theirs, strict=True))
+def _row(name: str, ours: list[float], theirs: list[float], baseline: str, goal: float | None) -> dict:
+    """The ratio is the median of those of each round: both sides of one were measured within seconds of each other."""
+    ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
+    return row(
+        name,
+        median(ours),
+        "programs/s",
+        n=len(ours),
+        baseline=median(theirs),
+        baseline_name=baseline,
+        ratio=ratio,
+        goal=goal,
+    )
 
 
 if __name__ == "__main__":
