@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -37,6 +38,20 @@ def test_a_misspelt_key_is_refused_with_the_right_one(project: Path) -> None:
     edit(project, "keep_top_percent:", "keep_top_precent:")
     with pytest.raises(InputError, match=r"raft\.keep_top_precent: unknown key \(did you mean 'keep_top_percent'\?\)"):
         load_params(project)
+
+
+@pytest.mark.parametrize("preset", sorted(read_yaml(REPOSITORY / "presets.yaml")))
+def test_every_preset_has_the_knobs_that_stages_read_of_it(preset: str) -> None:
+    """DVC stops at a parameter that is not there."""
+    read = set(re.findall(r"\$\{preset\}\.([\w.]+)", (REPOSITORY / "dvc.yaml").read_text()))
+    knobs, missing = read_yaml(REPOSITORY / "presets.yaml")[preset], []
+    for path in sorted(read):
+        value = knobs
+        for part in path.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+        if value is None:
+            missing.append(path)
+    assert len(read) > 10 and missing == []
 
 
 def test_an_unknown_preset_names_the_known_ones(project: Path) -> None:

@@ -30,6 +30,7 @@ TINY = {
         "max_new_tokens": 8,
         "train": {"epochs": 1, "batch_size": 4, "micro_batch_size": 4, "max_tokens": 2048},
     },
+    "validation": {"samples_per_task": 1},
     "benchmark": {"samples_per_task": 10, "max_new_tokens": 8, "bootstrap": 100},
 }
 

@@ -96,9 +96,11 @@ def read_records(path: str | Path, kind: type[R]) -> list[R]:
 
 
 def write_records(path: str | Path, records: Iterable[Object]) -> int:
-    """Write a whole file of records or plain objects; how many there were."""
+    """Write a whole file of records or plain objects; how many there were. Of none it is one empty line."""
     with whole_file(path, "wb") as file:
-        return _write(file, records)
+        if not (count := _write(file, records)):
+            file.write(b"\n")  # of a file without a byte DVC warns at every command
+        return count
 
 
 class Appender:
