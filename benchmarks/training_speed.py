@@ -48,7 +48,7 @@ from halo_forge.train.adapter import kept_answers, solutions  # noqa: E402
 from halo_forge.train.attention import NAME as PACKED  # noqa: E402
 from halo_forge.train.fused import fuse  # noqa: E402
 from halo_forge.train.lora import Run, _Dataset, _model  # noqa: E402
-from halo_forge.train.loss import AnswerLoss  # noqa: E402
+from halo_forge.train.loss import answer_loss  # noqa: E402
 from halo_forge.train.order import TogetherByPrompt  # noqa: E402
 from halo_forge.train.packing import collate  # noqa: E402
 from halo_forge.train.rows import IGNORED, tokenised  # noqa: E402
@@ -145,7 +145,7 @@ def model_sides(base: Path, dtype: str, our_micro: int) -> dict[str, Callable[[l
         fuse(model)
         for micro in micro_batches(rows, our_micro):
             with autocast:
-                loss = packed_loss(model, collate(micro))
+                loss = answer_loss(model, collate(micro)) / 1000
             loss.backward()
         finish()
 
@@ -171,16 +171,6 @@ def model_sides(base: Path, dtype: str, our_micro: int) -> dict[str, Callable[[l
     with torch.no_grad():  # the weights come from the disk when they are first touched
         model(input_ids=torch.arange(2, 18)[None], position_ids=None, branches=[(0, 16, torch.tensor([]))])
     return {"ours": ours, "padded": padded, "naive": naive}
-
-
-def packed_loss(model: Any, batch: Row) -> Any:
-    logits = model(
-        input_ids=batch["input_ids"],
-        position_ids=batch["position_ids"],
-        branches=batch["branches"],
-        logits_to_keep=batch["kept"],
-    ).logits.flatten(0, 1)
-    return AnswerLoss.apply(logits, batch["predicted_at"], batch["labels"], batch["weights"], None) / 1000
 
 
 def padded_loss(model: Any, rows: list[Row], length: int, *, everything: bool) -> Any:

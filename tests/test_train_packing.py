@@ -14,7 +14,7 @@ from halo_forge.errors import InputError
 from halo_forge.model.chat import fenced
 from halo_forge.train.attention import use_branch_attention
 from halo_forge.train.fused import fuse
-from halo_forge.train.loss import AnswerLoss
+from halo_forge.train.loss import answer_loss
 from halo_forge.train.order import TogetherByPrompt
 from halo_forge.train.packing import collate, packed
 from halo_forge.train.rows import IGNORED, Lesson, tokenised
@@ -56,14 +56,7 @@ def gradients(model, loss) -> dict[str, torch.Tensor]:
 
 def packed_loss(model, rows, max_probability=None) -> torch.Tensor:
     batch = collate(rows)
-    logits = model(
-        input_ids=batch["input_ids"],
-        position_ids=batch["position_ids"],
-        branches=batch["branches"],
-        logits_to_keep=batch["kept"],
-    ).logits.flatten(0, 1)
-    weights = batch["weights"].double()
-    return AnswerLoss.apply(logits, batch["predicted_at"], batch["labels"], weights, max_probability)
+    return answer_loss(model, batch | {"weights": batch["weights"].double()}, max_probability)
 
 
 def alone_loss(model, rows, max_probability: float = 1.0) -> torch.Tensor:

@@ -229,28 +229,24 @@ def parity(bench: Bench) -> None:
 
 def lora_step(bench: Bench) -> None:
     """Loss and gradients of one step of the trainer's own loss in float32, on the GPU and on the CPU."""
+    from accelerate.utils import send_to_device
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from halo_forge.train.trainer import answer_trainer
+    from halo_forge.train.attention import use_branch_attention
+    from halo_forge.train.loss import answer_loss
+    from halo_forge.train.packing import collate
 
-    rows = _rows(bench, 4)
-    width = max(len(example["input_ids"]) for example in rows.examples)
-    batch = {
-        key: torch.tensor([example[key] + [fill] * (width - len(example[key])) for example in rows.examples])
-        for key, fill in (("input_ids", bench.chat.end), ("labels", -100))
-    }
-    lengths = torch.tensor([len(example["input_ids"]) for example in rows.examples])
-    batch["attention_mask"] = (torch.arange(width) < lengths[:, None]).long()
+    batch = collate(_rows(bench, 4).examples)
     torch.manual_seed(0)
     base = AutoModelForCausalLM.from_pretrained(bench.base, dtype=torch.float32)
     shape = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+    use_branch_attention(base, str(bench.base))
     model = get_peft_model(base, shape)
     losses, gradients = {}, {}
     for where in ("cpu", "cuda"):
         model.to(where).zero_grad()
-        inputs = {key: value.to(where) for key, value in batch.items()}
-        loss = answer_trainer(0.0).compute_loss(None, model, inputs)
+        loss = answer_loss(model, send_to_device(batch, where)) / batch["weights"].sum()
         loss.backward()
         losses[where] = loss.item()
         gradients[where] = {

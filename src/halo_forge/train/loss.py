@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 _ROWS = 64
 """Rows of logits at a time: what a processor's cache holds."""
+
+
+def answer_loss(model: Any, batch: Mapping[str, Any], max_probability: float | None = None) -> Any:
+    """`AnswerLoss` of a model that takes `branches`, over a batch of `packing.collate`: a scalar, divided by nothing.
+
+    Logits are computed where they are wanted only: over a vocabulary of 150,000 the prompt's would cost more memory
+    than all else.
+    """
+    logits = model(
+        input_ids=batch["input_ids"],
+        position_ids=batch["position_ids"],
+        branches=batch["branches"],
+        logits_to_keep=batch["kept"],
+    ).logits.flatten(0, 1)  # a view: the gradient of an index would be a copy with zeros
+    return AnswerLoss.apply(logits, batch["predicted_at"], batch["labels"], batch["weights"], max_probability)
 
 
 class AnswerLoss(torch.autograd.Function):

@@ -12,7 +12,7 @@ def answer_trainer(settings: Training) -> type:
     1/(n-w)."""
     from transformers import Trainer
 
-    from halo_forge.train.loss import AnswerLoss
+    from halo_forge.train.loss import answer_loss
     from halo_forge.train.order import TogetherByPrompt
 
     class AnswerTrainer(Trainer):
@@ -20,20 +20,8 @@ def answer_trainer(settings: Training) -> type:
             """Cross-entropy of the answers' tokens, each times the weight of its row, divided by the sum of these
             weights in the whole optimizer step: tokens that the model is too sure of count there too, as nobody knows
             them before its first forward pass.
-
-            Logits are computed where they are wanted only: over a vocabulary of 150,000 the prompt's would cost more
-            memory than all else.
             """
-            logits = model(
-                input_ids=inputs["input_ids"],
-                position_ids=inputs["position_ids"],
-                branches=inputs["branches"],
-                logits_to_keep=inputs["kept"],
-            ).logits.flatten(0, 1)  # a view: the gradient of an index would be a copy with zeros
-            weights = inputs["weights"]
-            total = AnswerLoss.apply(
-                logits, inputs["predicted_at"], inputs["labels"], weights, settings.max_token_probability
-            )
+            total = answer_loss(model, inputs, settings.max_token_probability)
             # Processes average their gradients, and the sum of weights is that of them all.
             loss = total / num_items_in_batch * self.accelerator.num_processes
             return (loss, {}) if return_outputs else loss
