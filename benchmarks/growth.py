@@ -26,6 +26,7 @@ from rows import PERF, row, show, write  # noqa: E402
 
 from halo_forge.files import write_json  # noqa: E402
 from halo_forge.jsonl import read_records, write_records  # noqa: E402
+from halo_forge.pairing import JudgedFiles  # noqa: E402
 from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task, Verdict  # noqa: E402
 from halo_forge.settings.params import Params  # noqa: E402
 
@@ -51,9 +52,12 @@ PARAMS = {
 
 
 def make(folder: Path, number: int) -> None:
-    """Write tasks.jsonl, samples.jsonl and verdicts.jsonl of so many samples; ten of a task, four tasks of a family."""
+    """Write tasks.jsonl, samples.jsonl and verdicts.jsonl of so many samples; ten of a task, four tasks of a family.
+
+    None is held: the peak of a process counts in that of the processes that it starts.
+    """
     tests = StdioTests(cases=[StdioCase(stdin="1\n", stdout="2\n")])
-    tasks = [
+    tasks = (
         Task(
             task_id=f"t{i}",
             language="python",
@@ -64,20 +68,23 @@ def make(folder: Path, number: int) -> None:
             difficulty=1 + i % 3,
         )
         for i in range(number // PER_TASK)
-    ]
-    padding = "\n".join(f"# line {line} of a program of ordinary length" for line in range(12))
-    codes = [f"{padding}\nprint(int(input()) + {1 + j % 2})  # {j}" for j in range(number)]
+    )
     write_records(folder / "tasks.jsonl", tasks)
-    write_records(folder / "samples.jsonl", [_sample(j, code) for j, code in enumerate(codes)])
-    write_records(folder / "verdicts.jsonl", [_verdict(j, code) for j, code in enumerate(codes)])
+    write_records(folder / "samples.jsonl", map(_sample, range(number)))
+    write_records(folder / "verdicts.jsonl", map(_verdict, range(number)))
 
 
-def _sample(number: int, code: str) -> Sample:
+def _code(number: int) -> str:
+    padding = "\n".join(f"# line {line} of a program of ordinary length" for line in range(12))
+    return f"{padding}\nprint(int(input()) + {1 + number % 2})  # {number}"
+
+
+def _sample(number: int) -> Sample:
     return Sample(
         sample_id=f"s{number}",
         task_id=f"t{number // PER_TASK}",
         prompt="",
-        completion=f"```python\n{code}\n```",
+        completion=f"```python\n{_code(number)}\n```",
         model="c1",
         index=number % PER_TASK,
         seed=number,
@@ -86,7 +93,7 @@ def _sample(number: int, code: str) -> Sample:
     )
 
 
-def _verdict(number: int, code: str) -> Verdict:
+def _verdict(number: int) -> Verdict:
     right = number % 2 == 0
     return Verdict(
         sample_id=f"s{number}",
@@ -96,7 +103,7 @@ def _verdict(number: int, code: str) -> Verdict:
         tests_passed=int(right),
         tests_total=1,
         detail="" if right else "test 1: expected 2, printed 3",
-        code=code,
+        code=_code(number),
         duration_s=0.1,
         verifier="python",
         isolation="none",
@@ -107,26 +114,23 @@ def run(step: str, folder: Path) -> None:
     """One step over the files of `folder`, in this process."""
     params = Params.model_validate(PARAMS)
     tasks = read_records(folder / "tasks.jsonl", Task)
-    samples = read_records(folder / "samples.jsonl", Sample)
     if step == "judge":
         from halo_forge.verify.judge import judge_samples
 
+        samples = read_records(folder / "samples.jsonl", Sample)
         judge_samples({task.task_id: task for task in tasks}, samples, params.verify, wip=folder / "wip.jsonl")
         (folder / "wip.jsonl").unlink(missing_ok=True)
         return
-    verdicts = read_records(folder / "verdicts.jsonl", Verdict)
-    generation = GENERATION
+    pairs = JudgedFiles(folder, where=step)
     if step == "filter":
         from halo_forge.raft.cycle import close_cycle
 
-        outcome = close_cycle(
-            "c1", params, {task.task_id: task for task in tasks}, samples, verdicts, generation, [], []
-        )
+        outcome = close_cycle("c1", params, {task.task_id: task for task in tasks}, pairs, GENERATION, [], [])
         write_records(folder / "kept.jsonl", outcome.rows)
     else:
         from halo_forge.benchmark.evaluate import summarise
 
-        card = summarise("c1", tasks, samples, verdicts, params.benchmark, params.seed, generation)
+        card = summarise("c1", tasks, pairs, params.benchmark, params.seed, GENERATION)
         write_json(folder / "card.json", card)
 
 
