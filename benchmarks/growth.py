@@ -1,9 +1,10 @@
 """How time and memory grow with the number of samples: 1, 4, 16 and 64 times as many through each step after sampling.
 
-    python benchmarks/growth.py [--quick] [--samples 1000] [--steps judge filter score]
+    python benchmarks/growth.py [--quick] [--samples 1000] [--steps judge filter score report]
 
 Every measurement is a process of its own over files on disk, as the stages are: `judge` with all programs in the
-verdict cache (only where asked for, since it fills the cache first), `filter` (`close_cycle`), `score` (`summarise`).
+verdict cache (only where asked for, since it fills the cache first), `filter` (`close_cycle`), `score` (`summarise`),
+`report` (`write_report`, of one model).
 The programs are all different, half of them right. A step is linear when its seconds a sample do not rise; memory is
 the peak of the process (ru_maxrss), libraries included. Rows go to results/perf/growth.json.
 """
@@ -30,7 +31,8 @@ from halo_forge.pairing import JudgedFiles  # noqa: E402
 from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task, Verdict  # noqa: E402
 from halo_forge.settings.params import Params  # noqa: E402
 
-STEPS = ("judge", "filter", "score")
+STEPS = ("judge", "filter", "score", "report")
+TASKS, ANSWERS, CARD = Path("data/split/benchmark.jsonl"), Path("data/benchmark/c1"), Path("results/benchmark/c1.json")
 TIMES = (1, 4, 16, 64)
 PER_TASK = 10
 GENERATION = {
@@ -52,7 +54,7 @@ PARAMS = {
 
 
 def make(folder: Path, number: int) -> None:
-    """Write tasks.jsonl, samples.jsonl and verdicts.jsonl of so many samples; ten of a task, four tasks of a family.
+    """Write the tasks, and so many samples and verdicts of theirs; ten of a task, four tasks of a family.
 
     None is held: the peak of a process counts in that of the processes that it starts.
     """
@@ -69,9 +71,9 @@ def make(folder: Path, number: int) -> None:
         )
         for i in range(number // PER_TASK)
     )
-    write_records(folder / "tasks.jsonl", tasks)
-    write_records(folder / "samples.jsonl", map(_sample, range(number)))
-    write_records(folder / "verdicts.jsonl", map(_verdict, range(number)))
+    write_records(folder / TASKS, tasks)
+    write_records(folder / ANSWERS / "samples.jsonl", map(_sample, range(number)))
+    write_records(folder / ANSWERS / "verdicts.jsonl", map(_verdict, range(number)))
 
 
 def _code(number: int) -> str:
@@ -113,15 +115,21 @@ def _verdict(number: int) -> Verdict:
 def run(step: str, folder: Path) -> None:
     """One step over the files of `folder`, in this process."""
     params = Params.model_validate(PARAMS)
-    tasks = read_records(folder / "tasks.jsonl", Task)
+    if step == "report":
+        from halo_forge.benchmark.report import write_report
+        from halo_forge.benchmark.results import load_results
+
+        write_report(load_results(params, folder), folder / "report.html")
+        return
+    tasks = read_records(folder / TASKS, Task)
     if step == "judge":
         from halo_forge.verify.judge import judge_samples
 
-        samples = read_records(folder / "samples.jsonl", Sample)
+        samples = read_records(folder / ANSWERS / "samples.jsonl", Sample)
         judge_samples({task.task_id: task for task in tasks}, samples, params.verify, wip=folder / "wip.jsonl")
         (folder / "wip.jsonl").unlink(missing_ok=True)
         return
-    pairs = JudgedFiles(folder, where=step)
+    pairs = JudgedFiles(folder / ANSWERS, where=step)
     if step == "filter":
         from halo_forge.raft.cycle import close_cycle
 
@@ -131,7 +139,7 @@ def run(step: str, folder: Path) -> None:
         from halo_forge.benchmark.evaluate import summarise
 
         card = summarise("c1", tasks, pairs, params.benchmark, params.seed, GENERATION)
-        write_json(folder / "card.json", card)
+        write_json(folder / CARD, card)
 
 
 def measured(step: str, folder: Path) -> dict[str, float]:
@@ -166,14 +174,14 @@ def main() -> None:
             folder.mkdir()
             make(folder, number)
             for step in options.steps:
-                if step == "judge":
-                    measured(step, folder)  # fills the cache
+                if first := {"judge": "judge", "report": "score"}.get(step):
+                    measured(first, folder)  # fills the cache, writes the card that is shown
                 found = measured(step, folder)
                 each = 1e6 * found["seconds"] / number
-                first = smallest.setdefault(step, each)
-                more = {"ratio": each / first, "goal": 1.0, "peak_mb": round(found["peak_mb"])}
+                least = smallest.setdefault(step, each)
+                more = {"ratio": each / least, "goal": 1.0, "peak_mb": round(found["peak_mb"])}
                 name = f"{step}, {number} samples, peak {found['peak_mb']:.0f} MB"
-                rows.append(row(name, each, "µs a sample", n=1, baseline=first, baseline_name="the smallest") | more)
+                rows.append(row(name, each, "µs a sample", n=1, baseline=least, baseline_name="the smallest") | more)
     write(options.output, rows)
     show(rows, "time and memory by the number of samples; a ratio above 1 grows faster than they do")
 
