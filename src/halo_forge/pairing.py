@@ -15,7 +15,7 @@ Pair = tuple[Sample, Verdict]
 
 class JudgedFiles:
     """The samples of some folders and their verdicts, read from samples.jsonl and verdicts.jsonl side by side each time
-    that they are gone through, so that a million of them take no more memory than one. Raises as `paired`."""
+    that they are gone through: no text is held but that of the pair at hand. Raises as `paired`."""
 
     def __init__(self, *folders: Path, where: str):
         self._folders, self._where = folders, where
@@ -27,7 +27,7 @@ class JudgedFiles:
 
 
 def paired(samples: Iterable[Sample], verdicts: Iterable[Verdict], where: str) -> Iterator[Pair]:
-    """Each sample with its verdict, as soon as both are there: what waits for the other is all that is held.
+    """Each sample with its verdict, as soon as both are there: what waits for the other is held, and the ids of all.
 
     Where both stand in the same order, as the judge writes them, nothing waits. Raises InputError, its words begun with
     `where`, unless samples and verdicts match one to one, tasks included.

@@ -20,7 +20,7 @@ from halo_forge.statistics.passk import pass_at_k
 
 @dataclass
 class _Answers:
-    """What is counted of the answers to a task. `failure`: the detail of the first that could not be judged."""
+    """What is counted of the answers to a task. `failure`: the first detail of those that could not be judged."""
 
     drawn: int = 0
     judged: int = 0
