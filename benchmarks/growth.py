@@ -1,9 +1,10 @@
 """How time and memory grow with the number of samples: 1, 4, 16 and 64 times as many through each step after sampling.
 
-    python benchmarks/growth.py [--quick] [--samples 1000] [--steps judge filter score]
+    python benchmarks/growth.py [--quick] [--samples 1000] [--steps judge filter score report]
 
 Every measurement is a process of its own over files on disk, as the stages are: `judge` with all programs in the
-verdict cache (only where asked for, since it fills the cache first), `filter` (`close_cycle`), `score` (`summarise`).
+verdict cache (only where asked for, since it fills the cache first), `filter` (`close_cycle`), `score` (`summarise`),
+`report` (`write_report`, of one model).
 The programs are all different, half of them right. A step is linear when its seconds a sample do not rise; memory is
 the peak of the process (ru_maxrss), libraries included. Rows go to results/perf/growth.json.
 """
@@ -26,10 +27,12 @@ from rows import PERF, row, show, write  # noqa: E402
 
 from halo_forge.files import write_json  # noqa: E402
 from halo_forge.jsonl import read_records, write_records  # noqa: E402
+from halo_forge.pairing import JudgedFiles  # noqa: E402
 from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task, Verdict  # noqa: E402
 from halo_forge.settings.params import Params  # noqa: E402
 
-STEPS = ("judge", "filter", "score")
+STEPS = ("judge", "filter", "score", "report")
+TASKS, ANSWERS, CARD = Path("data/split/benchmark.jsonl"), Path("data/benchmark/c1"), Path("results/benchmark/c1.json")
 TIMES = (1, 4, 16, 64)
 PER_TASK = 10
 GENERATION = {
@@ -51,9 +54,12 @@ PARAMS = {
 
 
 def make(folder: Path, number: int) -> None:
-    """Write tasks.jsonl, samples.jsonl and verdicts.jsonl of so many samples; ten of a task, four tasks of a family."""
+    """Write the tasks, and so many samples and verdicts of theirs; ten of a task, four tasks of a family.
+
+    None is held: the peak of a process counts in that of the processes that it starts.
+    """
     tests = StdioTests(cases=[StdioCase(stdin="1\n", stdout="2\n")])
-    tasks = [
+    tasks = (
         Task(
             task_id=f"t{i}",
             language="python",
@@ -64,20 +70,23 @@ def make(folder: Path, number: int) -> None:
             difficulty=1 + i % 3,
         )
         for i in range(number // PER_TASK)
-    ]
+    )
+    write_records(folder / TASKS, tasks)
+    write_records(folder / ANSWERS / "samples.jsonl", map(_sample, range(number)))
+    write_records(folder / ANSWERS / "verdicts.jsonl", map(_verdict, range(number)))
+
+
+def _code(number: int) -> str:
     padding = "\n".join(f"# line {line} of a program of ordinary length" for line in range(12))
-    codes = [f"{padding}\nprint(int(input()) + {1 + j % 2})  # {j}" for j in range(number)]
-    write_records(folder / "tasks.jsonl", tasks)
-    write_records(folder / "samples.jsonl", [_sample(j, code) for j, code in enumerate(codes)])
-    write_records(folder / "verdicts.jsonl", [_verdict(j, code) for j, code in enumerate(codes)])
+    return f"{padding}\nprint(int(input()) + {1 + number % 2})  # {number}"
 
 
-def _sample(number: int, code: str) -> Sample:
+def _sample(number: int) -> Sample:
     return Sample(
         sample_id=f"s{number}",
         task_id=f"t{number // PER_TASK}",
         prompt="",
-        completion=f"```python\n{code}\n```",
+        completion=f"```python\n{_code(number)}\n```",
         model="c1",
         index=number % PER_TASK,
         seed=number,
@@ -86,7 +95,7 @@ def _sample(number: int, code: str) -> Sample:
     )
 
 
-def _verdict(number: int, code: str) -> Verdict:
+def _verdict(number: int) -> Verdict:
     right = number % 2 == 0
     return Verdict(
         sample_id=f"s{number}",
@@ -96,7 +105,7 @@ def _verdict(number: int, code: str) -> Verdict:
         tests_passed=int(right),
         tests_total=1,
         detail="" if right else "test 1: expected 2, printed 3",
-        code=code,
+        code=_code(number),
         duration_s=0.1,
         verifier="python",
         isolation="none",
@@ -106,28 +115,31 @@ def _verdict(number: int, code: str) -> Verdict:
 def run(step: str, folder: Path) -> None:
     """One step over the files of `folder`, in this process."""
     params = Params.model_validate(PARAMS)
-    tasks = read_records(folder / "tasks.jsonl", Task)
-    samples = read_records(folder / "samples.jsonl", Sample)
+    if step == "report":
+        from halo_forge.benchmark.report import write_report
+        from halo_forge.benchmark.results import load_results
+
+        write_report(load_results(params, folder), folder / "report.html")
+        return
+    tasks = read_records(folder / TASKS, Task)
     if step == "judge":
         from halo_forge.verify.judge import judge_samples
 
+        samples = read_records(folder / ANSWERS / "samples.jsonl", Sample)
         judge_samples({task.task_id: task for task in tasks}, samples, params.verify, wip=folder / "wip.jsonl")
         (folder / "wip.jsonl").unlink(missing_ok=True)
         return
-    verdicts = read_records(folder / "verdicts.jsonl", Verdict)
-    generation = GENERATION
+    pairs = JudgedFiles(folder / ANSWERS, where=step)
     if step == "filter":
         from halo_forge.raft.cycle import close_cycle
 
-        outcome = close_cycle(
-            "c1", params, {task.task_id: task for task in tasks}, samples, verdicts, generation, [], []
-        )
+        outcome = close_cycle("c1", params, {task.task_id: task for task in tasks}, pairs, GENERATION, [], [])
         write_records(folder / "kept.jsonl", outcome.rows)
     else:
         from halo_forge.benchmark.evaluate import summarise
 
-        card = summarise("c1", tasks, samples, verdicts, params.benchmark, params.seed, generation)
-        write_json(folder / "card.json", card)
+        card = summarise("c1", tasks, pairs, params.benchmark, params.seed, GENERATION)
+        write_json(folder / CARD, card)
 
 
 def measured(step: str, folder: Path) -> dict[str, float]:
@@ -162,14 +174,14 @@ def main() -> None:
             folder.mkdir()
             make(folder, number)
             for step in options.steps:
-                if step == "judge":
-                    measured(step, folder)  # fills the cache
+                if first := {"judge": "judge", "report": "score"}.get(step):
+                    measured(first, folder)  # fills the cache, writes the card that is shown
                 found = measured(step, folder)
                 each = 1e6 * found["seconds"] / number
-                first = smallest.setdefault(step, each)
-                more = {"ratio": each / first, "goal": 1.0, "peak_mb": round(found["peak_mb"])}
+                least = smallest.setdefault(step, each)
+                more = {"ratio": each / least, "goal": 1.0, "peak_mb": round(found["peak_mb"])}
                 name = f"{step}, {number} samples, peak {found['peak_mb']:.0f} MB"
-                rows.append(row(name, each, "µs a sample", n=1, baseline=first, baseline_name="the smallest") | more)
+                rows.append(row(name, each, "µs a sample", n=1, baseline=least, baseline_name="the smallest") | more)
     write(options.output, rows)
     show(rows, "time and memory by the number of samples; a ratio above 1 grows faster than they do")
 

@@ -16,10 +16,11 @@ from begin import stage
 
 from halo_forge.files import read_json, write_json
 from halo_forge.jsonl import read_records, write_records
+from halo_forge.pairing import JudgedFiles
 from halo_forge.raft.cycle import close_cycle
 from halo_forge.raft.memory import reference_rows
 from halo_forge.raft.rounds import joined
-from halo_forge.records import History, Sample, Task, Verdict
+from halo_forge.records import History, Task
 from halo_forge.runs.pipeline import find_run
 from halo_forge.settings.params import Params
 
@@ -31,8 +32,7 @@ def main(params: Params, cycle: str) -> None:
         cycle,
         params,
         tasks,
-        [sample for run in rounds for sample in read_records(run.folder / "samples.jsonl", Sample)],
-        [verdict for run in rounds for verdict in read_records(run.folder / "verdicts.jsonl", Verdict)],
+        JudgedFiles(*(run.folder for run in rounds), where="raft"),
         joined(*(read_json(run.folder / "generation.json") for run in rounds)),
         read_records(Path("data/raft") / params.cycle(cycle).start / "history.jsonl", History),
         reference_rows(read_records("data/split/sft.jsonl", Task)),

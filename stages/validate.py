@@ -12,7 +12,8 @@ from begin import stage
 from halo_forge.benchmark.evaluate import summarise
 from halo_forge.files import read_json, write_json
 from halo_forge.jsonl import read_records
-from halo_forge.records import Sample, Task
+from halo_forge.pairing import JudgedFiles
+from halo_forge.records import Task
 from halo_forge.runs.pipeline import find_run
 from halo_forge.settings.params import Params
 from halo_forge.verify.run import verify_file
@@ -20,15 +21,15 @@ from halo_forge.verify.run import verify_file
 
 def main(params: Params, model: str) -> None:
     run = find_run(params, f"validation/{model}")
-    tasks, samples = read_records(run.tasks, Task), read_records(run.folder / "samples.jsonl", Sample)
-    verdicts = verify_file(params.verify, run.tasks, run.folder, f"validation {model}")
+    tasks = read_records(run.tasks, Task)
+    verify_file(params.verify, run.tasks, run.folder, f"validation {model}")
     if not tasks:
         write_json(f"results/validation/{model}.json", {"model": model, "per_task": {}})
         print(f"{model}: no validation side (split.shares.validation), so that no model is chosen by it")
         return
     settings = params.benchmark.model_copy(update={"samples_per_task": run.samples_per_task, "k": [1]})
     generation = read_json(run.folder / "generation.json")
-    card = summarise(model, tasks, samples, verdicts, settings, params.seed, generation)
+    card = summarise(model, tasks, JudgedFiles(run.folder, where="benchmark"), settings, params.seed, generation)
     write_json(f"results/validation/{model}.json", card)
     print(f"{model}: validation pass@1 {card['pass_at_k']['1']:.1%} ({card['n_samples']} samples)")
 

@@ -106,7 +106,7 @@ def write_tree(root: Path, params: Params, families: int = 4, variants: int = 2,
         write_records(root / f"data/benchmark/{model}/samples.jsonl", samples)
         write_records(root / f"data/benchmark/{model}/verdicts.jsonl", verdicts)
         generation = {"engine": "openvino", "weights": "int8", "seconds": 12.5}
-        result = summarise(model, tasks, samples, verdicts, params.benchmark, params.seed, generation)
+        result = summarise(model, tasks, zip(samples, verdicts, strict=True), params.benchmark, params.seed, generation)
         write_json(root / f"results/benchmark/{model}.json", result)
         if model != "base":
             write_training(root, params, model)

@@ -14,6 +14,7 @@ from halo_forge.benchmark.ladder import comparisons, ladder, summary
 from halo_forge.benchmark.results import load_results, remove_leftovers
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.files import read_json, write_json
+from halo_forge.pairing import paired
 from halo_forge.raft.statistics import raft_statistics
 from halo_forge.settings.benchmark import Benchmark
 
@@ -23,7 +24,7 @@ GENERATION = {"engine": "openvino", "weights": "int8", "seconds": 2.0}
 
 
 def summarised(samples: list, verdicts: list, tasks: list = TASKS, settings: Benchmark = SETTINGS) -> dict:
-    return summarise("sft", tasks, samples, verdicts, settings, 13, GENERATION)
+    return summarise("sft", tasks, paired(samples, verdicts, "benchmark"), settings, 13, GENERATION)
 
 
 def spoil(verdicts: list, task_id: str, count: int) -> list:

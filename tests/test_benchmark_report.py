@@ -174,3 +174,20 @@ def test_the_browser_keeps_its_budget_and_says_how_many_it_shows(tree: Path) -> 
     assert len(as_script_data(some["samples"])) < 1.5 * 20_000
     assert {row["model"] for row in some["samples"]} == {"base", "sft", "c1"}
     assert browsable_samples(results)["shown"] == some["total"]
+
+
+@pytest.mark.parametrize("budget", [3_000, 20_000, 60_000])
+def test_what_is_shown_is_the_beginning_of_all_and_no_more_would_fit(tree: Path, budget: int) -> None:
+    results = load_results(small_params(("c1",)), tree)
+    every, some = browsable_samples(results), browsable_samples(results, budget_bytes=budget)
+    order = {model: place for place, model in enumerate(results.benchmark)}
+    keys = [(row["index"], row["task"], order[row["model"]]) for row in every["samples"]]
+    assert keys == sorted(keys)
+    assert some["samples"] == every["samples"][: some["shown"]] and some["shown"] < some["total"] == every["total"]
+    used, prompts = 0, {}
+    for row in every["samples"][: some["shown"] + 1]:
+        new = {} if row["task"] in prompts else {row["task"]: every["prompts"][row["task"]]}
+        prompts |= new
+        used += len(json.dumps([row, new]))
+        fits = used <= budget
+    assert not fits

@@ -50,6 +50,13 @@ def test_the_bootstrap_of_single_tasks_agrees_with_scipy() -> None:
     assert ours == pytest.approx(list(theirs.confidence_interval), abs=0.004)
 
 
+def test_many_families_are_drawn_in_smaller_blocks_with_the_same_limits(monkeypatch) -> None:
+    values = np.random.default_rng(0).integers(0, 2, size=(40, 2)).astype(float)
+    whole = bootstrap_means(values, [str(i) for i in range(40)], 2_000, seed=1)
+    monkeypatch.setattr("halo_forge.statistics.bootstrap._CELLS", 40 * 7)
+    assert bootstrap_means(values, [str(i) for i in range(40)], 2_000, seed=1) == whole
+
+
 def test_the_bootstrap_of_unequal_families_agrees_with_scipy() -> None:
     rng = np.random.default_rng(3)
     sizes = rng.integers(1, 9, size=25)

@@ -10,7 +10,7 @@ from pydantic_core import PydanticSerializationError
 
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, whole_file
-from halo_forge.jsonl import Appender, cut_off, read_records, read_rows, resumed, write_records
+from halo_forge.jsonl import Appender, cut_off, each_record, read_records, read_rows, resumed, write_records
 from halo_forge.records import Kept, Task
 
 
@@ -24,6 +24,16 @@ def test_a_corrupt_line_is_named_by_file_and_line(tmp_path: Path) -> None:
     path.write_text(path.read_text() + '{"sample_id": "3", "task\n')
     with pytest.raises(InputError, match=r"kept\.jsonl:3: not JSON"):
         read_records(path, Kept)
+
+
+def test_records_are_read_one_by_one_and_a_bad_one_is_met_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "kept.jsonl"
+    write_records(path, [row(1), row(2)])
+    path.write_text(path.read_text() + '{"sample_id": "3"}\n')
+    records = each_record(path, Kept)
+    assert [next(records), next(records)] == [row(1), row(2)]
+    with pytest.raises(InputError, match=r"kept\.jsonl:3: Kept\.task_id: Field required"):
+        next(records)
 
 
 def test_a_missing_field_is_named(tmp_path: Path) -> None:

@@ -67,7 +67,12 @@ def test_an_arm_is_measured_beside_the_best_model_and_is_no_step_of_the_ladder(t
         monkeypatch.setitem(SKILL, arm, skill)
         samples, verdicts = make_answers(arm, tasks, 10)
         card = summarise(
-            arm, tasks, samples, verdicts, params.benchmark, 0, {"engine": "e", "weights": "float32", "seconds": 1.0}
+            arm,
+            tasks,
+            zip(samples, verdicts, strict=True),
+            params.benchmark,
+            0,
+            {"engine": "e", "weights": "float32", "seconds": 1.0},
         )
         write_json(tmp_path / f"results/benchmark/{arm}.json", card)
     assert remove_leftovers(params, tmp_path) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from halo_forge.raft.answers import answers_of
 from halo_forge.raft.gate import Counts, counts_of
 from halo_forge.raft.memory import history_after
 from halo_forge.raft.select import select
@@ -24,8 +25,8 @@ def covered(make_task, make_judged):
             make_judged(name, index, float(digit)) for name, row in results.items() for index, digit in enumerate(row)
         ]
         tasks = {name: make_task(name) for name in results}
-        found = select(tasks, *map(list, zip(*pairs, strict=True)), Raft(**settings), 0, history)
-        return {sample.task_id for sample, _ in found.kept}
+        found = select(answers_of(pairs, tasks), Raft(**settings), 0, history)
+        return {answer.task_id for answer in found.kept}
 
     return covered
 

@@ -73,7 +73,9 @@ def test_both_rounds_are_one_in_the_numbers() -> None:
 def test_the_command_line_samples_both_rounds_and_takes_them_as_one(
     make_task, make_judged, tmp_path, monkeypatch, first_round, folders
 ) -> None:
+    from halo_forge.jsonl import write_records
     from halo_forge.model.checkpoint import Checkpoint
+    from halo_forge.pairing import JudgedFiles
     from halo_forge.runs import raft as runs
     from halo_forge.runs.rollout import Rollout
     from halo_forge.settings.model import BaseModelChoice
@@ -85,7 +87,9 @@ def test_the_command_line_samples_both_rounds_and_takes_them_as_one(
         rolled.append((out.name, [(draw.task.task_id, draw.index) for draw in draws]))
         pairs = [make_judged(draw.task.task_id, draw.index, float(draw.task.task_id == "a")) for draw in draws]
         numbers = {"samples": len(draws), "tokens": 1, "seconds": 1.0, "resumed_samples_tokens": 0}
-        return Rollout([pair[0] for pair in pairs], [pair[1] for pair in pairs], numbers)
+        write_records(out / "samples.jsonl", [pair[0] for pair in pairs])
+        write_records(out / "verdicts.jsonl", [pair[1] for pair in pairs])
+        return Rollout(JudgedFiles(out, where="c"), numbers)
 
     monkeypatch.setattr(runs, "roll_out", roll_out)
     raft = Raft(
@@ -98,6 +102,7 @@ def test_the_command_line_samples_both_rounds_and_takes_them_as_one(
     plan = runs.Plan(start, [make_task("a"), make_task("b")], params, "gcc", tmp_path)
     whole = runs._sampled(plan, "cycle_1", tmp_path / "c", start)
     assert [name for name, _ in rolled] == folders and whole.generation["samples"] == 6
-    assert len(whole.samples) == len(whole.verdicts) == len({sample.sample_id for sample in whole.samples}) == 6
+    for _ in range(2):
+        assert len({sample.sample_id for sample, _ in whole.pairs}) == 6
     if first_round:
         assert rolled[1][1] == [("b", index) for index in range(1, 5)]

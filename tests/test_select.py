@@ -7,6 +7,7 @@ import random
 import pytest
 
 from halo_forge.errors import InputError
+from halo_forge.raft.answers import answers_of
 from halo_forge.raft.programs import normalised
 from halo_forge.raft.select import select
 from halo_forge.settings.raft import Raft
@@ -14,12 +15,11 @@ from halo_forge.settings.raft import Raft
 
 def keep(pairs, make_task, seed=0, **settings):
     tasks = {sample.task_id: make_task(sample.task_id) for sample, _ in pairs}
-    samples, verdicts = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    return select(tasks, samples, verdicts, Raft(**settings), seed)
+    return select(answers_of(pairs, tasks), Raft(**settings), seed)
 
 
 def ids(selection) -> list[str]:
-    return [sample.sample_id for sample, _ in selection.kept]
+    return [answer.sample_id for answer in selection.kept]
 
 
 def test_file_order_does_not_matter(make_task, make_judged) -> None:
@@ -44,38 +44,9 @@ def test_a_program_counts_once_however_it_is_laid_out(make_task, make_judged) ->
     assert len(selection.kept) == 1 and selection.duplicates == 1
 
 
-def test_a_verdict_goes_with_its_own_sample_wherever_it_stands(make_task, make_judged) -> None:
-    pairs = [make_judged("t", 0, 1.0), make_judged("t", 1, 0.0), make_judged("u", 0, 1.0)]
-    samples, verdicts = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    tasks = {name: make_task(name) for name in "tu"}
-    kept = select(tasks, samples, [verdicts[2], verdicts[0], verdicts[1]], Raft(), 0).kept
-    assert [(sample.sample_id, verdict.sample_id) for sample, verdict in kept] == [("t/0", "t/0"), ("u/0", "u/0")]
-
-
-@pytest.mark.parametrize(
-    ("break_it", "message"),
-    [
-        (lambda samples, verdicts: (samples, verdicts[1:]), "sample 't/0' .* has no verdict"),
-        (lambda samples, verdicts: (samples[1:], verdicts), "verdict 't/0' .* has no sample"),
-        (lambda samples, verdicts: (samples, [verdicts[1], verdicts[1]]), "'t/1' is there more than once"),
-        (lambda samples, verdicts: (samples * 2, verdicts * 2), "samples: sample_id 't/0' is there more than once"),
-        (
-            lambda samples, verdicts: (samples, [verdicts[0].model_copy(update={"task_id": "u"}), verdicts[1]]),
-            "sample 't/0' answers task 't', its verdict is of task 'u'",
-        ),
-        (
-            lambda samples, verdicts: tuple(
-                [record.model_copy(update={"task_id": "new"}) for record in records] for records in (samples, verdicts)
-            ),
-            "sample 't/0' answers task 'new', which is not given",
-        ),
-    ],
-)
-def test_samples_and_verdicts_that_do_not_belong_together_are_refused(make_task, make_judged, break_it, message):
-    samples, verdicts = zip(*(make_judged("t", index, 1.0) for index in range(2)), strict=True)
-    samples, verdicts = break_it(list(samples), list(verdicts))
-    with pytest.raises(InputError, match=message):
-        select({"t": make_task("t"), "u": make_task("u")}, samples, verdicts, Raft(), 0)
+def test_an_answer_to_a_task_that_is_not_given_is_refused(make_task, make_judged) -> None:
+    with pytest.raises(InputError, match="sample 'new/0' answers task 'new', which is not given"):
+        answers_of([make_judged("t", 0, 1.0), make_judged("new", 0, 1.0)], {"t": make_task("t")})
 
 
 def test_infrastructure_errors_are_never_kept(make_task, make_judged) -> None:
@@ -90,7 +61,7 @@ def test_samples_below_the_threshold_are_never_kept(make_task, make_judged) -> N
 def test_at_least_one_and_at_most_the_cap_of_a_task(make_task, make_judged) -> None:
     pairs = [make_judged("few", 0, 1.0), *(make_judged("many", index, 1.0) for index in range(9))]
     selection = keep(pairs, make_task, keep_top_percent=0.5, max_keep_per_task=3)
-    assert [sample.task_id for sample, _ in selection.kept] == ["few", "many", "many", "many"]
+    assert [answer.task_id for answer in selection.kept] == ["few", "many", "many", "many"]
 
 
 def test_a_better_sample_goes_before_a_luckier_one(make_task, make_judged) -> None:

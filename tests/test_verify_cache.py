@@ -49,6 +49,7 @@ def judge(tmp_path, programs, settings=SETTINGS, the_task=None):
     tally = Tally()
     with tempfile.TemporaryDirectory(dir=tmp_path) as wip:  # nothing is resumed
         verdicts = judge_samples({"t": the_task or task()}, samples, settings, wip=Path(wip) / "wip", tally=tally)
+        tally.written = sum(path.read_bytes().count(b"\n") for path in Path(wip).iterdir())
     return [verdict.model_dump() for verdict in verdicts], tally
 
 
@@ -60,6 +61,13 @@ def test_a_second_run_judges_nothing_and_says_the_same(tmp_path):
     assert (tally.judged, tally.cached, tally.duplicates) == (3, 0, 1)
     second, tally = judge(tmp_path, PROGRAMS)
     assert second == first and (tally.judged, tally.cached) == (0, 3)
+
+
+def test_what_the_cache_knows_is_not_written_to_disk_sample_by_sample(tmp_path):
+    _, tally = judge(tmp_path, PROGRAMS)
+    assert tally.written == len(PROGRAMS)
+    _, tally = judge(tmp_path, [*PROGRAMS, "print(8)"])
+    assert (tally.judged, tally.cached, tally.written) == (1, 3, 1)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from harness_tasks import APART
 from verify_tasks import stdio_tests, task_of
 
 from halo_forge.jsonl import write_records
+from halo_forge.raft.answers import answers_of
 from halo_forge.raft.filter import cycle_statistics
 from halo_forge.raft.select import select
 from halo_forge.records import CheckerTests, Sample, StdioCase, Verdict
@@ -231,9 +232,9 @@ def test_a_faulty_program_is_not_kept_and_the_next_one_is(make_task, make_judged
             pairs, ["heap-buffer-overflow", "clean", "unknown: timeout", "missing-return"], strict=True
         )
     ]
-    samples, verdicts = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    selection = select({"t": make_task("t")}, samples, verdicts, Raft(keep_top_percent=1.0, max_keep_per_task=4), 0)
-    assert {sample.sample_id for sample, _ in selection.kept} == {"t/1", "t/2"}
+    answers = answers_of(pairs, {"t": make_task("t")})
+    selection = select(answers, Raft(keep_top_percent=1.0, max_keep_per_task=4), 0)
+    assert {answer.sample_id for answer in selection.kept} == {"t/1", "t/2"}
     assert selection.faulty == 2
 
 
@@ -241,7 +242,8 @@ def test_the_statistics_count_what_was_found(make_task, make_judged):
     sample, verdict = make_judged("t", 0, 1.0)
     verdict = verdict.model_copy(update={"sanitizers": "missing-return"})
     tasks, params = {"t": make_task("t")}, Params(seed=1, preset="x", base_model={"provider": "local", "id": "x"})
-    selection = select(tasks, [sample], [verdict], params.raft, 0)
+    answers = answers_of([(sample, verdict)], tasks)
+    selection = select(answers, params.raft, 0)
     generation = {"model": "m", "temperature": 1.0, "tokens": 1, "seconds": 1.0, "tokens_per_s": 1.0}
-    statistics = cycle_statistics("c1", params, tasks, [sample], [verdict], selection, generation)
+    statistics = cycle_statistics("c1", params, tasks, answers, selection, generation)
     assert (statistics["sanitizers"], statistics["faulty"], statistics["kept"]) == ({"missing-return": 1}, 1, 0)

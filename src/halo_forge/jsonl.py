@@ -83,16 +83,20 @@ def rows_in(
 
 def read_records(path: str | Path, kind: type[R]) -> list[R]:
     """All records of a file. Raises InputError with file, line, field and value on the first bad one."""
-    records = []
+    return list(each_record(path, kind))
+
+
+def each_record(path: str | Path, kind: type[R]) -> Iterator[R]:
+    """The records of a file one after another, none of them held. Raises as `read_records`, once it comes to it."""
     for number, row in read_rows(path):
         try:
-            records.append(kind.model_validate(row))
+            record = kind.model_validate(row)
         except ValidationError as error:
             field, words, value = first_problem(error)
             raise InputError(
                 f"{path}:{number}: {kind.__name__}.{field or 'row'}: {words}, got {_shorten(repr(value))}"
             ) from error
-    return records
+        yield record
 
 
 def write_records(path: str | Path, records: Iterable[Object]) -> int:
@@ -174,7 +178,7 @@ class _Lines:
 def loads(text: str) -> Any:
     """A JSON value. Raises ValueError if it is none, is nested beyond what Python reads, or has a key twice."""
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return _DECODER.decode(text)
     except RecursionError as error:  # a nesting beyond what Python reads
         raise ValueError(str(error)) from error
 
@@ -187,6 +191,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the key {_shorten(twice)!r} is there twice")
     return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)
+"""One for all lines: `json.loads` would make one for each."""
 
 
 def _dumps(record: Object) -> str:

@@ -2,42 +2,84 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from math import fsum
 from typing import Any, get_args
 
 import numpy as np
 
 from halo_forge.errors import InfrastructureError, InputError
-from halo_forge.pairing import verdict_of_each
+from halo_forge.pairing import Pair
 from halo_forge.records import Sample, Status, Task, Verdict
 from halo_forge.settings.benchmark import Benchmark
 from halo_forge.statistics.bootstrap import share_intervals
 from halo_forge.statistics.passk import pass_at_k
 
 
+@dataclass
+class _Answers:
+    """What is counted of the answers to a task. `failure`: the first detail of those that could not be judged."""
+
+    drawn: int = 0
+    judged: int = 0
+    passed: int = 0
+    compiled: int = 0
+    failure: str = ""
+
+    def add(self, verdict: Verdict) -> None:
+        self.drawn += 1
+        if verdict.status == "infra_error":
+            self.failure = self.failure or verdict.detail
+            return
+        self.judged += 1
+        self.passed += verdict.passed
+        self.compiled += verdict.compiled
+
+
+@dataclass
+class _Totals:
+    """What is counted of all answers together."""
+
+    tokens: int = 0
+    truncated: int = 0
+    verify_s: float = 0.0
+    by_status: Counter[str] = field(default_factory=Counter)
+    verifiers: set[str] = field(default_factory=set)
+    isolation: set[str] = field(default_factory=set)
+
+    def add(self, sample: Sample, verdict: Verdict) -> None:
+        self.tokens += sample.n_tokens
+        self.truncated += sample.finish_reason == "length"
+        self.verify_s += verdict.duration_s
+        self.by_status[verdict.status] += 1
+        self.verifiers.add(verdict.verifier)
+        self.isolation.add(verdict.isolation)
+
+
 def summarise(
     model: str,
     tasks: list[Task],
-    samples: list[Sample],
-    verdicts: list[Verdict],
+    pairs: Iterable[Pair],
     settings: Benchmark,
     seed: int,
     generation: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The benchmark of one model as a JSON object; the same records give the same object, in whatever order.
+    """The benchmark of one model as a JSON object; the same records give the same object, in whatever order. `pairs`,
+    each sample with its verdict, are gone through once, and none of them is held.
 
     `generation` has the engine, its weights and the seconds of sampling. Rates are shares in 0..1, means over tasks;
     intervals are 95 %, by cluster bootstrap over families. `total`, `passed` and `pass_rate` count tasks: all, those
     with at least one passing sample, and the quotient. Samples whose verdict is `infra_error` are left out of every
     rate and counted in `infra_errors`.
     Raises InputError where the records do not belong together, InfrastructureError where infrastructure failures leave
-    a task fewer judged samples than the largest k.
+    a task fewer judged samples than the largest k, and what going through `pairs` raises.
     """
     ks = sorted({1, *settings.k})
-    verdict_of = verdict_of_each(samples, verdicts, "benchmark")
-    per_task = _per_task(tasks, samples, verdict_of, ks[-1])
-    judged = [verdict for verdict in verdict_of.values() if verdict.status != "infra_error"]
+    answers, totals = _counted(tasks, pairs)
+    per_task = _per_task(tasks, answers, ks[-1])
+    drawn = totals.by_status.total()
 
     families = [row["family"] for row in per_task.values()]
     # (tasks, len(ks) + 1): pass@k for every k, then the share that compiles
@@ -51,9 +93,7 @@ def summarise(
     means = {name: fsum(column) / len(column) for name, column in zip(names, values.T, strict=True)}
     intervals = dict(zip(names, share_intervals(values, families, settings.bootstrap, seed), strict=True))
     solved = sum(row["passed"] > 0 for row in per_task.values())
-    tokens = sum(sample.n_tokens for sample in samples)
     generate_s = generation["seconds"]
-    verify_s = round(sum(verdict.duration_s for verdict in verdicts), 1)
     return {
         "model": model,
         "pass_rate": solved / len(tasks),
@@ -64,17 +104,17 @@ def summarise(
         "intervals": intervals,
         "n_tasks": len(tasks),
         "n_families": len(set(families)),
-        "n_samples": len(judged),
-        "infra_errors": len(samples) - len(judged),
-        "by_status": {status: _count(verdict_of.values(), status) for status in get_args(Status)},
+        "n_samples": drawn - totals.by_status["infra_error"],
+        "infra_errors": totals.by_status["infra_error"],
+        "by_status": {status: totals.by_status[status] for status in get_args(Status)},
         "by_difficulty": _by(tasks, per_task, lambda task: "none" if task.difficulty is None else str(task.difficulty)),
         "by_language": _by(tasks, per_task, lambda task: task.language),
-        "mean_tokens": tokens / len(samples),
-        "truncated": sum(sample.finish_reason == "length" for sample in samples) / len(samples),
-        "tokens_per_s": tokens / generate_s if generate_s else None,
-        "seconds": {"generate": generate_s, "verify": verify_s},
-        "verifier": ", ".join(sorted({verdict.verifier for verdict in verdicts})),
-        "isolation": ", ".join(sorted({verdict.isolation for verdict in verdicts})),
+        "mean_tokens": totals.tokens / drawn,
+        "truncated": totals.truncated / drawn,
+        "tokens_per_s": totals.tokens / generate_s if generate_s else None,
+        "seconds": {"generate": generate_s, "verify": round(totals.verify_s, 1)},
+        "verifier": ", ".join(sorted(totals.verifiers)),
+        "isolation": ", ".join(sorted(totals.isolation)),
         "samples_per_task": settings.samples_per_task,
         "temperature": settings.temperature,
         "max_new_tokens": settings.max_new_tokens,
@@ -85,42 +125,41 @@ def summarise(
     }
 
 
-def _per_task(
-    tasks: list[Task], samples: list[Sample], verdict_of: dict[str, Verdict], k: int
-) -> dict[str, dict[str, Any]]:
-    """task_id -> family, judged samples n, and how many of them passed and compiled; sorted by task_id."""
-    verdicts_of: dict[str, list[Verdict]] = {task.task_id: [] for task in tasks}
-    if not tasks or len(verdicts_of) < len(tasks):
-        raise InputError(
-            f"benchmark: {len(tasks)} tasks with {len(verdicts_of)} task_ids; give at least one, each once"
-        )
-    for sample in samples:
-        if sample.task_id not in verdicts_of:
+def _counted(tasks: list[Task], pairs: Iterable[Pair]) -> tuple[dict[str, _Answers], _Totals]:
+    """What is counted of each task, by its id, and of all."""
+    answers, totals = {task.task_id: _Answers() for task in tasks}, _Totals()
+    if not tasks or len(answers) < len(tasks):
+        raise InputError(f"benchmark: {len(tasks)} tasks with {len(answers)} task_ids; give at least one, each once")
+    for sample, verdict in pairs:
+        if sample.task_id not in answers:
             raise InputError(
                 f"benchmark: sample {sample.sample_id!r} answers task {sample.task_id!r}, which is not a benchmark task"
             )
-        verdicts_of[sample.task_id].append(verdict_of[sample.sample_id])
+        answers[sample.task_id].add(verdict)
+        totals.add(sample, verdict)
+    return answers, totals
+
+
+def _per_task(tasks: list[Task], answers: Mapping[str, _Answers], k: int) -> dict[str, dict[str, Any]]:
+    """task_id -> family, judged samples n, and how many of them passed and compiled; sorted by task_id."""
     rows = {}
     for task in sorted(tasks, key=lambda task: task.task_id):
-        all_verdicts = verdicts_of[task.task_id]
-        judged = [verdict for verdict in all_verdicts if verdict.status != "infra_error"]
-        if len(all_verdicts) < k:
+        own = answers[task.task_id]
+        if own.drawn < k:
             raise InputError(
-                f"benchmark: task {task.task_id!r} has {len(all_verdicts)} samples, pass@{k} needs {k}; "
-                "generate them again"
+                f"benchmark: task {task.task_id!r} has {own.drawn} samples, pass@{k} needs {k}; generate them again"
             )
-        if len(judged) < k:
-            failed = [verdict for verdict in all_verdicts if verdict.status == "infra_error"]
-            reason = " ".join(failed[0].detail.split())[:200] or "no detail"
+        if own.judged < k:
+            reason = " ".join(own.failure.split())[:200] or "no detail"
             raise InfrastructureError(
-                f"benchmark: task {task.task_id!r}: {len(failed)} of {len(all_verdicts)} samples could not be judged, "
-                f"pass@{k} needs {k} ({reason}); mend the cause and run the stage again"
+                f"benchmark: task {task.task_id!r}: {own.drawn - own.judged} of {own.drawn} samples could not be "
+                f"judged, pass@{k} needs {k} ({reason}); mend the cause and run the stage again"
             )
         rows[task.task_id] = {
             "family": task.family,
-            "passed": sum(verdict.passed for verdict in judged),
-            "compiled": sum(verdict.compiled for verdict in judged),
-            "n": len(judged),
+            "passed": own.passed,
+            "compiled": own.compiled,
+            "n": own.judged,
         }
     return rows
 
@@ -140,7 +179,3 @@ def _by(
         }
         for group, rows in sorted(groups.items())
     }
-
-
-def _count(verdicts: Iterable[Verdict], status: str) -> int:
-    return sum(verdict.status == status for verdict in verdicts)

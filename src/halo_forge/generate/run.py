@@ -27,13 +27,14 @@ def generate_file(
     drawing: Drawing,
     draws: Sequence[Draw],
     out: Path,
-) -> list[Sample]:
+) -> None:
     """Write `out`/samples.jsonl and `out`/generation.json, whose seconds are the whole run's. Resumes a killed run.
 
     Without draws both files are there, and no model is loaded.
     """
     if not draws:
-        return _write(out, drawing, None, None, [], [], 0.0)
+        _write(out, drawing, None, None, [], [], 0.0)
+        return
     lock, adapter = checkpoint.lock, checkpoint.adapter
     state = state_dir(
         f"sample-{drawing.label}-{drawing.model}",
@@ -70,7 +71,7 @@ def generate_file(
             saving=clock.mark,
         )
     held_in = weights_of(engine.name, params.generate)
-    return _write(out, drawing, engine.name, held_in, samples, resumed, clock.seconds)
+    _write(out, drawing, engine.name, held_in, samples, resumed, clock.seconds)
 
 
 def _write(
@@ -81,7 +82,7 @@ def _write(
     samples: list[Sample],
     resumed: list[Sample],
     seconds: float,
-) -> list[Sample]:
+) -> None:
     """Both files; `resumed` are those of the samples that an earlier run had drawn."""
     tokens = sum(sample.n_tokens for sample in samples)
     write_records(out / "samples.jsonl", samples)
@@ -100,4 +101,3 @@ def _write(
             "resumed_samples_tokens": sum(sample.n_tokens for sample in resumed),
         },
     )
-    return samples

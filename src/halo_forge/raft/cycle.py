@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from halo_forge.pairing import Pair
+from halo_forge.raft.answers import answers_of
 from halo_forge.raft.filter import cycle_statistics, kept_records
 from halo_forge.raft.gate import counts_of
 from halo_forge.raft.memory import history_after, rows_to_train
 from halo_forge.raft.select import select
-from halo_forge.records import History, Kept, Sample, Task, Verdict
+from halo_forge.records import History, Kept, Task
 from halo_forge.settings.params import Params
 
 
@@ -27,25 +29,26 @@ def close_cycle(
     name: str,
     params: Params,
     tasks: Mapping[str, Task],
-    samples: Sequence[Sample],
-    verdicts: Sequence[Verdict],
+    pairs: Iterable[Pair],
     generation: Mapping[str, Any],
     history: Sequence[History],
     references: Sequence[Kept],
 ) -> Outcome:
     """`history` is of the cycles before, empty for the first; `references` are what may be replayed.
 
-    Raises InputError as `select` does.
+    `pairs` are gone through twice: once for what is counted and compared, once for the texts of the answers chosen, so
+    that the others' are never held. Raises InputError as going through `pairs` does, and where a sample is of none of
+    `tasks`.
     """
-    selection = select(tasks, samples, verdicts, params.raft, params.seed, history)
-    kept = kept_records(selection, tasks)
+    answers = answers_of(pairs, tasks)
+    selection = select(answers, params.raft, params.seed, history)
+    kept = kept_records(selection, tasks, pairs)
     trained = rows_to_train(name, tasks, kept, history, references, params.raft, params.seed)
-    statistics = cycle_statistics(name, params, tasks, samples, verdicts, selection, generation)
+    statistics = cycle_statistics(name, params, tasks, answers, selection, generation)
     statistics |= {
         "remembered": trained.remembered,
         "replayed": trained.replayed,
         "weight": round(sum(row.weight for row in trained.rows), 3),
     }
-    mended = {sample.sample_id for sample in samples if sample.repairs is not None}
-    counts = counts_of(verdict for verdict in verdicts if verdict.sample_id not in mended)
+    counts = counts_of(answer for answer in answers if not answer.mends)
     return Outcome(trained.rows, history_after(counts, kept, history), statistics)

@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from halo_forge.model.chat import fenced
+from halo_forge.pairing import Pair
+from halo_forge.raft.answers import Answer
 from halo_forge.raft.select import Selection
 from halo_forge.records import Kept, Sample, Task, Verdict
 from halo_forge.settings.params import Params
 from halo_forge.statistics.bootstrap import share_intervals
 
 
-def kept_records(selection: Selection, tasks: Mapping[str, Task]) -> list[Kept]:
+def kept_records(selection: Selection, tasks: Mapping[str, Task], pairs: Iterable[Pair]) -> list[Kept]:
     """What a cycle keeps of its own answers, in order of task and rank; of a repair the program alone, as the answer to
-    the task's prompt."""
-    return [
-        Kept(
-            sample_id=sample.sample_id,
-            task_id=sample.task_id,
-            prompt=sample.prompt,
-            completion=fenced(verdict.code, tasks[sample.task_id].language) if sample.repairs else sample.completion,
-            reward=verdict.reward,
-            code=verdict.code,
-        )
-        for sample, verdict in selection.kept
-    ]
+    the task's prompt. The texts are taken from `pairs`, which hold the answers that were chosen from."""
+    chosen = {answer.sample_id for answer in selection.kept}
+    found = {
+        sample.sample_id: _kept(sample, verdict, tasks[sample.task_id].language)
+        for sample, verdict in pairs
+        if sample.sample_id in chosen
+    }
+    return [found[answer.sample_id] for answer in selection.kept]
+
+
+def _kept(sample: Sample, verdict: Verdict, language: str) -> Kept:
+    return Kept(
+        sample_id=sample.sample_id,
+        task_id=sample.task_id,
+        prompt=sample.prompt,
+        completion=fenced(verdict.code, language) if sample.repairs else sample.completion,
+        reward=verdict.reward,
+        code=verdict.code,
+    )
 
 
 def cycle_statistics(
     name: str,
     params: Params,
     tasks: Mapping[str, Task],
-    samples: Sequence[Sample],
-    verdicts: Sequence[Verdict],
+    answers: Sequence[Answer],
     selection: Selection,
     generation: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -44,35 +52,33 @@ def cycle_statistics(
 
     Repairs count in `repairs`, `repaired` (those that pass), `kept`, tokens and seconds, and nowhere else.
     """
-    mended = {sample.sample_id for sample in samples if sample.repairs is not None}
-    repaired = [verdict for verdict in verdicts if verdict.sample_id in mended]
-    seconds = round(sum(verdict.duration_s for verdict in verdicts), 1)
-    samples = [sample for sample in samples if sample.sample_id not in mended]
-    verdicts = [verdict for verdict in verdicts if verdict.sample_id not in mended]
-    judged = [verdict for verdict in verdicts if verdict.reward is not None]
-    passed = sum(verdict.passed for verdict in judged)
-    rewards = [verdict.reward for verdict in judged]
-    kept = [verdict.reward for _, verdict in selection.kept]
+    repairs = [answer for answer in answers if answer.mends]
+    seconds = round(sum(answer.duration_s for answer in answers), 1)
+    answers = [answer for answer in answers if not answer.mends]
+    judged = [answer for answer in answers if answer.reward is not None]
+    passed = sum(answer.passed for answer in judged)
+    rewards = [answer.reward for answer in judged]
+    kept = [answer.reward for answer in selection.kept]
     return {
         "cycle": name,
         "from": generation["model"],
         "temperature": generation["temperature"],
         "tasks": len(tasks),
-        "samples": len(samples),
-        "infra_errors": len(verdicts) - len(judged),
+        "samples": len(answers),
+        "infra_errors": len(answers) - len(judged),
         "passed": passed,
         "pass_rate": passed / len(judged) if judged else 0.0,
         "pass_rate_interval": _interval(tasks, judged, params),
-        "compile_rate": sum(verdict.compiled for verdict in judged) / len(judged) if judged else 0.0,
+        "compile_rate": sum(answer.compiled for answer in judged) / len(judged) if judged else 0.0,
         "avg_reward": sum(rewards) / len(rewards) if rewards else 0.0,
         "reward_distribution": _steps(rewards, params),
-        "repairs": len(repaired),
-        "repaired": sum(verdict.passed for verdict in repaired),
+        "repairs": len(repairs),
+        "repaired": sum(answer.passed for answer in repairs),
         "distinct_programs": selection.distinct_programs,
         "duplicates": selection.duplicates,
         "reward_threshold": params.raft.reward_threshold,
         "above_threshold": selection.above_threshold,
-        "sanitizers": dict(sorted(Counter(verdict.sanitizers for verdict in verdicts if verdict.sanitizers).items())),
+        "sanitizers": dict(sorted(Counter(answer.sanitizers for answer in answers if answer.sanitizers).items())),
         "faulty": selection.faulty,
         "kept": len(kept),
         "avg_kept_reward": sum(kept) / len(kept) if kept else 0.0,
@@ -80,23 +86,24 @@ def cycle_statistics(
         "tasks_too_easy": selection.tasks_too_easy,
         "tasks_all_passed": selection.tasks_all_passed,
         "tasks_none_passed": selection.tasks_none_passed,
-        "by_status": dict(sorted(Counter(verdict.status for verdict in verdicts).items())),
-        "truncated": sum(sample.finish_reason == "length" for sample in samples),
+        "by_status": dict(sorted(Counter(answer.status for answer in answers).items())),
+        "truncated": sum(answer.truncated for answer in answers),
         "generated_tokens": generation["tokens"],
         "generate_s": generation["seconds"],
         "tokens_per_s": generation["tokens_per_s"],
         "verify_s": seconds,
-        "verifier": sorted({verdict.verifier for verdict in verdicts}),
-        "isolation": sorted({verdict.isolation for verdict in verdicts}),
+        "verifier": sorted({answer.verifier for answer in answers}),
+        "isolation": sorted({answer.isolation for answer in answers}),
     }
 
 
-def _interval(tasks: Mapping[str, Task], judged: Sequence[Verdict], params: Params) -> list[float]:
+def _interval(tasks: Mapping[str, Task], judged: Sequence[Answer], params: Params) -> list[float]:
     """95 % interval of the pass rate, families resampled."""
     if not judged:
         return [0.0, 0.0]
-    families = [tasks[verdict.task_id].family for verdict in judged]
-    values = np.array([[float(verdict.passed), 1.0] for verdict in judged])
+    families = [tasks[answer.task_id].family for answer in judged]
+    values = np.ones((len(judged), 2))
+    values[:, 0] = [answer.passed for answer in judged]
     return share_intervals(values, families, 2000, params.seed)[0]
 
 

@@ -10,12 +10,26 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from halo_forge.records import History, Verdict
+from halo_forge.records import History
 from halo_forge.settings.raft import Raft
 
 UNIFORM = 1.0
 """Both parameters of the Beta prior."""
+
+
+class Judged(Protocol):
+    """A verdict, or what is held of one."""
+
+    @property
+    def task_id(self) -> str: ...
+
+    @property
+    def reward(self) -> float | None: ...
+
+    @property
+    def passed(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -34,7 +48,7 @@ class Counts:
         return (self.passed + prior) / weight if weight else 0.0
 
 
-def counts_of(verdicts: Iterable[Verdict]) -> dict[str, Counts]:
+def counts_of(verdicts: Iterable[Judged]) -> dict[str, Counts]:
     """task_id -> counts; what could not be judged counts as not drawn."""
     found: dict[str, Counts] = defaultdict(Counts)
     for verdict in verdicts:

@@ -10,23 +10,21 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from halo_forge.errors import InputError
-from halo_forge.pairing import verdict_of_each
+from halo_forge.raft.answers import Answer
 from halo_forge.raft.gate import counts_of, too_easy
-from halo_forge.raft.programs import normalised
-from halo_forge.records import History, Sample, Task, Verdict
+from halo_forge.records import History
 from halo_forge.settings.raft import Raft
 
 
 @dataclass(frozen=True)
 class Selection:
-    """`kept`: (sample, verdict) in order of task and rank. The other fields count samples or tasks; `faulty` counts
-    the distinct programs that the sanitizers kept out."""
+    """`kept` in order of task and rank. The other fields count samples or tasks; `faulty` counts the distinct programs
+    that the sanitizers kept out."""
 
-    kept: list[tuple[Sample, Verdict]]
+    kept: list[Answer]
     above_threshold: int
     duplicates: int
     distinct_programs: int
@@ -37,87 +35,71 @@ class Selection:
     tasks_none_passed: int
 
 
-def select(
-    tasks: Mapping[str, Task],
-    samples: Sequence[Sample],
-    verdicts: Sequence[Verdict],
-    settings: Raft,
-    seed: int,
-    history: Sequence[History] = (),
-) -> Selection:
+def select(answers: Iterable[Answer], settings: Raft, seed: int, history: Sequence[History] = ()) -> Selection:
     """Rank by reward, break ties by a seeded draw, drop duplicate programs and low rewards, keep the top share of the
     tasks that the gate lets through; `history` is what the cycles before have seen of them. Repairs are kept like any
     other sample and say nothing of a task's pass rate.
 
-    Verdicts with status infra_error are never kept, nor are programs that the sanitizers stopped. The result does not
-    depend on the order of either input. Raises InputError unless samples and verdicts match one to one by their ids, or
-    where a sample is of none of `tasks`.
+    Answers with status infra_error are never kept, nor are programs that the sanitizers stopped. The result does not
+    depend on the order of `answers`.
     """
-    by_task: dict[str, list[tuple[Sample, Verdict]]] = defaultdict(list)
-    verdict_of = verdict_of_each(samples, verdicts, "raft")
-    for sample in samples:
-        if sample.task_id not in tasks:
-            raise InputError(f"raft: sample {sample.sample_id!r} answers task {sample.task_id!r}, which is not given")
-        verdict = verdict_of[sample.sample_id]
-        if verdict.reward is not None:
-            by_task[sample.task_id].append((sample, verdict))
+    by_task: dict[str, list[Answer]] = defaultdict(list)
+    for answer in answers:
+        if answer.reward is not None:
+            by_task[answer.task_id].append(answer)
     distinct = {
-        task_id: _distinct(sorted(pairs, key=lambda pair: _rank(pair, seed)), tasks[task_id].language)
-        for task_id, pairs in sorted(by_task.items())
+        task_id: _distinct(sorted(own, key=lambda answer: _rank(answer, seed)))
+        for task_id, own in sorted(by_task.items())
     }
     good = {
-        task_id: [pair for pair in pairs if pair[1].reward >= settings.reward_threshold]
-        for task_id, pairs in distinct.items()
+        task_id: [answer for answer in own if answer.reward >= settings.reward_threshold]
+        for task_id, own in distinct.items()
     }
-    faulty = sum(verdict.faulty for pairs in good.values() for _, verdict in pairs)
-    good = {task_id: [pair for pair in pairs if not pair[1].faulty] for task_id, pairs in good.items()}
-    counts = counts_of(verdict_of[sample.sample_id] for sample in samples if sample.repairs is None)
+    faulty = sum(answer.faulty for own in good.values() for answer in own)
+    good = {task_id: [answer for answer in own if not answer.faulty] for task_id, own in good.items()}
+    counts = counts_of(answer for own in by_task.values() for answer in own if not answer.mends)
     shut = too_easy(counts, history, settings)
-    good = {task_id: pairs for task_id, pairs in good.items() if task_id not in shut}
+    good = {task_id: own for task_id, own in good.items() if task_id not in shut}
     kept = _global(good, settings, seed) if settings.selection == "global" else _per_task(good, settings)
     return Selection(
         kept=kept,
-        above_threshold=sum(
-            verdict.reward >= settings.reward_threshold for pairs in by_task.values() for _, verdict in pairs
-        ),
+        above_threshold=sum(answer.reward >= settings.reward_threshold for own in by_task.values() for answer in own),
         duplicates=sum(map(len, by_task.values())) - sum(map(len, distinct.values())),
         distinct_programs=sum(map(len, distinct.values())),
         faulty=faulty,
-        tasks_covered=len({sample.task_id for sample, _ in kept}),
+        tasks_covered=len({answer.task_id for answer in kept}),
         tasks_too_easy=len(shut),
         tasks_all_passed=sum(found.passed == found.judged for found in counts.values()),
         tasks_none_passed=sum(found.passed == 0 for found in counts.values()),
     )
 
 
-def _rank(pair: tuple[Sample, Verdict], seed: int) -> tuple[float, bytes]:
-    sample, verdict = pair
-    return -verdict.reward, hashlib.sha256(f"{seed}|{sample.sample_id}".encode()).digest()
+def _rank(answer: Answer, seed: int) -> tuple[float, bytes]:
+    return -answer.reward, hashlib.sha256(f"{seed}|{answer.sample_id}".encode()).digest()
 
 
-def _distinct(ranked: list[tuple[Sample, Verdict]], language: str) -> list[tuple[Sample, Verdict]]:
-    """The first of each program; samples without code are all different."""
-    seen: dict[str, tuple[Sample, Verdict]] = {}
-    for sample, verdict in ranked:
-        key = normalised(verdict.code, language) if verdict.code else f"no code: {sample.sample_id}"
-        seen.setdefault(key, (sample, verdict))
+def _distinct(ranked: list[Answer]) -> list[Answer]:
+    """The first of each program; answers without code are all different."""
+    seen: dict[bytes | str, Answer] = {}
+    for answer in ranked:
+        seen.setdefault(answer.program or answer.sample_id, answer)
     return list(seen.values())
 
 
-def _per_task(good: Mapping[str, list], settings: Raft) -> list[tuple[Sample, Verdict]]:
+def _per_task(good: Mapping[str, list[Answer]], settings: Raft) -> list[Answer]:
     kept = []
-    for pairs in good.values():
-        if pairs:
-            kept += pairs[: min(_share(len(pairs), settings), settings.max_keep_per_task)]
+    for own in good.values():
+        if own:
+            kept += own[: min(_share(len(own), settings), settings.max_keep_per_task)]
     return kept
 
 
-def _global(good: Mapping[str, list], settings: Raft, seed: int) -> list[tuple[Sample, Verdict]]:
+def _global(good: Mapping[str, list[Answer]], settings: Raft, seed: int) -> list[Answer]:
     """One ranking over all tasks; a task still gives at most `max_keep_per_task`."""
-    pool = [pair for pairs in good.values() for pair in pairs[: settings.max_keep_per_task]]
-    pool.sort(key=lambda pair: _rank(pair, seed))
+    pool = [answer for own in good.values() for answer in own[: settings.max_keep_per_task]]
+    pool.sort(key=lambda answer: _rank(answer, seed))
     chosen = pool[: _share(len(pool), settings)]
-    return sorted(chosen, key=lambda pair: (pair[0].task_id, _rank(pair, seed)))
+    return sorted(chosen, key=lambda answer: (answer.task_id, _rank(answer, seed)))
 
 
 def _share(number: int, settings: Raft) -> int:

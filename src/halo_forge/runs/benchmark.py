@@ -51,12 +51,13 @@ def benchmark(
     drawing = Drawing(name, None, settings.temperature, settings.max_new_tokens)
     draws = draws_of(tasks, settings.samples_per_task)
     rolled = roll_out(params, model, tasks_path, answers, drawing, draws, verifier)
-    card = summarise(model.name, tasks, rolled.samples, rolled.verdicts, settings, params.seed, rolled.generation)
+    card = summarise(model.name, tasks, rolled.pairs, settings, params.seed, rolled.generation)
     inputs = [prompts, *([model.adapter] if model.adapter else [])]
     card |= {
         "base": model.lock,
         "compile_only": sum(task.tests.kind == "compile" for task in tasks),
-        "provenance": provenance(params, inputs) | {"judged_with": judged_with(tasks, rolled.verdicts)},
+        "provenance": provenance(params, inputs)
+        | {"judged_with": judged_with(tasks, (verdict for _, verdict in rolled.pairs))},
     }
     write_json(out, card)
     return card

@@ -27,6 +27,7 @@ from halo_forge.hashing import digest
 from halo_forge.jsonl import read_records, write_records
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.reference import pin
+from halo_forge.pairing import JudgedFiles
 from halo_forge.provenance import provenance
 from halo_forge.raft.cycle import close_cycle
 from halo_forge.raft.rounds import further_draws, joined
@@ -103,8 +104,7 @@ def _cycle(plan: Plan, number: int, name: str, before: State) -> tuple[State, di
         name,
         plan.params,
         {task.task_id: task for task in plan.tasks},
-        rolled.samples,
-        rolled.verdicts,
+        rolled.pairs,
         rolled.generation,
         read_records(before.history, History) if before.history else [],
         plan.references,
@@ -126,7 +126,7 @@ def _cycle(plan: Plan, number: int, name: str, before: State) -> tuple[State, di
         "filtered": filtered,
         "trained": trained,
         "adapter": digest(final),
-        "provenance": origin | {"judged_with": judged_with(plan.tasks, rolled.verdicts)},
+        "provenance": origin | {"judged_with": judged_with(plan.tasks, (verdict for _, verdict in rolled.pairs))},
     }
     write_json(record, finished)
     drop_state()  # all that is held so far is of this cycle
@@ -142,13 +142,12 @@ def _sampled(plan: Plan, name: str, folder: Path, start: Checkpoint) -> Rollout:
         return roll_out(params, start, plan.tasks_path, out, drawing, draws, plan.verifier)
 
     first = rolled(draws_of(plan.tasks, first_draws(raft)), folder)
-    draws = further_draws(name, plan.tasks, first.verdicts, raft, params.seed)
+    verdicts = [verdict for _, verdict in first.pairs]
+    draws = further_draws(name, plan.tasks, verdicts, raft, params.seed)
     if not draws:
         return first
     more = rolled(draws, folder / "more")
-    return Rollout(
-        [*first.samples, *more.samples], [*first.verdicts, *more.verdicts], joined(first.generation, more.generation)
-    )
+    return Rollout(JudgedFiles(folder, folder / "more", where=name), joined(first.generation, more.generation))
 
 
 def _trained(plan: Plan, name: str, rows: list[Kept], start: Checkpoint, state: Path, out: Path) -> dict[str, Any]:

@@ -11,17 +11,16 @@ from halo_forge.files import read_json
 from halo_forge.generate.drawing import Draw, Drawing
 from halo_forge.generate.run import generate_file
 from halo_forge.model.checkpoint import Checkpoint
-from halo_forge.records import Sample, Verdict
+from halo_forge.pairing import JudgedFiles
 from halo_forge.settings.params import Params
 from halo_forge.verify.run import verify_file
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """`samples` and `verdicts` are parallel; `generation` has engine, tokens and seconds."""
+    """`pairs` are the samples with their verdicts; `generation` has engine, tokens and seconds."""
 
-    samples: list[Sample]
-    verdicts: list[Verdict]
+    pairs: JudgedFiles
     generation: dict[str, Any]
 
 
@@ -38,7 +37,7 @@ def roll_out(
 
     Resumes a killed run. Raises what `generate_file` and `judge_samples` raise.
     """
-    samples = generate_file(params, checkpoint, drawing, draws, out)
+    generate_file(params, checkpoint, drawing, draws, out)
     label = drawing.cycle or f"benchmark {drawing.model}"
-    verdicts = verify_file(params.verify, tasks_path, out, label, verifier, training=drawing.cycle is not None)
-    return Rollout(samples, verdicts, read_json(out / "generation.json"))
+    verify_file(params.verify, tasks_path, out, label, verifier, training=drawing.cycle is not None)
+    return Rollout(JudgedFiles(out, where=label), read_json(out / "generation.json"))

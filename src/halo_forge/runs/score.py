@@ -15,6 +15,7 @@ from halo_forge.benchmark.evaluate import summarise
 from halo_forge.errors import InputError
 from halo_forge.files import write_json
 from halo_forge.jsonl import write_records
+from halo_forge.pairing import JudgedFiles
 from halo_forge.provenance import provenance
 from halo_forge.records import Sample, Task
 from halo_forge.runs.outputs import result_before
@@ -74,9 +75,10 @@ def score(
         return card
     write_records(folder / "tasks.jsonl", scored)
     write_records(folder / "samples.jsonl", answers)
-    verdicts = verify_file(verify, folder / "tasks.jsonl", folder, "score", verifier)
+    verify_file(verify, folder / "tasks.jsonl", folder, "score", verifier)
     unknown = {"engine": None, "weights": None, "seconds": None}
-    card = summarise(model, scored, answers, verdicts, settings, seed, unknown)
+    pairs = JudgedFiles(folder, where="score")
+    card = summarise(model, scored, pairs, settings, seed, unknown)
     card |= {
         "samples_per_task": least if len(set(counts.values())) == 1 else None,
         "temperature": None,
@@ -85,7 +87,7 @@ def score(
         "unanswered": {"counted_as": unanswered if silent else None, "tasks": [task.task_id for task in silent]},
         "unreadable": unreadable,
         "provenance": provenance({"benchmark": settings.model_dump(), "verify": inputs["verify"], "seed": seed}, files)
-        | {"judged_with": judged_with(scored, verdicts)},
+        | {"judged_with": judged_with(scored, (verdict for _, verdict in pairs))},
     }
     if not any(sample.n_tokens for sample in samples):
         card |= {"mean_tokens": None, "truncated": None}

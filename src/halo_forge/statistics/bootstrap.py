@@ -11,7 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 LEVEL = 0.95
-_BLOCK = 1_000  # resamples drawn at once: bounds the memory to _BLOCK x families
+_BLOCK = 1_000
+"""Resamples drawn at once, …"""
+_CELLS = 2_000_000
+"""… or as many fewer as so many numbers hold, one a resample and family: what bounds the memory."""
 
 
 def share_intervals(values: np.ndarray, families: Sequence[str], resamples: int, seed: int) -> list[list[float]]:
@@ -41,8 +44,9 @@ def bootstrap_means(values: np.ndarray, families: Sequence[str], resamples: int,
     n_families = len(sizes)
     rng = np.random.default_rng(seed)
     means = np.empty((resamples, sums.shape[1]))
-    for start in range(0, resamples, _BLOCK):
-        block = min(_BLOCK, resamples - start)
+    at_once = max(1, min(_BLOCK, _CELLS // n_families))
+    for start in range(0, resamples, at_once):
+        block = min(at_once, resamples - start)
         # How often each family is in each resample. (block, families)
         counts = rng.multinomial(n_families, np.full(n_families, 1 / n_families), size=block).astype(float)
         means[start : start + block] = (counts @ sums) / (counts @ sizes)[:, None]

@@ -53,10 +53,11 @@ def judge_samples(
     """The verdicts of `samples`, in their order.
 
     Samples whose extracted program and tests are the same are judged once; the copies carry duration_s 0. What comes
-    from the cache of earlier runs (`settings.cache`) carries the seconds that it took then. Each verdict is appended as
-    it falls to a file beside `wip` that the identity of the verifiers names (`wip_of`), and a later call with the same
-    verifiers takes from there what has the same program, except that infra_error is judged again: so `wip` must be a
-    new one when tests or settings change. `progress` is called with every new verdict, from the calling thread.
+    from the cache of earlier runs (`settings.cache`) carries the seconds that it took then. Each verdict reached now is
+    appended as it falls to a file beside `wip` that the identity of the verifiers names (`wip_of`), and a later call
+    with the same verifiers takes from there what has the same program, except that infra_error is judged again: so
+    `wip` must be a new one when tests or settings change. `progress` is called with every new verdict, from the calling
+    thread.
 
     Raises InputError for a sample of an unknown task, a sample_id that comes twice, or tests that no verifier knows;
     InfrastructureError if the verifier cannot work here, or once more than `settings.max_infra_errors` programs could
@@ -71,11 +72,21 @@ def judge_samples(
     tally.resumed += len(verdicts)
     tally.duplicates += len(samples) - len(programs)
     failures = 0
+
+    def take(new: Sequence[Verdict]) -> None:
+        verdicts.update((verdict.sample_id, verdict) for verdict in new)
+        for verdict in new if progress else ():
+            progress(verdict)
+
     with contextlib.ExitStack() as held:
         cache = held.enter_context(open_cache(settings.cache))
         if cache:
             tally.cached += look_up(todo, judges, cache)
-        asked = {id(program.verifier): program.verifier for program in todo if program.known is None}.values()
+        for program in todo:
+            if program.known is not None:
+                take(_verdicts(program, program.known, program.seconds, skip=verdicts))
+        todo = [program for program in todo if program.known is None]
+        asked = {id(program.verifier): program.verifier for program in todo}.values()
         for used in asked:
             used.probe()
             held.enter_context(_closing(used))
@@ -84,15 +95,12 @@ def judge_samples(
         appender = held.enter_context(Appender(wip))
         judged = held.enter_context(contextlib.closing(_judge_patiently(todo, settings, workers)))
         for program, judgement, seconds in judged:
-            if program.known is None:
-                tally.judged += 1
-                if cache and program.key:
-                    cache.put(program.key, judgement, seconds)
+            tally.judged += 1
+            if cache and program.key:
+                cache.put(program.key, judgement, seconds)
             new = _verdicts(program, judgement, seconds, skip=verdicts)
             appender.write(new)
-            verdicts.update((verdict.sample_id, verdict) for verdict in new)
-            for verdict in new if progress else ():
-                progress(verdict)
+            take(new)
             failures += judgement.status == "infra_error"
             if failures > settings.max_infra_errors:
                 raise InfrastructureError(
@@ -107,7 +115,7 @@ def _judge_patiently(programs: Sequence[Program], settings: Verify, workers: int
     again = []
     with contextlib.closing(_judge_all(programs, workers)) as judged:
         for program, judgement, seconds in judged:
-            if program.known is None and late.is_late(judgement):
+            if late.is_late(judgement):
                 again.append(dataclasses.replace(program, seconds=seconds))
             else:
                 yield program, judgement, seconds
@@ -181,8 +189,6 @@ def _closing(verifier: Verifier) -> Iterator[Verifier]:
 
 def _judge_one(program: Program) -> tuple[Judgement, float]:
     """The judgement and its seconds. What is not the answer's doing is tried again, then becomes infra_error."""
-    if program.known is not None:
-        return program.known, program.seconds
     started = time.monotonic()
     for attempt in range(1, TRIES + 1):
         try:
