@@ -33,7 +33,9 @@ def main(params: Params) -> None:
     chosen = choose(cards, params.candidates())
     adapter = ADAPTERS / chosen["model"]
     if digest(adapter) != cards[chosen["model"]]["adapter"]:
-        raise InputError(f"{adapter}: not the adapter that was validated; run dvc repro, or dvc checkout to have it back")
+        raise InputError(
+            f"{adapter}: not the adapter that was validated; run dvc repro, or dvc checkout to have it back"
+        )
     with whole_folder(ADAPTERS / "best") as best:
         shutil.copytree(adapter, best)
     write_json("models/best.json", chosen | {"path": adapter.as_posix()})

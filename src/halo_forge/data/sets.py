@@ -34,7 +34,9 @@ def set_tasks(name: str, settings: BenchmarkSet, root: Path) -> tuple[list[Task]
         raise InputError(f"{where}: since and before: the problems of {dataset} have no dates")
     tasks = [task for task, day in dated if _within(day, settings)][: settings.limit]
     if not tasks:
-        raise InputError(f"{where}: no problem is left of {len(found)}, with {settings.model_dump(exclude_defaults=True)}")
+        raise InputError(
+            f"{where}: no problem is left of {len(found)}, with {settings.model_dump(exclude_defaults=True)}"
+        )
     left_out = dict(loaded.reasons)
     if len(tasks) < len(found):
         left_out["beyond since, before and limit"] = len(found) - len(tasks)

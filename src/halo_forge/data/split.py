@@ -166,8 +166,8 @@ def _keep_apart(
     if dropped and settings.on_leak == "fail":
         first = min(dropped)
         raise InputError(
-            f"split: {len(dropped)} training tasks are in {name} too, by which models are measured (benchmark.sets), the "
-            f"first is {first!r}, as {dropped[first]!r}; take them out, or set split.on_leak: drop"
+            f"split: {len(dropped)} training tasks are in {name} too, by which models are measured (benchmark.sets), "
+            f"the first is {first!r}, as {dropped[first]!r}; take them out, or set split.on_leak: drop"
         )
     for side in TRAINING:
         sides[side] = [task for task in sides[side] if task.task_id not in dropped]

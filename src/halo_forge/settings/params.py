@@ -27,7 +27,6 @@ from halo_forge.settings.raft import Cycle, Raft
 from halo_forge.settings.training import Sft
 from halo_forge.settings.verify import Verify
 
-
 RESERVED = {"base", "sft", "best"}
 """Names of models that no cycle and no control arm may have."""
 
