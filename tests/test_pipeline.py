@@ -241,7 +241,13 @@ def test_a_users_own_file_is_watched_and_one_where_nobody_looks_is_refused(finis
 
 def test_another_learning_rate_is_the_one_that_the_statistics_and_the_report_name(finished: Checkout) -> None:
     ran = set(finished.dvc("exp", "run", "-S", "raft.cycles.c2.learning_rate=2.5e-4"))
-    measured = {"validation_sample@c2", "benchmark_sample@c2", "benchmark_judge@c2", "benchmark_score@c2"}
+    measured = {
+        "validation_sample@c2",
+        "validate@c2",
+        "benchmark_sample@c2",
+        "benchmark_judge@c2",
+        "benchmark_score@c2",
+    }
     assert ran == {"train@c2", *measured, "best", "report", "track"}
     statistics = json.loads((finished.folder / "results/raft_statistics.json").read_text())
     assert [row["learning_rate"] for row in statistics] == [5e-4, 2.5e-4]
