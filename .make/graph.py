@@ -46,14 +46,14 @@ NOT_DECIDING = {
 # The same for single stages.
 NOT_DECIDING_FOR = {
     "model/base.py": (
-        ("sft", "train", "control", "sample", "sample_more", "track"),
+        ("sft", "train", "control", "sample", "sample_more", "validate", "best", "track"),
         "fetches what models/base.json pins, and names the folder of adapters",
     ),
     "model/hub.py": (
-        ("sft", "train", "control", "sample", "sample_more", "track"),
+        ("sft", "train", "control", "sample", "sample_more", "validate", "best", "track"),
         "fetches what models/base.json pins",
     ),
-    "model/gguf.py": (("track",), "MLflow is told the digest of the adapter, no weights are read"),
+    "model/gguf.py": (("validate", "best", "track"), "they take the digest of the adapter, no weights are read"),
     "benchmark": (("track",), "its numbers come from results/, which it depends on"),
     "statistics": (("track",), "its numbers come from results/, which it depends on"),
 }

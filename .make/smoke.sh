@@ -28,6 +28,11 @@ set_line() {
 }
 set_line preset smoke
 set_line reward_threshold 0.5
+# No public sets: asked three models, one would take longer than all the rest.
+awk '/^ *sets:/ { indent = index($0, "s"); sub(/sets:.*/, "sets: {}"); print; next }
+     indent && (!NF || match($0, /[^ ]/) > indent) { next } { indent = 0; print }' params.yaml > params.new
+mv params.new params.yaml
+grep -qE '^ *sets: \{\}$' params.yaml || { echo "error: params.yaml: no line 'sets: …' to change" >&2; exit 1; }
 
 unset DVC_ROOT DVC_STAGE
 export MLFLOW_TRACKING_URI="sqlite:///$PWD/mlflow.db"  # the runs of a smoke test are not the user's

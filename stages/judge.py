@@ -1,6 +1,6 @@
 """Compile and test every sampled answer of a run in the sandbox.
 
-Reads  data/<run>/samples.jsonl, data/split/raft.jsonl or data/split/benchmark.jsonl
+Reads  data/<run>/samples.jsonl, data/split/{raft,benchmark}.jsonl or data/sets/<set>.jsonl
 Writes data/<run>/verdicts.jsonl
 Params verify
 """
@@ -20,4 +20,4 @@ def main(params: Params, run: str) -> None:
 
 
 if __name__ == "__main__":
-    stage(main, run="raft/<cycle> or benchmark/<model>")
+    stage(main, run="raft/<cycle>, validation/<model>, benchmark/<model> or benchmark/<set>/<model>")

@@ -1,13 +1,14 @@
 """Compare every benchmarked model and write the report.
 
-Reads  results/{benchmark,raft}/*.json, results/split.json, data/train/*.json, models/base.json, models/best.json,
-       data/split/benchmark.jsonl, data/benchmark/<model>/{samples,verdicts}.jsonl
+Reads  results/benchmark/*.json and those of public sets in results/benchmark/<set>/, results/raft/*.json,
+       results/split.json, data/train/*.json, models/base.json, models/best.json, data/split/benchmark.jsonl,
+       data/benchmark/<model>/{samples,verdicts}.jsonl
 Writes results/report.html (everything in one file), results/ladder.json (a row a model; the DVC plot),
        results/summary.json (pass@1 and compile rate of every model, gains with interval and p; the DVC metrics),
        results/raft_statistics.json (a row a finished cycle)
 Params all: the report quotes them
 
-Results of cycles that params.yaml no longer lists are deleted.
+Results of cycles, arms and public sets that params.yaml no longer lists are deleted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from begin import stage
 
 from halo_forge.benchmark.ladder import comparisons, control_rows, ladder, print_ladder, summary
+from halo_forge.benchmark.public import print_sets, set_rows
 from halo_forge.benchmark.report import write_report
 from halo_forge.benchmark.results import load_results, remove_leftovers
 from halo_forge.files import write_json
@@ -29,7 +31,7 @@ from halo_forge.statistics.compare import print_comparisons
 def main(params: Params) -> None:
     root = Path()
     for path in remove_leftovers(params, root):
-        print(f"deleted {path}: not among raft.cycles", file=sys.stderr)
+        print(f"deleted {path}: no longer in params.yaml", file=sys.stderr)
     results = load_results(params, root)
     if results.missing:
         print(f"not there yet: {', '.join(results.missing)}", file=sys.stderr)
@@ -40,6 +42,7 @@ def main(params: Params) -> None:
     write_report(results, root / "results/report.html")
 
     print_ladder(rows + control_rows(results))
+    print_sets(set_rows(results))
     print_comparisons(compared)
     print("results/report.html")
 

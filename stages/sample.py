@@ -1,10 +1,11 @@
 """Sample answers to tasks from a model: those of a RAFT cycle, or of the benchmark of a model.
 
-Reads  models/base.json, models/pipeline/<model>/, data/split/raft.jsonl or data/split/benchmark.jsonl
+Reads  models/base.json, models/pipeline/<model>/, data/split/{raft,validation,benchmark}.jsonl or data/sets/<set>.jsonl
 Writes data/<run>/samples.jsonl, data/<run>/generation.json (engine, settings, tokens, seconds)
 Params seed, generate, preset; raft.cycles.<cycle>.temperature, raft.samples_per_task, raft.first_round,
        raft.max_new_tokens of a cycle;
-       benchmark.temperature, benchmark.samples_per_task, benchmark.max_new_tokens of a benchmark
+       benchmark.temperature, benchmark.samples_per_task, benchmark.max_new_tokens of a benchmark,
+       benchmark.sets.<set> of a public set
 """
 
 from __future__ import annotations
@@ -27,4 +28,4 @@ def main(params: Params, run: str) -> None:
 
 
 if __name__ == "__main__":
-    stage(main, run="raft/<cycle> or benchmark/<model>")
+    stage(main, run="raft/<cycle>, validation/<model>, benchmark/<model> or benchmark/<set>/<model>")

@@ -1,13 +1,16 @@
 """Put every problem family on one side: SFT, RAFT, validation or benchmark; prove that what is held out is not
 trained on.
 
-Reads  data/prepared/tasks.jsonl and the files named in split.against
+Reads  data/prepared/tasks.jsonl, data/sets/<set>.jsonl of every public set that models are measured by, and the files
+       named in split.against
 Writes data/split/{sft,raft,validation,benchmark}.jsonl, results/split.json, data/raft/sft/history.jsonl (what is known
        of the RAFT side before the first cycle: nothing)
 Params seed, split, preset
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from begin import stage
 
@@ -23,7 +26,8 @@ from halo_forge.settings.watched import watched
 def main(params: Params) -> None:
     tasks = read_records("data/prepared/tasks.jsonl", Task)
     against = [problem for path in params.split.against for problem in of_file(watched("split.against", path))]
-    sides, report = split(tasks, params.split, params.seed, against)
+    sets = {path.stem: read_records(path, Task) for path in sorted(Path("data/sets").glob("*.jsonl"))}
+    sides, report = split(tasks, params.split, params.seed, against, sets)
     left_out = report.pop("left_out")  # shown, and no part of results/split.json: the numbers follow from the settings
     for side, own in sides.items():
         write_records(f"data/split/{side}.jsonl", own)
@@ -31,6 +35,8 @@ def main(params: Params) -> None:
         print(f"{side}: {len(own)} tasks of {report['families'][side]} families{gone}")
     if report["leaks"]:
         print(f"left out of training: {len(report['leaks'])} tasks that copy a benchmark problem")
+    for name, own in report["sets"].items():
+        print(f"{name}: {len(own['dropped'])} training tasks left out that are among its {own['tasks']}")
     write_records("data/raft/sft/history.jsonl", [])
     write_json("results/split.json", report)
 

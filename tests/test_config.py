@@ -10,6 +10,7 @@ import pytest
 from conftest import REPOSITORY
 
 from halo_forge.errors import InputError
+from halo_forge.settings.benchmark import Benchmark
 from halo_forge.settings.checking import read_yaml
 from halo_forge.settings.params import load_params
 from halo_forge.settings.raft import Raft
@@ -112,3 +113,10 @@ def test_every_raft_knob_stands_in_a_file_that_dvc_watches() -> None:
     own = set(read_yaml(REPOSITORY / "params.yaml")["raft"])
     for name, preset in read_yaml(REPOSITORY / "presets.yaml").items():
         assert own | set(preset["raft"]) == set(Raft.model_fields), name
+
+
+def test_every_knob_of_the_benchmark_stands_in_a_file_that_dvc_watches() -> None:
+    """The stages that score name the knobs one by one, so that another public set redoes none of them."""
+    own = set(read_yaml(REPOSITORY / "params.yaml")["benchmark"])
+    for name, preset in read_yaml(REPOSITORY / "presets.yaml").items():
+        assert own | set(preset["benchmark"]) == set(Benchmark.model_fields), name

@@ -96,6 +96,30 @@ def test_humaneval_asks_for_the_whole_function_and_answers_with_it():
     assert row.task.tests.prefix.startswith("from typing import List")
 
 
+def test_multipl_e_is_the_head_of_a_function_with_asserts_that_call_it_by_its_name():
+    loaded, (row,) = loaded_of("multipl_e_cpp")
+    task, tests = row.task, row.task.tests
+    assert (task.task_id, task.family, task.entry_point) == ("multipl_e_cpp/900", "humaneval/900", "running_total")
+    assert tests.prefix.endswith("running_total(std::vector<long> numbers) {\n") and "assert.h" in task.prompt
+    assert tests.code.count("assert(running_total(") == 2 and "candidate" not in tests.code
+    assert loaded.rejected == {"tests of another form": 1}
+
+
+@pytest.mark.slow
+def test_answers_to_multipl_e_are_told_right_from_wrong():
+    from halo_forge.settings.verify import Verify
+    from halo_forge.verify.registry import get_verifier
+
+    (row,) = loaded_of("multipl_e_cpp")[1]
+    judge = get_verifier("gcc", Verify()).judge
+    answer = (
+        "```cpp\n#include <vector>\nstd::vector<long> running_total(std::vector<long> n) {\n"
+        "    for (size_t i = 1; i < n.size(); i++) n[i] += n[i - 1];\n    return n;\n}\n```"
+    )
+    assert judge(row.task, answer).status == "pass"
+    assert judge(row.task, answer.replace("+=", "-=")).status == "wrong_answer"
+
+
 def test_codeforces_joins_problems_with_their_first_whole_program():
     loaded, rows = loaded_of("codeforces_cpp")
     (row,) = rows

@@ -31,8 +31,9 @@ TINY = {
         "train": {"epochs": 1, "batch_size": 4, "micro_batch_size": 4, "max_tokens": 2048},
     },
     "validation": {"samples_per_task": 1},
-    "benchmark": {"samples_per_task": 10, "max_new_tokens": 8, "bootstrap": 100},
+    "benchmark": {"samples_per_task": 10, "max_new_tokens": 8},
 }
+STEPS_OF_A_SET = ("set_sample", "set_judge", "set_score")
 
 
 class Checkout:
@@ -63,6 +64,8 @@ class Checkout:
         params["preset"] = "tiny"
         params["raft"]["cycles"].pop("c3")
         params["raft"]["reward_threshold"] = 0.0
+        params["benchmark"]["bootstrap"] = 100
+        params["benchmark"]["sets"] = {}
 
     @classmethod
     def clone(cls, origin: Checkout, folder: Path) -> Checkout:
@@ -160,6 +163,23 @@ def test_one_more_benchmark_task_trains_nothing(finished: Checkout) -> None:
     finished.dvc("checkout")
 
 
+def test_one_more_public_set_asks_base_sft_and_best_and_redoes_nothing_else(finished: Checkout) -> None:
+    def ask(sets: dict) -> set[str]:
+        finished.edit("params.yaml", lambda params: params["benchmark"].update(sets=sets))
+        return set(finished.dvc("repro"))
+
+    ran = ask({"humaneval": {"limit": 2, "max_new_tokens": 8}})
+    steps = {f"{step}@humaneval-{model}" for step in STEPS_OF_A_SET for model in ("base", "sft", "best")}
+    assert ran == {"benchmark_sets", "split", "report", "track"} | steps
+    summary = json.loads((finished.folder / "results/summary.json").read_text())
+    assert set(summary["sets"]["humaneval"]["gain"]) == {"sft", "best"}
+    assert json.loads((finished.folder / "results/split.json").read_text())["sets"]["humaneval"]["tasks"] == 2
+    assert ask({}) == {"split", "report", "track"}  # benchmark_sets comes from the run cache
+    assert not list((finished.folder / "results/benchmark").glob("*/*.json"))
+    finished.git("checkout", ".")
+    finished.dvc("checkout")
+
+
 def test_an_edit_in_the_verifiers_judges_again_and_samples_nothing(finished: Checkout) -> None:
     """From the cache where the key holds none of the edited code: the same bytes, so nothing after it runs."""
     path = finished.folder / "src/halo_forge/verify/python/compare.py"
@@ -221,7 +241,13 @@ def test_a_users_own_file_is_watched_and_one_where_nobody_looks_is_refused(finis
 
 def test_another_learning_rate_is_the_one_that_the_statistics_and_the_report_name(finished: Checkout) -> None:
     ran = set(finished.dvc("exp", "run", "-S", "raft.cycles.c2.learning_rate=2.5e-4"))
-    measured = {"validation_sample@c2", "benchmark_sample@c2", "benchmark_judge@c2", "benchmark_score@c2"}
+    measured = {
+        "validation_sample@c2",
+        "validate@c2",
+        "benchmark_sample@c2",
+        "benchmark_judge@c2",
+        "benchmark_score@c2",
+    }
     assert ran == {"train@c2", *measured, "best", "report", "track"}
     statistics = json.loads((finished.folder / "results/raft_statistics.json").read_text())
     assert [row["learning_rate"] for row in statistics] == [5e-4, 2.5e-4]

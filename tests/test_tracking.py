@@ -9,11 +9,12 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from benchmark_tree import small_params, write_tree
+from benchmark_tree import make_tasks, small_params, write_tree
 from conftest import REPOSITORY
 
 from halo_forge.errors import InfrastructureError
 from halo_forge.files import read_json, write_json
+from halo_forge.jsonl import write_records
 from halo_forge.settings.params import Params
 from halo_forge.tracking.execution import Execution
 from halo_forge.tracking.record import Recorded, record_execution
@@ -79,6 +80,24 @@ def test_lineage_datasets_loss_and_artifacts_are_recorded(run_root: Path) -> Non
         "results/raft/c1.json"
     }
     assert "params.yaml" in {file.path for file in client.list_artifacts(recorded.parent)}
+
+
+def test_public_sets_are_recorded_with_the_models_that_were_asked_them(run_root: Path) -> None:
+    params = small_params(("c1",), benchmark={"bootstrap": 100, "sets": {"humaneval": {"samples_per_task": 10}}})
+    write_tree(run_root, params)
+    for model, of in (("base", "base"), ("sft", "sft"), ("best", "c1")):
+        card = read_json(run_root / f"results/benchmark/{of}.json") | {"model": model}
+        write_json(run_root / f"results/benchmark/humaneval/{model}.json", card)
+    write_records(run_root / "data/sets/humaneval.jsonl", make_tasks())
+    recorded = record_execution(params, run_root)
+    client = client_of(recorded)
+    parent = client.get_run(recorded.parent).data.metrics
+    for model, called in (("base", "base"), ("sft", "sft"), ("c1", "best")):
+        child, path = client.get_run(recorded.children[model]), f"results/benchmark/humaneval/{called}.json"
+        assert child.data.metrics["benchmark.humaneval.pass_at_k.1"] == parent[f"humaneval.{called}.pass_at_1"]
+        assert "data/sets/humaneval.jsonl" in {entry.dataset.name for entry in child.inputs.dataset_inputs}
+        found = client.list_artifacts(recorded.children[model], "results/benchmark/humaneval")
+        assert [file.path for file in found] == [path]
 
 
 def test_a_killed_record_is_completed_and_a_finished_one_is_left_alone(run_root: Path) -> None:

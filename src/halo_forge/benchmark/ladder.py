@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
+from halo_forge.benchmark.public import set_rows
 from halo_forge.benchmark.results import Results
 from halo_forge.progress import print_table
 from halo_forge.statistics.compare import compare
@@ -83,6 +86,7 @@ def summary(results: Results, compared: list[dict[str, Any]]) -> dict[str, Any]:
 
     `best_model` was chosen on validation, by what the benchmark has no part in; without validation it is the last.
     `sft_gain` is sft minus base, `raft_gain` the best of RAFT's models minus sft: None until both are benchmarked.
+    `sets` has, for every public set, pass@1 and, minus base, the gain of each model.
     For every control arm `control_gain` is the arm minus sft, `raft_over_control` that best model minus the arm.
     """
     benchmark = results.benchmark
@@ -95,6 +99,15 @@ def summary(results: Results, compared: list[dict[str, Any]]) -> dict[str, Any]:
         "raft_gain": _gain(pairs.get(("sft", results.best))),
         "control_gain": {arm: _gain(pairs.get(("sft", arm))) for arm in results.controls},
         "raft_over_control": {arm: _gain(pairs.get((arm, results.best))) for arm in results.controls},
+        "sets": {name: _of_set(rows) for name, rows in groupby(set_rows(results), key=lambda row: row["set"])},
+    }
+
+
+def _of_set(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    of_model = {row["model"]: row for row in rows}
+    return {
+        "pass@1": {model: row["card"]["pass_at_k"]["1"] for model, row in of_model.items()},
+        "gain": {model: _gain(row["change"]) for model, row in of_model.items() if model != "base"},
     }
 
 

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from halo_forge.benchmark import plots
 from halo_forge.benchmark.browser import as_script_data, browsable_samples
 from halo_forge.benchmark.ladder import comparisons, control_rows, ladder
+from halo_forge.benchmark.public import set_rows
 from halo_forge.benchmark.results import Results
 from halo_forge.files import whole_file
 from halo_forge.provenance import provenance
@@ -59,6 +60,7 @@ def render(results: Results) -> str:
         models=results.params.models(),
         ladder=rows,
         controls=control_rows(results),
+        sets=set_rows(results),
         ks=[f"pass@{k}" for k in sorted({1, *results.params.benchmark.k})],
         headline=_headline(results, rows, compared),
         comparisons=compared,

