@@ -25,7 +25,9 @@ def arguments(cycles: dict[str, Cycle], n: int) -> list[str]:
             f"{', '.join(f'{name} from {cycle.start}' for name, cycle in cycles.items())}; edit the table by hand"
         )
     last = cycles[names[len(cycles) - 1]]
-    settings = f"temperature:{last.temperature:g},learning_rate:{last.learning_rate:g}"
+    settings = f"temperature:{last.temperature:g}"
+    if last.learning_rate is not None:
+        settings += f",learning_rate:{last.learning_rate:g}"
     added = [f"+raft.cycles.{name}={{from:{start_of[name]},{settings}}}" for name in names[len(cycles) : n]]
     deleted = [f"~raft.cycles.{name}" for name in names[n : len(cycles)]]
     return [part for change in added + deleted for part in ("-S", change)]

@@ -3,7 +3,7 @@
 Reads  models/base.json, models/pipeline/<from>/, models/pipeline/sft/, data/raft/<cycle>/kept.jsonl
 Writes models/pipeline/<cycle>/ (PEFT adapter), data/train/<cycle>.json (losses, sizes, provenance),
        data/train/<cycle>.tsv (the curve, a line a step, while it trains); TensorBoard in logs/<cycle>
-Params seed, raft.cycles.<cycle>.learning_rate, raft.train_from, raft.train, preset
+Params seed, raft.cycles.<cycle>, raft.train_from, raft.train, preset
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 @pytest.mark.parametrize("preset", sorted(read_yaml(REPOSITORY / "presets.yaml")))
 def test_every_preset_is_valid(project: Path, preset: str) -> None:
-    edit(project, "preset: tiny", f"preset: {preset}")
+    edit(project, "preset: laptop", f"preset: {preset}")
     assert load_params(project).preset == preset
 
 
@@ -56,25 +56,25 @@ def test_every_preset_has_the_knobs_that_stages_read_of_it(preset: str) -> None:
 
 
 def test_an_unknown_preset_names_the_known_ones(project: Path) -> None:
-    edit(project, "preset: tiny", "preset: qwen-7")
+    edit(project, "preset: laptop", "preset: qwen-7")
     with pytest.raises(InputError, match="did you mean 'qwen-7b'"):
         load_params(project)
 
 
 def test_a_number_in_exponent_form_without_a_dot_is_a_number(project: Path) -> None:
-    edit(project, "learning_rate: 1.0e-3", "learning_rate: 1e-06")
-    assert load_params(project).sft.learning_rate == 1e-6
+    edit(project, "min_kill_rate: 0.8", "min_kill_rate: 8e-01")
+    assert load_params(project).audit.min_kill_rate == 0.8
 
 
 def test_a_quoted_number_is_refused(project: Path) -> None:
-    edit(project, "learning_rate: 1.0e-3", 'learning_rate: "3.0e-4"')
-    with pytest.raises(InputError, match=r"sft\.learning_rate: .*number.*got '3.0e-4'"):
+    edit(project, "min_kill_rate: 0.8", 'min_kill_rate: "8e-1"')
+    with pytest.raises(InputError, match=r"audit\.min_kill_rate: .*number.*got '8e-1'"):
         load_params(project)
 
 
 def test_a_knob_in_both_files_is_refused_because_dvc_would_miss_its_change(project: Path) -> None:
     edit(project, "raft:\n", "raft:\n  samples_per_task: 4\n")
-    with pytest.raises(InputError, match=r"raft\.samples_per_task: preset 'tiny' sets this knob already"):
+    with pytest.raises(InputError, match=r"raft\.samples_per_task: preset 'laptop' sets this knob already"):
         load_params(project)
 
 
@@ -85,7 +85,7 @@ def test_a_cycle_from_an_unknown_model_is_refused(project: Path) -> None:
 
 
 def test_cycles_that_start_from_each_other_are_refused(project: Path) -> None:
-    edit(project, "c1: {from: sft", "c1: {from: c3")
+    edit(project, "c1: {from: sft", "c1: {from: c2")
     with pytest.raises(InputError, match="start from each other"):
         load_params(project)
 
@@ -103,10 +103,18 @@ def test_broken_yaml_names_the_line(project: Path) -> None:
 
 
 def test_models_come_parents_first(project: Path) -> None:
-    edit(project, "c1: {from: sft,", "hot: {from: c1, temperature: 1.2, learning_rate: 1.0e-4}\n    c1: {from: sft,")
+    edit(project, "c1: {from: sft,", "hot: {from: c1, temperature: 1.2}\n    c1: {from: sft,")
     params = load_params(project)
-    assert params.models() == ["base", "sft", "c1", "c2", "hot", "c3"]
-    assert [params.depth(model) for model in params.models()] == [-1, 0, 1, 2, 2, 3]
+    assert params.models() == ["base", "sft", "c1", "c2", "hot"]
+    assert [params.depth(model) for model in params.models()] == [-1, 0, 1, 2, 2]
+
+
+def test_a_cycle_learns_at_the_rate_of_the_preset_unless_its_line_says_another(project: Path) -> None:
+    edit(project, "c2: {from: c1,", "c2: {from: c1, learning_rate: 5.0e-5,")
+    params = load_params(project)
+    assert params.raft.train.learning_rate != 5e-5
+    assert params.cycle("c1").learning_rate == params.raft.train.learning_rate
+    assert params.cycle("c2").learning_rate == 5e-5
 
 
 def test_every_raft_knob_stands_in_a_file_that_dvc_watches() -> None:

@@ -62,7 +62,6 @@ class Checkout:
     def settings(params: dict) -> None:
         """Two cycles; a random model solves nothing, so that its cycles train on whatever it says."""
         params["preset"] = "tiny"
-        params["raft"]["cycles"].pop("c3")
         params["raft"]["reward_threshold"] = 0.0
         params["benchmark"]["bootstrap"] = 100
         params["benchmark"]["sets"] = {}
@@ -240,7 +239,7 @@ def test_a_users_own_file_is_watched_and_one_where_nobody_looks_is_refused(finis
 
 
 def test_another_learning_rate_is_the_one_that_the_statistics_and_the_report_name(finished: Checkout) -> None:
-    ran = set(finished.dvc("exp", "run", "-S", "raft.cycles.c2.learning_rate=2.5e-4"))
+    ran = set(finished.dvc("exp", "run", "-S", "+raft.cycles.c2.learning_rate=2.5e-4"))
     measured = {
         "validation_sample@c2",
         "validate@c2",

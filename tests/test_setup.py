@@ -470,7 +470,7 @@ def halo_forge(*arguments, cwd):
 def test_the_command_line_shows_the_settings_of_the_folder(checkout):
     result = halo_forge("info", cwd=checkout)
     assert result.returncode == 0, result.stderr
-    assert re.search(r"^models +base, sft, c1, c2, c3$", result.stdout, re.MULTILINE)
+    assert re.search(r"^models +base, sft, c1, c2$", result.stdout, re.MULTILINE)
 
 
 def test_the_command_line_names_a_missing_file_in_one_line(tmp_path):

@@ -63,6 +63,14 @@ def test_too_hard_tasks_leave_the_side_that_limits_them_and_no_other(tasks) -> N
     assert after["sft"] == before["sft"] and after["benchmark"] == before["benchmark"]
 
 
+def test_a_capped_side_keeps_hard_tasks_too(tasks) -> None:
+    graded = [task.model_copy(update={"difficulty": 1 + number % 5}) for number, task in enumerate(tasks)]
+    whole, _ = split(graded, Split(), seed=1)
+    some, _ = split(graded, Split(max_tasks={"raft": len(whole["raft"]) // 2}), seed=1)
+    assert len(some["raft"]) == len(whole["raft"]) // 2
+    assert {task.difficulty for task in some["raft"]} == {1, 2, 3, 4, 5}
+
+
 def test_every_task_that_settings_leave_out_is_counted_with_the_reason(tasks) -> None:
     graded = [task.model_copy(update={"difficulty": 1 + number % 5}) for number, task in enumerate(tasks)]
     graded[::7] = [task.model_copy(update={"solution": ""}) for task in graded[::7]]

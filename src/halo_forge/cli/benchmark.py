@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from halo_forge.cli.bridge import benchmark_params, given_k, short_name, verify_settings, wanted_k
+from halo_forge.cli.bridge import benchmark_params, generation, given_k, short_name, verify_settings, wanted_k
 from halo_forge.cli.options import Host, Key, Strict, User, judged_prompts, say
 from halo_forge.cli.samples import Mapping, SamplesFile, TasksFile, VerifyParams, Workers, read_answers
 from halo_forge.data.samples import UNKNOWN_MODEL
@@ -17,6 +17,7 @@ from halo_forge.files import read_json, write_json
 from halo_forge.progress import print_table
 from halo_forge.records import Sample
 from halo_forge.settings.benchmark import USUAL_K, Unanswered
+from halo_forge.settings.generate import Stop, Weights
 
 app = typer.Typer(no_args_is_help=True, help="pass@k with intervals, and paired comparisons.")
 
@@ -43,6 +44,10 @@ def run(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Answers sampled at once. [default: what suits the engine]")
     ] = None,
+    weights: Annotated[
+        Weights | None, typer.Option(help="How the openvino engine holds them. [default: see generate.weights]")
+    ] = None,
+    stop: Annotated[Stop, typer.Option(help="Where an answer ends: see generate.stop.")] = "end_of_turn",
     host: Host = None,
     user: User = None,
     ssh_key: Key = None,
@@ -61,7 +66,8 @@ def run(
     path, tasks = judged_prompts(prompts, verifier, verify, max_prompts, strict=strict)
     checkpoint = find_checkpoint(model)
     out = output or Path("results") / f"{short_name(model)}.json"
-    params = benchmark_params(checkpoint, settings, verify, batch_size=batch_size, seed=seed)
+    generate = generation(batch_size).model_copy(update={"weights": weights, "stop": stop})
+    params = benchmark_params(checkpoint, settings, verify, generate=generate, seed=seed)
     card = benchmark(checkpoint, tasks, path, out, params=params, verifier=verifier, name=short_name(checkpoint.name))
     _print([(str(out), card)])
     print(f"{card['passed']} of {card['total']} prompts solved by any of their {samples} answers; written to {out}")

@@ -159,10 +159,10 @@ def raft_params(settings: RaftFile, start: Checkpoint, verify: Verify) -> Params
 
 
 def benchmark_params(
-    model: Checkpoint, settings: Benchmark, verify: Verify, *, batch_size: int | None, seed: int
+    model: Checkpoint, settings: Benchmark, verify: Verify, *, generate: Generate, seed: int
 ) -> Params:
     """The settings of a benchmark of `model` without a params.yaml."""
-    return _params(model, seed, verify, generate=generation(batch_size), benchmark=settings)
+    return _params(model, seed, verify, generate=generate, benchmark=settings)
 
 
 def _params(model: Checkpoint, seed: int, verify: Verify, **sections: Any) -> Params:

@@ -29,8 +29,8 @@ from halo_forge.verify.registry import BY_LANGUAGE
 from halo_forge.verify.sandbox.box import Sandbox
 
 NETWORK_TIMEOUT_S = 10
-DISK_GB, MEMORY_GB = 5.0, 4.0
-"""What the preset tiny takes at its peak, with room to spare."""
+DISK_GB, MEMORY_GB = 10.0, 8.0
+"""What the preset laptop takes at its peak, with room to spare."""
 
 # verifier -> its programs, how to get it on Debian and Ubuntu
 VERIFIERS: dict[str, tuple[list[str], str]] = {

@@ -99,7 +99,7 @@ def _narrow(sides: dict[str, list[Task]], settings: Split, seed: int) -> dict[st
     for side, number in settings.variants.items():
         keep(side, _first_variants(sides[side], number), f"beyond the first {number} variants of a family")
     for side, limit in settings.max_tasks.items():
-        keep(side, _easiest(sides[side], limit, seed), f"beyond max_tasks {limit}")
+        keep(side, _some(sides[side], limit, seed), f"beyond max_tasks {limit}")
     return left_out
 
 
@@ -208,9 +208,9 @@ def _first_variants(tasks: list[Task], number: int) -> list[Task]:
     return kept
 
 
-def _easiest(tasks: list[Task], limit: int, seed: int) -> list[Task]:
-    """At most `limit` tasks, in their order: easy ones first, families in the order of their draw."""
-    ranked = sorted(tasks, key=lambda task: (task.difficulty or 0, _draw(task.family, seed), task.task_id))
+def _some(tasks: list[Task], limit: int, seed: int) -> list[Task]:
+    """At most `limit` tasks, in their order: families in the order of their draw, easy and hard ones alike."""
+    ranked = sorted(tasks, key=lambda task: (_draw(task.family, seed), task.task_id))
     chosen = {task.task_id for task in ranked[:limit]}
     return [task for task in tasks if task.task_id in chosen]
 

@@ -61,7 +61,7 @@ class Split(Section):
     max_difficulty: dict[Side, Annotated[int, Field(ge=1, le=5)]] = {}
     """Harder tasks are left out of a side: what a model cannot reach costs time and teaches nothing."""
     max_tasks: dict[Side, Positive] = {}
-    """Cap on the tasks of a side; the easiest are kept."""
+    """Cap on the tasks of a side, drawn by family from all that max_difficulty leaves."""
     variants: dict[Side, Positive] = {"sft": 3, "raft": 3, "validation": 1, "benchmark": 1}
     """How many variants of a family a side uses; those of one family are not independent."""
     ngram: Positive = 8

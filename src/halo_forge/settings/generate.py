@@ -8,13 +8,16 @@ from pydantic import Field
 
 from halo_forge.settings.base import Fraction, Positive, Section
 
+Weights = Literal["int8", "float32"]
+Stop = Literal["end_of_turn", "code_block"]
+
 
 class Generate(Section):
     engine: Literal["auto", "openvino", "vllm", "transformers"] = "auto"
     dtype: Literal["float32", "bfloat16"] = "float32"
-    weights: Literal["int8", "float32"] | None = None
+    weights: Weights | None = None
     """How the openvino engine holds the weights; None for its default. The others hold them in `dtype`."""
-    stop: Literal["end_of_turn", "code_block"] = "end_of_turn"
+    stop: Stop = "end_of_turn"
     """Where an answer ends: with its turn, or already with the code block that it is judged by; see
     generate/code_block.py."""
     batch_size: Positive | None = None

@@ -84,10 +84,11 @@ class Params(Section):
         return [] if model == "sft" else [*self.chain(self.cycle(model).start), model]
 
     def cycle(self, name: str) -> Cycle:
-        """Raises InputError for a name that raft.cycles does not list."""
+        """With its learning rate. Raises InputError for a name that raft.cycles does not list."""
         if name not in self.raft.cycles:
             raise InputError(f"params.yaml: raft.cycles has no {name!r} {one_of(name, self.raft.cycles)}")
-        return self.raft.cycles[name]
+        cycle = self.raft.cycles[name]
+        return cycle.model_copy(update={"learning_rate": cycle.learning_rate or self.raft.train.learning_rate})
 
     def depth(self, model: str) -> int:
         """RAFT updates between SFT and `model`: 0 for sft, -1 for base."""

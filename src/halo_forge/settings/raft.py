@@ -16,7 +16,8 @@ class Cycle(Section):
     model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
     start: str = Field(alias="from")
     temperature: Annotated[float, Field(gt=0)]
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """None for that of `raft.train`."""
 
 
 class Raft(Section):

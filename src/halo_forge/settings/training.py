@@ -18,6 +18,7 @@ class Lora(Section):
 class Training(Section):
     """What SFT and a RAFT update share."""
 
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-4
     epochs: Positive = 2
     batch_size: Positive = 8
     """Rows an optimizer step: micro_batch_size rows at a time, accumulated."""
@@ -49,5 +50,4 @@ class Training(Section):
 
 
 class Sft(Training):
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-4
     lora: Lora = Lora()
