@@ -21,7 +21,7 @@ from halo_forge.generate.openvino_int8 import compressed
 from halo_forge.generate.protocol import Completion, Request, require
 from halo_forge.settings.generate import Generate
 
-WEIGHTS = "float32"
+WEIGHTS = "int8"
 CACHE_GB = 2
 BATCH_SIZE = 128
 """A finished sequence makes room for the next at once, nothing is padded."""
