@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from verify_tasks import stdio_tests, task_of
@@ -11,7 +13,7 @@ from verify_tasks import stdio_tests, task_of
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import CompileTests
 from halo_forge.settings.verify import Verify
-from halo_forge.verify.cpp import gcc, headers
+from halo_forge.verify.cpp import gcc, headers, instantiated
 from halo_forge.verify.registry import get_verifier
 
 pytestmark = pytest.mark.needs("gcc")
@@ -191,6 +193,67 @@ def test_the_precompiled_header_is_used(top, tmp_path):
     command = ["g++", *gcc.GCC.flags("cpp"), *options, "-H", "-fsyntax-only", "main.cpp"]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stderr
     assert said.startswith("! ") and "iostream.gch" in said.split("\n")[0]
+
+
+@pytest.mark.parametrize("top", [IO, BITS])
+def test_nothing_of_a_precompiled_header_is_instantiated_again(top, tmp_path):
+    (tmp_path / "main.cpp").write_text(top + "int main() {}\n")
+    options = headers.options(shutil.which("g++"), gcc.GCC.flags("cpp"), top, whole=True)
+    command = ["g++", *gcc.GCC.flags("cpp"), *options, "-ftime-report", "-c", "main.cpp"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stderr
+    memory = re.search(r"^ phase lang\. deferred .* (\d+)k", said, re.M)
+    assert int(memory[1]) < 200  # 4,000 and 9,000 without `instantiated`
+
+
+@pytest.mark.parametrize("name", ["instantiate_pending_templates", "c_register_pragma"])
+def test_a_compiler_without_a_function_that_instantiates_precompiles_as_it_can(name, monkeypatch, tmp_path):
+    compiler = shutil.which("g++")
+    assert instantiated.options(compiler, tmp_path / "has", clang=False)
+    monkeypatch.setattr(instantiated, "_PLUGIN", instantiated._PLUGIN.replace(name, f"no_{name}"))
+    assert instantiated.options(compiler, tmp_path / name, clang=False) == []
+
+
+SPECIALIZED = [
+    BITS + "template <> struct std::hash<pair<int, int>> { size_t operator()(pair<int, int>) const { return 7; } };\n"
+    "int main() { unordered_set<pair<int, int>> s{{1, 2}}; cout << s.size(); }",
+    BITS + "struct P {}; namespace std { template <> struct less<P> { bool operator()(P, P) const { return 0; } }; }\n"
+    "int main() { set<P> s{{}, {}}; cout << s.size(); }",
+    BITS + "namespace std { ostream& operator<<(ostream& o, const vector<int>& v) { return o << v.size(); } }\n"
+    "int main() { cout << vector<int>(3); }",
+    BITS + "template <> struct numeric_limits<char*> { static int max() { return 3; } };\n"
+    "int main() { cout << numeric_limits<char*>::max(); }",
+    BITS + "template class std::vector<int>; template int std::max(const int&, const int&); int main() {}",
+    BITS
+    + "template <> void std::swap(int& a, int& b) noexcept { a = b; } int main() { int a = 1, b = 2; swap(a, b); }",
+    BITS + "template <class T> T abs(T x) { return x; } template <class T> T move(T x) { return x; }\n"
+    'int main() { string s = to_string(stoi("12") + abs(-1)); cout << s; }',
+    IO + 'using namespace std; template <> string std::to_string(int); int main() { cout << stod("1.5"); }',
+    IO + '#define T 5\nint main() { std::cout << std::stoi("3") << std::to_string(T) << std::hex << 7; }',
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", [*PROGRAMS, *SPECIALIZED])
+@pytest.mark.parametrize("build", [gcc.PLAIN, gcc.QUICK])
+def test_what_is_instantiated_earlier_makes_the_same_program(program, build, monkeypatch, tmp_path):
+    chosen, made = replace(gcc.GCC, build=build), []
+    for kind in ("instantiated", "not"):
+        with monkeypatch.context() as changed:
+            if kind == "not":
+                _without_instantiating(changed, tmp_path.parent / "not-instantiated")
+            options = chosen.precompiled("cpp", program, whole=True)
+        (tmp_path / "main.cpp").write_text(program + "\n")
+        command = [*chosen.options("cpp"), "main.cpp", *options, "-c", "-o", f"{kind}.o"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        said = re.sub(r"\S*/headers/\w+/", "", done.stderr)
+        made.append((done.returncode, said, done.returncode or (tmp_path / f"{kind}.o").read_bytes()))
+    assert made[0] == made[1]
+
+
+def _without_instantiating(changed, cache):
+    """Precompiled headers as they are without `instantiated`, in a cache that the tests of a run share."""
+    changed.setenv("HALO_FORGE_CACHE", str(cache))
+    changed.setattr(instantiated, "options", lambda *_, **__: [])
 
 
 def test_without_a_compiler_it_refuses(monkeypatch, tmp_path):

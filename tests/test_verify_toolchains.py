@@ -16,7 +16,7 @@ from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import CompileTests, HarnessTests
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.compiled import toolchain
-from halo_forge.verify.cpp import gcc, headers
+from halo_forge.verify.cpp import gcc, headers, instantiated
 from halo_forge.verify.registry import VERIFIERS, AutoVerifier, get_verifier
 from halo_forge.verify.windows import mingw, wine
 
@@ -335,6 +335,14 @@ def test_clang_uses_the_precompiled_header(top, tmp_path):
     command = ["clang++", *gcc.CLANG.flags("cpp"), *options, "-H", "-fsyntax-only", "main.cpp"]
     opened = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert opened.returncode == 0 and "ostream" not in opened.stderr
+
+
+@pytest.mark.needs("clang")
+def test_a_clang_without_the_option_that_instantiates_precompiles_as_it_can(monkeypatch, tmp_path):
+    compiler = shutil.which("clang++")
+    assert instantiated.options(compiler, tmp_path, clang=True)
+    monkeypatch.setattr(instantiated, "_CLANG", "-fpch-no-such-option")
+    assert instantiated.options(compiler, tmp_path, clang=True) == []
 
 
 @pytest.mark.needs("clang")

@@ -6,9 +6,9 @@ by itself where the header is included first. Where other standard headers stand
 with -include: the order of standard headers carries no meaning ([using.headers] of the C++ standard). clang++ is given
 the file itself with -include-pch.
 
-Half of what g++ spends on a program below <bits/stdc++.h> are functions that the headers themselves ask for, most of
-them in headers that few programs use. So there is a lean one without those, for programs in which none of the names
-occurs that only they declare: such a program cannot tell the difference.
+What the headers themselves instantiate is instantiated while they are precompiled (`instantiated`). What is left of
+<bits/stdc++.h> is a quarter less without headers that few programs use. So there is a lean one without those, for
+programs in which none of the names occurs that only they declare: such a program cannot tell the difference.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from halo_forge.errors import InfrastructureError
 from halo_forge.files import read_json, whole_file, write_json
 from halo_forge.hashing import digest
 from halo_forge.verify.compiled.toolchain import ask, content, reason
+from halo_forge.verify.cpp import instantiated
 from halo_forge.verify.sandbox.job import BOX_PATH
 
 HEADERS = ("bits/stdc++.h", "iostream")
@@ -143,7 +144,7 @@ def _preprocessed(compiler: str, flags: tuple[str, ...], text: str, *more: str) 
 
 
 def _folder_of(compiler: str, what: tuple[str, ...]) -> Path:
-    return folder() / hashlib.sha256("\0".join([compiler, version(compiler), *what, "3"]).encode()).hexdigest()[:16]
+    return folder() / hashlib.sha256("\0".join([compiler, version(compiler), *what, "4"]).encode()).hexdigest()[:16]
 
 
 def _precompiled(compiler: str, flags: tuple[str, ...], header: str, suffix: str) -> Path:
@@ -174,17 +175,19 @@ def _digests(files: Iterable[str]) -> dict[str, str]:
 
 
 def _build(compiler: str, flags: tuple[str, ...], text: str, path: Path) -> None:
+    clang = path.suffix == ".pch"
     # g++ takes the precompiled file in the place of this header, and reads this one wherever that cannot be.
     stub = path.with_suffix("")
     with whole_file(stub) as file:
-        file.write(text)
+        file.write(text if clang else text + instantiated.PRAGMA)
     with unfinished(path) as scratch:
         if _is_fresh(path):
             return  # another process has built it meanwhile
         built, rule = scratch / f"built{path.suffix}", scratch / "built.d"
         command = [compiler, *flags, "-w", "-x", "c++-header", str(stub), "-o", str(built), "-MD", "-MF", str(rule)]
         # clang refuses every program once the time of the stub has changed, which another process may write again.
-        command += ["-Xclang", "-fno-pch-timestamp"] if path.suffix == ".pch" else []
+        command += ["-Xclang", "-fno-pch-timestamp"] if clang else []
+        command += instantiated.options(compiler, _folder_of(compiler, ("plugin",)), clang=clang)
         done = subprocess.run(command, capture_output=True, text=True, env={"PATH": BOX_PATH})
         if done.returncode != 0:
             raise InfrastructureError(f"{compiler} cannot precompile {stub}: {reason(done.stderr)}")

@@ -1,8 +1,9 @@
 """Runs inside the sandbox: compiles one answer, runs it once a test, and reports what each run did.
 
-Not imported by the judge: started as a file by `python -S`, standard library only, few imports (each costs every
-judgement). It knows inputs only; what a test expects stays outside. stdin carries the job (marshal), stdout takes
-the report: one frame a run,
+Not imported by the judge: started as a file by `python -S`, standard library only, few imports. Each costs every
+judgement: the packages ctypes and signal together as much as the interpreter's own start, for a few names. It knows
+inputs only; what a test expects stays outside. stdin carries the job (marshal), stdout takes the
+report: one frame a run,
 
     <step> <wait status> <cpu ms> <wall ms> <limit that stopped it or -> <length of out, err, value> LF <bytes>
 
@@ -15,12 +16,12 @@ when it ends the kernel kills whatever is left. Without a namespace it adopts or
 nobody is left to read the report, its judge is gone and it ends.
 """
 
-import ctypes
+import _ctypes
+import _signal
 import marshal
 import os
 import resource
 import select
-import signal
 import sys
 import time
 
@@ -47,11 +48,15 @@ def main():
         os.setgroups([])
         os.setresgid(job["uid"], job["uid"], job["uid"])
         os.setresuid(job["uid"], job["uid"], job["uid"])
-    prctl = ctypes.CDLL(None).prctl
+    address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
+
+    def prctl(option, value):
+        _ctypes.call_function(address, (option, value))
+
     prctl(_PR_SET_DUMPABLE, 0)
-    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(_PR_SET_PDEATHSIG, _signal.SIGKILL)
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     try:
         _work(job, report, prctl)
     except BrokenPipeError:
@@ -68,6 +73,8 @@ def _work(job, report, prctl):
         with open(name, "wb") as file:
             file.write(data)
     source = job["source"]
+    if source is not None:
+        import signal  # noqa: F401 - with enum, functools and collections, which answers need: once, not once a test
     if source is not None or job["compile"] is not None:
         start = job["compile"] if source is None else (source, None)
         wait_status, limit = run(report, "compile", start, b"", job["compile_limits"], prctl)
@@ -186,10 +193,10 @@ def _become_guest(pipes, line, limits, prctl):
     for target in range(len(mine)):
         os.dup2(target + 40, target, inheritable=target < 3)
     os.closerange(len(mine), 1024)
-    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(_PR_SET_PDEATHSIG, _signal.SIGKILL)
     _limit(limits)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT):
+        _signal.signal(number, _signal.SIG_DFL)
 
 
 def _execute(words):
@@ -300,13 +307,13 @@ def _end_everything(pid):
     while True:
         if os.getpid() == 1:
             try:
-                os.kill(-1, signal.SIGKILL)
+                os.kill(-1, _signal.SIGKILL)
             except ProcessLookupError:
                 pass  # nobody left but zombies
         else:
             for other in _others():
                 try:
-                    os.kill(other, signal.SIGKILL)
+                    os.kill(other, _signal.SIGKILL)
                 except ProcessLookupError:
                     pass
         try:
