@@ -6,7 +6,8 @@ Every measurement is a process of its own over files on disk, as the stages are:
 programs in a verdict cache of its own), `filter` (`close_cycle`), `score` (`summarise`), `report` (`write_report`, of
 one model).
 The programs are all different, half of them right. A step is linear when its seconds a sample do not rise: those of the
-processor, since these are what a busy machine leaves unchanged. Memory is the peak of the process (ru_maxrss), libraries included. Rows go to results/perf/growth.json.
+processor, which a busy machine leaves unchanged. Memory is the peak of the process (ru_maxrss), libraries included.
+Rows go to results/perf/growth.json.
 """
 
 from __future__ import annotations
@@ -201,13 +202,16 @@ def main() -> None:
                 found = measured(step, folder)
                 each = 1e6 * found["seconds"] / number
                 least = smallest.setdefault(step, each)
-                more = {"ratio": each / least, "goal": 1.0, "peak_mb": round(found["peak_mb"])}
+                more = {"ratio": each / least, "goal": 1.2, "goal_is": "at most", "peak_mb": round(found["peak_mb"])}
                 name = f"{step}, {number} samples, peak {found['peak_mb']:.0f} MB"
                 rows.append(
                     row(name, each, "CPU µs a sample", n=1, baseline=least, baseline_name="the smallest") | more
                 )
     write(options.output, rows)
-    show(rows, "time and memory by the number of samples; a ratio above 1 grows faster than they do")
+    show(
+        rows,
+        "time and memory by the number of samples; a ratio above 1 grows faster than they do; 1.2 allows for noise",
+    )
 
 
 if __name__ == "__main__":
