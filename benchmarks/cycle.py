@@ -180,13 +180,13 @@ def of_references(chat: Chat) -> Cycle:
 
 def sampled(cycle: Cycle, params: Params, base: Path, quick: bool) -> Rates:
     """Seconds a token."""
-    tasks, tokens = list(cycle.tasks.values()), sampling.tokens_for(base, quick)
+    tasks, (tokens, turns) = list(cycle.tasks.values()), sampling.sizes_for(base, quick)
     draws = {
         "ours": sampling.engine(params.generate, base, tasks, tokens),
         "naive": sampling.naive(base, tasks, tokens),
     }
     found: dict[str, list[float]] = {side: [] for side in draws}
-    for turn in range(1 if quick else 2):
+    for turn in range(turns):
         for side, draw in draws.items():
             found[side].append(1 / draw(turn).tokens_per_s)
             print(f"sample: {side}: {1 / found[side][-1]:.1f} tokens/s", flush=True)
@@ -266,17 +266,19 @@ def learnt(cycle: Cycle, base: Path, quick: bool) -> Rates:
     order = training.in_our_order(rows)
     for batch in training.batches(rows, order, 1 if quick else 2) or [rows]:
         training.measure(timings, "ours", batch, sides["ours"])
-        timings["ours"][-1]["wall"] /= len(batch)
         if "naive" not in timings:
             times = training.NAIVE_LENGTH // length
             training.measure(timings, "naive", batch[:1], sides["naive"], times=times)
-    return Rates([median(one["wall"] for one in timings["ours"])], [timings["naive"][0]["wall"]])
+    return of_timings(timings)
 
 
 def stored_training(folder: Path, base: Path) -> Rates:
-    timings = of_model(folder / "training.json", base)["setting"]["timings"]
-    batch = median(one["wall"] for one in timings["ours"])
-    return Rates([batch / training.BATCH], [median(one["wall"] for one in timings["naive"])])
+    return of_timings(of_model(folder / "training.json", base)["setting"]["timings"])
+
+
+def of_timings(timings: dict[str, list[dict[str, float]]]) -> Rates:
+    """Seconds a row from the steps that were timed."""
+    return Rates(*([median(one["wall"] / one["rows"] for one in timings[side])] for side in ("ours", "naive")))
 
 
 if __name__ == "__main__":

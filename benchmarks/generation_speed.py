@@ -1,6 +1,6 @@
 """Tokens a second of the openvino engine with 8-bit weights, against other ways of sampling, in turns in the same run.
 
-    python benchmarks/generation_speed.py [--quick] [--model FOLDER] [--vllm-python PATH] [--rounds 2]
+    python benchmarks/generation_speed.py [--quick] [--model FOLDER] [--vllm-python PATH] [--rounds 3] [--tokens 128]
 
 All draw answers to the same built-in prompts at the same temperature; real tokens only are counted, up to each answer's
 end of turn. Baselines:
@@ -42,6 +42,7 @@ TEMPERATURE, TOP_K = 0.7, 50
 AT_ONCE = 128
 NAIVE_AT_ONCE = 32
 GOALS = {"naive": 8.0, "float32": 1.6, "vLLM": 2.5}
+LARGE_BYTES = 1e9
 CODE_BLOCK_TOKENS = 128
 """Of shorter answers hardly one gets to the end of its code block."""
 RESULT = rows.PERF / "generation.json"
@@ -64,19 +65,19 @@ class Turn:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one turn of shorter answers")
+    parser.add_argument("--quick", action="store_true", help="one turn of short answers")
     parser.add_argument("--model", type=Path, help="a model folder; without it the base model of params.yaml")
-    parser.add_argument("--rounds", type=int, help="turns, 2 unless --quick")
+    parser.add_argument("--rounds", type=int, help="turns; by the model's size")
     parser.add_argument("--tokens", type=int, help="of an answer at most; by the model's size")
     parser.add_argument("--vllm-python", type=Path, help="the interpreter of an environment that has vLLM")
     parser.add_argument("--serve-vllm", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     base = options.model or base_model()
-    tokens = options.tokens or tokens_for(base, options.quick)
+    tokens, rounds = sizes_for(base, options.quick)
+    tokens, rounds = options.tokens or tokens, options.rounds or rounds
     if options.serve_vllm:
         serve_vllm(base, tokens)
         return
-    rounds = options.rounds or (1 if options.quick else 2)
     arms = ways(base, tokens, options.vllm_python)
     turns: dict[str, list[Turn]] = {name: [] for name in arms}
     for number in range(rounds):
@@ -95,11 +96,13 @@ def main() -> None:
     rows.show(found)
 
 
-def tokens_for(base: Path, quick: bool) -> int:
-    """Of an answer at most, so that naive's turn takes about a minute on two cores, a quarter of that if `quick`."""
-    gigabytes = sum(file.stat().st_size for file in base.glob("*.safetensors")) / 1e9
-    longest = 128 if gigabytes < 1 else 32
-    return longest // 4 if quick else longest
+def sizes_for(base: Path, quick: bool) -> tuple[int, int]:
+    """(tokens of an answer at most, turns), so that all ways together take some six minutes on two cores, vLLM's start
+    included, and a quarter of that if `quick`."""
+    large = sum(file.stat().st_size for file in base.glob("*.safetensors")) > LARGE_BYTES
+    if quick:
+        return (8 if large else 32), 1
+    return (64, 1) if large else (128, 2)
 
 
 def base_model() -> Path:

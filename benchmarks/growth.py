@@ -1,6 +1,6 @@
 """How time and memory grow with the number of samples: 1, 4, 16 and 64 times as many through each step after sampling.
 
-    python benchmarks/growth.py [--quick] [--samples 1000] [--steps judge filter score report]
+    python benchmarks/growth.py [--quick] [--samples 500] [--steps judge filter score report]
 
 Every measurement is a process of its own over files on disk, as the stages are: `judge` (`verify_file`, with all
 programs in a verdict cache of its own), `filter` (`close_cycle`), `score` (`summarise`), `report` (`write_report`, of
@@ -176,7 +176,7 @@ def measured(step: str, folder: Path) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--samples", type=int, default=1000, help="of the smallest size, a multiple of 10")
+    parser.add_argument("--samples", type=int, default=500, help="of the smallest size, a multiple of 10")
     parser.add_argument("--steps", nargs="*", choices=STEPS, default=list(STEPS))
     parser.add_argument("--quick", action="store_true", help="1 and 16 times alone")
     parser.add_argument("--output", type=Path, default=PERF / "growth.json")

@@ -72,14 +72,19 @@ def main() -> None:
     parser.add_argument(
         "--dtype", choices=["float32", "bfloat16"], default="float32", help="of the model on all sides but TRL's"
     )
-    parser.add_argument("--quick", action="store_true", help="one step a side, a naive row of a quarter of the length")
+    parser.add_argument(
+        "--quick", action="store_true", help="one step of 4 rows a side, a naive row of a quarter of the length"
+    )
     options = parser.parse_args()
     steps = 1 if options.quick else options.steps
     length = NAIVE_LENGTH // 4 if options.quick else NAIVE_LENGTH
 
     base = options.base or materialise(resolve(load_params(ROOT / "params.yaml").base_model))
     rows = read_rows(Chat.of(str(base)), options.kept)
-    ours, theirs = batches(rows, in_our_order(rows), steps), batches(rows, by_length(rows), steps)
+    size = BATCH // 2 if options.quick else BATCH
+    ours, theirs = (
+        [batch[:size] for batch in batches(rows, order, steps)] for order in (in_our_order(rows), by_length(rows))
+    )
     sides: dict[str, Callable[[list[Row]], None]] = model_sides(base, options.dtype, options.micro_batch, length)
     if "trl" in options.against and (step := trl_side(options.trl_python, base)):
         sides["trl"] = step
@@ -219,7 +224,7 @@ def measure(
     seconds = {clock: times * value for clock, value in seconds.items()}
     answers = sum(label != IGNORED for row in rows for label in row["labels"])
     tokens = sum(len(row["input_ids"]) for row in rows)
-    timings.setdefault(name, []).append({**seconds, "answers": answers, "tokens": tokens})
+    timings.setdefault(name, []).append({**seconds, "answers": answers, "tokens": tokens, "rows": len(rows)})
     print(
         f"{name:7} {seconds['wall']:6.1f} s {tokens / seconds['wall']:6.1f} tokens/s, of answers "
         f"{answers / seconds['wall']:6.1f}/s, {1000 * seconds['cpu'] / tokens:6.1f} ms of processor a token",
