@@ -15,6 +15,7 @@ from halo_forge.settings.verify import Verify
 from halo_forge.verify import second_look
 from halo_forge.verify.ahead import done_in_threads
 from halo_forge.verify.core.protocol import Judgement
+from halo_forge.verify.identity import identity
 from halo_forge.verify.judge import Tally, judge_samples, shelve_verdicts
 from halo_forge.verify.registry import VERIFIERS
 from halo_forge.verify.run import verify_file
@@ -54,9 +55,10 @@ class ByItsWords:
 
     def judge(self, task, completion):
         code = self.extract(task, completion)
-        status = (code or "no_code").split()[0]
-        again = code in self.asked
-        self.asked.append(code)
+        status, *words = (code or "no_code").split()[:2]
+        program = " ".join([status, *words])
+        again = program in self.asked
+        self.asked.append(program)
         status = {"late": "pass" if again else "timeout", "broken": "infra_error"}.get(status, status)
         reward = None if status == "infra_error" else float(status == "pass")
         return Judgement(status, reward, int(status == "pass"), 1, status, code or "")
@@ -97,6 +99,7 @@ def test_a_file_of_long_answers_is_judged_in_little_memory(tmp_path, monkeypatch
     def run() -> None:
         verify_file(settings, tmp_path / "tasks.jsonl", tmp_path, "flat", "by_its_words", training=True)
 
+    identity(ByItsWords(settings))  # reads the judge's own code, once a process
     if times != "judged":
         run()
         if times == "cached":

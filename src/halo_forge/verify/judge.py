@@ -20,7 +20,7 @@ from halo_forge.verify.core.protocol import Judgement, Verifier, clip
 from halo_forge.verify.programs import Program, Programs, wip_of
 from halo_forge.verify.registry import get_verifier
 from halo_forge.verify.shelf import Shelf
-from halo_forge.verify.verdict_cache import VerdictCache, key_of, open_cache
+from halo_forge.verify.verdict_cache import open_cache
 
 TRIES = 3
 PAUSE_S = 0.5
@@ -79,22 +79,20 @@ def shelve_verdicts(
     not be judged in three tries each (what was judged stays in the file).
     """
     programs = Programs(tasks, samples, settings, verifier)
-    judges = programs.identities()
-    wip = wip_of(wip, judges)
+    wip = wip_of(wip, programs.identities)
     tally = tally or Tally()
     tally.duplicates += programs.samples - len(programs)
     with contextlib.ExitStack() as held:
         shelf = Shelf(wip.parent, programs.samples)
         held.callback(shelf.close)
         tally.resumed += programs.resume(wip, shelf)
-        _judge(programs, judges, settings, shelf, wip, progress or (lambda verdict: None), tally)
+        _judge(programs, settings, shelf, wip, progress or (lambda verdict: None), tally)
         held.pop_all()  # all is there: whoever asked for it closes it
     return shelf
 
 
 def _judge(
     programs: Programs,
-    judges: Mapping[int, list[str]],
     settings: Verify,
     shelf: Shelf,
     wip: Path,
@@ -106,8 +104,10 @@ def _judge(
         progress(verdict)
     with contextlib.ExitStack() as held:
         cache = held.enter_context(open_cache(settings.cache))
-        for verdict in _look_up(programs, judges, cache, shelf, tally) if cache else ():
-            progress(verdict)
+        for found in programs.look_up(cache, shelf) if cache else ():
+            tally.cached += 1
+            for verdict in found:
+                progress(verdict)
         asked = programs.verifiers(shelf)
         if not asked:
             return
@@ -121,7 +121,7 @@ def _judge(
         failures = 0
         for program, used, judgement, seconds in judged:
             tally.judged += 1
-            if cache and (key := _key(program, judges)):
+            if cache and (key := programs.key(program.number)):
                 cache.put(key, judgement, seconds)
             new = programs.verdicts(program.number, judgement, seconds, used, shelf)
             appender.write(new)
@@ -133,24 +133,6 @@ def _judge(
                     f"{failures} programs could not be judged (verify.max_infra_errors: {settings.max_infra_errors}); "
                     f"the last: {judgement.detail}"
                 )
-
-
-def _look_up(
-    programs: Programs, judges: Mapping[int, list[str]], cache: VerdictCache, shelf: Shelf, tally: Tally
-) -> Iterator[Verdict]:
-    """Take what earlier runs found from the cache."""
-    for program in programs.unknown(shelf):
-        key = _key(program, judges)
-        if key and (kept := cache.get(key)):
-            tally.cached += 1
-            yield from programs.verdicts(program.number, *kept, program.verifier, shelf)
-
-
-def _key(program: Program, judges: Mapping[int, list[str]]) -> bytes | None:
-    """What a program's verdict is kept under between runs, if it may be."""
-    if program.code is None or not hasattr(program.verifier, "fingerprint"):
-        return None
-    return key_of(judges[id(program.verifier)], program.task, program.tests, program.code)
 
 
 Judged = Iterator[tuple[Program, Verifier, Judgement, float]]

@@ -18,7 +18,7 @@ from halo_forge.verify.core.protocol import Judgement, Verifier, clip
 from halo_forge.verify.identity import identity
 from halo_forge.verify.registry import get_verifier, resolve
 from halo_forge.verify.shelf import Shelf
-from halo_forge.verify.verdict_cache import decides
+from halo_forge.verify.verdict_cache import VerdictCache, decides, key_of
 
 
 @dataclass
@@ -31,7 +31,6 @@ class Program:
     asked: str
     """The name that the verifier was asked for by; one of the user's own may call itself otherwise."""
     verifier: Verifier
-    tests: str
     completion: str
     """The first that holds the program."""
     code: str | None
@@ -87,17 +86,19 @@ class Programs:
     """The programs in `samples`, which are gone through each time that a text is needed: none is held, only the ids of
     the samples and a digest of each program. A sample is called by its place among them, a program by its number.
 
-    Raises InputError as `judge_samples` does.
+    Raises InputError as `judge_samples` does, and InfrastructureError if a verifier cannot say what it is.
     """
 
     def __init__(self, tasks: Mapping[str, Task], samples: Iterable[Sample], settings: Verify, verifier: str):
         self._samples = samples
         self._how: dict[str, _How] = {}
         self._made: dict[str, Verifier] = {}
+        self._identities: dict[str, list[str]] = {}
         self._places: dict[str, int] = {}
         self._tasks: list[str] = []  # place -> task_id; the text is the task's own
         self._number_of, self._first, self._next = array("I"), array("I"), array("I")
         self._digests: list[bytes] = []
+        self._keys: list[bytes | None] = []
         numbers: dict[bytes, int] = {}
         last = array("I")
         for place, sample in enumerate(samples):
@@ -106,10 +107,12 @@ class Programs:
             self._places[sample.sample_id] = place
             how = self._how_of(sample, tasks, settings, verifier)
             self._tasks.append(how.task.task_id)
-            digest = _digest(how, how.verifier.extract(how.task, sample.completion))
+            code = how.verifier.extract(how.task, sample.completion)
+            digest = _digest(how, code)
             number = numbers.setdefault(digest, len(numbers))
             if number == len(self._first):
                 self._digests.append(digest)
+                self._keys.append(self._key(how, code))
                 self._first.append(place)
                 last.append(place)
             else:
@@ -127,6 +130,7 @@ class Programs:
         asked = resolve(verifier, task)
         if asked not in self._made:
             self._made[asked] = get_verifier(asked, settings)
+            self._identities[asked] = identity(self._made[asked])
         chosen = self._made[asked]
         chosen.check(task)
         tests = task.tests.model_dump_json()
@@ -141,9 +145,20 @@ class Programs:
     def __len__(self) -> int:
         return len(self._first)
 
-    def identities(self) -> dict[int, list[str]]:
-        """id(verifier) -> its `identity`, for all that are used. Raises InfrastructureError if one is missing."""
-        return {id(verifier): identity(verifier) for verifier in self._made.values()}
+    def _key(self, how: _How, code: str | None) -> bytes | None:
+        """What a program's judgement is kept under between runs, if it may be."""
+        if code is None or not hasattr(how.verifier, "fingerprint"):
+            return None
+        return key_of(self._identities[how.asked], how.task, how.tests, code)
+
+    @property
+    def identities(self) -> list[list[str]]:
+        """Of the verifiers that are used."""
+        return list(self._identities.values())
+
+    def key(self, number: int) -> bytes | None:
+        """What the judgement of a program is kept under between runs; None if it is not."""
+        return self._keys[number]
 
     def verifiers(self, shelf: Shelf) -> list[Verifier]:
         """Those of the programs of which no sample has a verdict."""
@@ -164,7 +179,7 @@ class Programs:
             if self._first[number] == place and wanted(number):
                 how = self._how[sample.task_id]
                 code = how.verifier.extract(how.task, sample.completion)
-                yield Program(number, how.task, how.asked, how.verifier, how.tests, sample.completion, code)
+                yield Program(number, how.task, how.asked, how.verifier, sample.completion, code)
 
     def verdicts(
         self, number: int, judgement: Judgement, seconds: float, verifier: Verifier, shelf: Shelf
@@ -186,6 +201,12 @@ class Programs:
         while self._next[place] != place:
             place = self._next[place]
             yield place
+
+    def look_up(self, cache: VerdictCache, shelf: Shelf) -> Iterator[list[Verdict]]:
+        """Put there what the cache knows of programs without a verdict: the verdicts of each."""
+        for number, key in enumerate(self._keys):
+            if key and self._first[number] not in shelf and (kept := cache.get(key)):
+                yield self.verdicts(number, *kept, self._how[self._tasks[self._first[number]]].verifier, shelf)
 
     def resume(self, wip: Path, shelf: Shelf) -> int:
         """Put the verdicts of an earlier run there, where the sample still holds the program that was judged: how many
@@ -226,6 +247,6 @@ def _digest(how: _How, code: str | None) -> bytes:
     return hashlib.sha256(json.dumps([how.digest, code]).encode("utf-8", "surrogatepass")).digest()
 
 
-def wip_of(wip: Path, judges: Mapping[int, list[str]]) -> Path:
+def wip_of(wip: Path, identities: Iterable[list[str]]) -> Path:
     """The file beside `wip` for what these verifiers, as they are now, have judged."""
-    return wip.with_stem(f"{wip.stem}-{fingerprint(sorted(judges.values(), key=repr))}")
+    return wip.with_stem(f"{wip.stem}-{fingerprint(sorted(identities, key=repr))}")
