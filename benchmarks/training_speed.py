@@ -167,7 +167,7 @@ def model_sides(
     def naive(rows: list[Row]) -> None:
         plain()
         model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
-        cut = [{name: ids[:naive_length] for name, ids in row.items()} for row in rows]
+        cut = [{name: row[name][:naive_length] for name in ("input_ids", "labels")} for row in rows]
         padded_loss(model, cut, naive_length, everything=True).backward()
         model.get_base_model().gradient_checkpointing_disable()
         finish()
