@@ -1,23 +1,26 @@
 """How time and memory grow with the number of samples: 1, 4, 16 and 64 times as many through each step after sampling.
 
-    python benchmarks/growth.py [--quick] [--samples 1000] [--steps judge filter score report]
+    python benchmarks/growth.py [--quick] [--samples 500] [--steps judge filter score report]
 
-Every measurement is a process of its own over files on disk, as the stages are: `judge` with all programs in the
-verdict cache (only where asked for, since it fills the cache first), `filter` (`close_cycle`), `score` (`summarise`),
-`report` (`write_report`, of one model).
-The programs are all different, half of them right. A step is linear when its seconds a sample do not rise; memory is
-the peak of the process (ru_maxrss), libraries included. Rows go to results/perf/growth.json.
+Every measurement is a process of its own over files on disk, as the stages are: `judge` (`verify_file`, with all
+programs in a verdict cache of its own), `filter` (`close_cycle`), `score` (`summarise`), `report` (`write_report`, of
+one model).
+The programs are all different, half of them right. A step is linear when its seconds a sample do not rise: those of the
+processor, which a busy machine leaves unchanged. Memory is the peak of the process (ru_maxrss), libraries included.
+Rows go to results/perf/growth.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +35,7 @@ from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task, Verd
 from halo_forge.settings.params import Params  # noqa: E402
 
 STEPS = ("judge", "filter", "score", "report")
+FILL = "fill"
 TASKS, ANSWERS, CARD = Path("data/split/benchmark.jsonl"), Path("data/benchmark/c1"), Path("results/benchmark/c1.json")
 TIMES = (1, 4, 16, 64)
 PER_TASK = 10
@@ -112,6 +116,23 @@ def _verdict(number: int) -> Verdict:
     )
 
 
+def fill(tasks: Sequence[Task], folder: Path, params: Params) -> None:
+    """Put what was found of every program where the judge will look for it."""
+    from halo_forge.verify.core.protocol import Judgement
+    from halo_forge.verify.identity import identity
+    from halo_forge.verify.registry import get_verifier
+    from halo_forge.verify.verdict_cache import key_of, open_cache
+
+    verifier = get_verifier("python", params.verify)
+    judge, known = identity(verifier), {task.task_id: task for task in tasks}
+    with open_cache(True) as cache:
+        for sample, verdict in JudgedFiles(folder / ANSWERS, where=FILL):
+            task = known[sample.task_id]
+            code = verifier.extract(task, sample.completion)
+            key = key_of(judge, task, task.tests.model_dump_json(), code)
+            cache.put(key, Judgement.of(verdict), verdict.duration_s)
+
+
 def run(step: str, folder: Path) -> None:
     """One step over the files of `folder`, in this process."""
     params = Params.model_validate(PARAMS)
@@ -121,13 +142,14 @@ def run(step: str, folder: Path) -> None:
 
         write_report(load_results(params, folder), folder / "report.html")
         return
-    tasks = read_records(folder / TASKS, Task)
     if step == "judge":
-        from halo_forge.verify.judge import judge_samples
+        from halo_forge.verify.run import verify_file
 
-        samples = read_records(folder / ANSWERS / "samples.jsonl", Sample)
-        judge_samples({task.task_id: task for task in tasks}, samples, params.verify, wip=folder / "wip.jsonl")
-        (folder / "wip.jsonl").unlink(missing_ok=True)
+        verify_file(params.verify, folder / TASKS, folder / ANSWERS, "growth")
+        return
+    tasks = read_records(folder / TASKS, Task)
+    if step == FILL:
+        fill(tasks, folder, params)
         return
     pairs = JudgedFiles(folder / ANSWERS, where=step)
     if step == "filter":
@@ -143,9 +165,10 @@ def run(step: str, folder: Path) -> None:
 
 
 def measured(step: str, folder: Path) -> dict[str, float]:
-    """{seconds, peak_mb} of the step in a process of its own."""
+    """{seconds of the processor, peak_mb} of the step in a process of its own."""
     command = [sys.executable, __file__, "--one", step, "--folder", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    own = {"HALO_FORGE_CACHE": str(folder / "cache"), "DVC_ROOT": str(folder)}
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | own)
     if done.returncode:
         raise SystemExit(f"{step}: exit {done.returncode}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -153,17 +176,17 @@ def measured(step: str, folder: Path) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--samples", type=int, default=1000, help="of the smallest size, a multiple of 10")
-    parser.add_argument("--steps", nargs="*", choices=STEPS, default=list(STEPS[1:]))
+    parser.add_argument("--samples", type=int, default=500, help="of the smallest size, a multiple of 10")
+    parser.add_argument("--steps", nargs="*", choices=STEPS, default=list(STEPS))
     parser.add_argument("--quick", action="store_true", help="1 and 16 times alone")
     parser.add_argument("--output", type=Path, default=PERF / "growth.json")
-    parser.add_argument("--one", choices=STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
-        started = time.perf_counter()
+        started = time.process_time()
         run(options.one, options.folder)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         print(json.dumps({"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
         return
     rows, smallest = [], {}
@@ -174,16 +197,21 @@ def main() -> None:
             folder.mkdir()
             make(folder, number)
             for step in options.steps:
-                if first := {"judge": "judge", "report": "score"}.get(step):
+                if first := {"judge": FILL, "report": "score"}.get(step):
                     measured(first, folder)  # fills the cache, writes the card that is shown
                 found = measured(step, folder)
                 each = 1e6 * found["seconds"] / number
                 least = smallest.setdefault(step, each)
-                more = {"ratio": each / least, "goal": 1.0, "peak_mb": round(found["peak_mb"])}
+                more = {"ratio": each / least, "goal": 1.2, "goal_is": "at most", "peak_mb": round(found["peak_mb"])}
                 name = f"{step}, {number} samples, peak {found['peak_mb']:.0f} MB"
-                rows.append(row(name, each, "µs a sample", n=1, baseline=least, baseline_name="the smallest") | more)
+                rows.append(
+                    row(name, each, "CPU µs a sample", n=1, baseline=least, baseline_name="the smallest") | more
+                )
     write(options.output, rows)
-    show(rows, "time and memory by the number of samples; a ratio above 1 grows faster than they do")
+    show(
+        rows,
+        "time and memory by the number of samples; a ratio above 1 grows faster than they do; 1.2 allows for noise",
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,10 @@
 """All benchmarks of speed and memory, one after the other, and their tables: `make perf`, or `make perf ARGS=--quick`.
 
-Each is a script of its own that compares A and B in turns and leaves results/perf/<name>.json.
+    python benchmarks/perf.py [--quick] [--only growth …] [--vllm-python PATH] [--trl-python PATH] [--cycle FOLDER]
+    python benchmarks/perf.py --table        the Markdown table of what results/perf holds; nothing is measured
+
+Each is a script of its own that compares A and B in turns and leaves results/perf/<name>.json. vLLM and TRL are asked
+where an environment that has them is named.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "src"))
 
-from rows import PERF, show  # noqa: E402
+from rows import PERF, markdown, show  # noqa: E402
 
 SCRIPTS = {
     "overheads": "overheads.py",
@@ -23,28 +27,54 @@ SCRIPTS = {
     "verification": "verify_speed.py",
     "generation": "generation_speed.py",
     "training": "training_speed.py",
+    "cycle": "cycle.py",
 }
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer turns and smaller sizes")
     parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=list(SCRIPTS))
+    parser.add_argument("--table", action="store_true", help="print the table for the README and measure nothing")
+    parser.add_argument("--vllm-python", help="the interpreter of an environment that has vLLM")
+    parser.add_argument("--trl-python", help="a Python that has trl, transformers and peft")
+    parser.add_argument("--cycle", help="data/raft/<cycle> of a pipeline that ran, for cycle.py")
     options = parser.parse_args()
+    if options.table:
+        print(markdown([one for name in SCRIPTS for one in read(name)]))
+        return 0
     failed = []
     for name in options.only:
         started = time.monotonic()
-        command = [sys.executable, str(HERE / SCRIPTS[name]), *(["--quick"] if options.quick else [])]
         print(f"== {name}: {SCRIPTS[name]}", flush=True)
-        if subprocess.run(command).returncode:
+        if subprocess.run([sys.executable, str(HERE / SCRIPTS[name]), *arguments(name, options, failed)]).returncode:
             failed.append(name)
         print(f"== {name}: {time.monotonic() - started:.0f} s", flush=True)
     for name in options.only:
         if name not in failed:
-            show(json.loads((PERF / f"{name}.json").read_text(encoding="utf-8"))["rows"], name)
+            show(read(name), name)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return bool(failed)
+
+
+def arguments(name: str, options: argparse.Namespace, failed: list[str]) -> list[str]:
+    given = ["--quick"] if options.quick else []
+    if name == "generation" and options.vllm_python:
+        given += ["--vllm-python", options.vllm_python]
+    if name == "training" and options.trl_python:
+        given += ["--trl-python", options.trl_python]
+    if name == "cycle":
+        given += ["--cycle", options.cycle] if options.cycle else []
+        if {"generation", "training"} <= set(options.only) - set(failed):  # measured minutes ago
+            given += ["--rates", str(PERF)]
+    return given
+
+
+def read(name: str) -> list[dict]:
+    """The rows of a benchmark, none if it has not run."""
+    path = PERF / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
 
 
 if __name__ == "__main__":

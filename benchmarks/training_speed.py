@@ -10,7 +10,8 @@ batch share is computed once within what is taken at a time; --micro-batch says 
             the first answer token on: this project's own way before rows were packed
   trl       TRL's SFTTrainer: completion only, grouped by length, the same batch, neither packing nor checkpointing; in
             a Python of its own (--trl-python), left out without one
-  naive     rows padded to 2048, activation checkpointing, the loss on everything: one row a turn
+  naive     rows padded to 2048, activation checkpointing, the loss on everything: one row, since all take the same;
+            with --quick a row of 512, its seconds taken four times, which flatters it
 
 Beside them stands what the machine multiplies, in turns too: a step's work by that rate is the time of a step made of
 nothing but the model's own matrices. Rates are by wall clock; cpu_ratio compares processor seconds, which tell more
@@ -64,21 +65,27 @@ def main() -> None:
     parser.add_argument("--base", type=Path, help="a model folder; left out, the base model of params.yaml")
     parser.add_argument("--kept", type=Path, nargs="+", default=[], help="kept.jsonl of one cycle or more")
     parser.add_argument("--trl-python", type=Path, help="a Python that has trl, transformers and peft")
-    parser.add_argument("--steps", type=int, default=4, help="optimizer steps a side")
+    parser.add_argument("--steps", type=int, default=2, help="optimizer steps a side")
     parser.add_argument("--against", nargs="+", choices=GOALS, default=list(GOALS), help="the baselines")
     parser.add_argument("--micro-batch", type=int, default=BATCH, help="rows at a time on our side")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "perf" / "training.json")
     parser.add_argument(
         "--dtype", choices=["float32", "bfloat16"], default="float32", help="of the model on all sides but TRL's"
     )
-    parser.add_argument("--quick", action="store_true", help="two steps a side, one naive row")
+    parser.add_argument(
+        "--quick", action="store_true", help="one step of 4 rows a side, a naive row of a quarter of the length"
+    )
     options = parser.parse_args()
-    steps = 2 if options.quick else options.steps
+    steps = 1 if options.quick else options.steps
+    length = NAIVE_LENGTH // 4 if options.quick else NAIVE_LENGTH
 
     base = options.base or materialise(resolve(load_params(ROOT / "params.yaml").base_model))
     rows = read_rows(Chat.of(str(base)), options.kept)
-    ours, theirs = batches(rows, in_our_order(rows), steps), batches(rows, by_length(rows), steps)
-    sides: dict[str, Callable[[list[Row]], None]] = model_sides(base, options.dtype, options.micro_batch)
+    size = BATCH // 2 if options.quick else BATCH
+    ours, theirs = (
+        [batch[:size] for batch in batches(rows, order, steps)] for order in (in_our_order(rows), by_length(rows))
+    )
+    sides: dict[str, Callable[[list[Row]], None]] = model_sides(base, options.dtype, options.micro_batch, length)
     if "trl" in options.against and (step := trl_side(options.trl_python, base)):
         sides["trl"] = step
     timings: dict[str, list[dict[str, float]]] = {}
@@ -89,9 +96,9 @@ def main() -> None:
         for name in (name for name in options.against if name in sides):
             if name != "naive":
                 measure(timings, name, theirs[turn], sides[name])
-            elif turn == 0 or not options.quick:
-                measure(timings, name, theirs[turn][:1], sides[name])
-    report(timings, statistics.median(machine), len(rows), options)
+            elif turn == 0:  # a row takes what several of our steps take, and every row the same
+                measure(timings, name, theirs[turn][:1], sides[name], times=NAIVE_LENGTH // length)
+    report(timings, statistics.median(machine), len(rows), base, options)
 
 
 def read_rows(chat: Chat, kept: list[Path]) -> list[Row]:
@@ -127,7 +134,9 @@ def micro_batches(rows: list[Row], size: int) -> Iterator[list[Row]]:
     return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def model_sides(base: Path, dtype: str, our_micro: int) -> dict[str, Callable[[list[Row]], None]]:
+def model_sides(
+    base: Path, dtype: str, our_micro: int, naive_length: int = NAIVE_LENGTH
+) -> dict[str, Callable[[list[Row]], None]]:
     """Optimizer steps by one model in turns: the packed, fused one that training makes, and the plain one."""
     settings = Training(dtype=dtype)
     run = Run(base, None, Lora(), settings, 1e-6, 0, Path("unused"))
@@ -158,7 +167,8 @@ def model_sides(base: Path, dtype: str, our_micro: int) -> dict[str, Callable[[l
     def naive(rows: list[Row]) -> None:
         plain()
         model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
-        padded_loss(model, rows, NAIVE_LENGTH, everything=True).backward()
+        cut = [{name: row[name][:naive_length] for name in ("input_ids", "labels")} for row in rows]
+        padded_loss(model, cut, naive_length, everything=True).backward()
         model.get_base_model().gradient_checkpointing_disable()
         finish()
 
@@ -178,7 +188,7 @@ def padded_loss(model: Any, rows: list[Row], length: int, *, everything: bool) -
     for place, one in enumerate(rows):
         ids[place, : len(one["input_ids"])] = torch.tensor(one["input_ids"])
         labels[place, : len(one["labels"])] = torch.tensor(one["input_ids" if everything else "labels"])
-    mask = (torch.arange(length) < torch.tensor([[len(one["input_ids"])] for row in rows])).long()
+    mask = (torch.arange(length) < torch.tensor([[len(row["input_ids"])] for row in rows])).long()
     start = 0 if everything else int((labels != IGNORED).any(dim=0).nonzero()[0]) - 1
     kept = torch.arange(start, length - 1)
     logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=kept).logits.float()
@@ -203,14 +213,18 @@ def trl_side(python: Path | None, base: Path) -> Callable[[list[Row]], dict[str,
     return step
 
 
-def measure(timings: dict[str, list], name: str, rows: list[Row], step: Callable[[list[Row]], Any]) -> None:
-    """The seconds of a step, by wall clock and by processor, or those that the step itself returns."""
+def measure(
+    timings: dict[str, list], name: str, rows: list[Row], step: Callable[[list[Row]], Any], times: int = 1
+) -> None:
+    """The seconds of a step, by wall clock and by processor, or those that the step itself returns; `times` as much
+    where it does but a part of the work."""
     wall, cpu = time.perf_counter(), time.process_time()
     own = step(rows)
     seconds = own or {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    seconds = {clock: times * value for clock, value in seconds.items()}
     answers = sum(label != IGNORED for row in rows for label in row["labels"])
     tokens = sum(len(row["input_ids"]) for row in rows)
-    timings.setdefault(name, []).append({**seconds, "answers": answers, "tokens": tokens})
+    timings.setdefault(name, []).append({**seconds, "answers": answers, "tokens": tokens, "rows": len(rows)})
     print(
         f"{name:7} {seconds['wall']:6.1f} s {tokens / seconds['wall']:6.1f} tokens/s, of answers "
         f"{answers / seconds['wall']:6.1f}/s, {1000 * seconds['cpu'] / tokens:6.1f} ms of processor a token",
@@ -228,7 +242,7 @@ def gemm_gflops() -> float:
     return 5 * 2 * 1024 * 896 * 4864 / (time.perf_counter() - began) / 1e9
 
 
-def report(timings: dict[str, list], gflops: float, rows: int, options: argparse.Namespace) -> None:
+def report(timings: dict[str, list], gflops: float, rows: int, base: Path, options: argparse.Namespace) -> None:
     def rate(name: str, clock: str, what: str = "answers") -> float:
         return statistics.median(one[what] / one[clock] for one in timings[name])
 
@@ -243,7 +257,7 @@ def report(timings: dict[str, list], gflops: float, rows: int, options: argparse
             | {"goal": GOALS[name], "cpu_ratio": round(cpu, 2)}
         )
         print(f"ours / {name}: {ours / baseline:.2f} by wall clock, {cpu:.2f} by processor; goal {GOALS[name]:g}")
-    setting = {"rows": rows, "kept": [path.name for path in options.kept], "dtype": options.dtype}
+    setting = {"model": base.name, "rows": rows, "kept": [path.name for path in options.kept], "dtype": options.dtype}
     setting |= {"threads": torch.get_num_threads(), "cores": os.cpu_count(), "batch": BATCH}
     setting |= {"micro_batch": options.micro_batch}
     write(options.output, table, **setting, timings=timings)

@@ -1,6 +1,6 @@
 """Programs judged a second, against the same programs without a sandbox, in turns in the same run.
 
-    python benchmarks/verify_speed.py [--quick] [--programs 24] [--rounds 3] [--workers 2]
+    python benchmarks/verify_speed.py [--quick] [--programs 12] [--rounds 2] [--workers 2]
 
 One row a language and kind of isolation; nothing comes from the verdict cache, and all programs are distinct and have
 10 tests. Baselines, on as many threads as the judge:
@@ -122,10 +122,10 @@ def main() -> int:
     parser.add_argument("--programs", type=int)
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--quick", action="store_true", help="one round of 12 programs")
+    parser.add_argument("--quick", action="store_true", help="one round of 8 programs")
     options = parser.parse_args()
-    amount = options.programs or (12 if options.quick else 24)
-    rounds = options.rounds or (1 if options.quick else 3)
+    amount = options.programs or (8 if options.quick else 12)
+    rounds = options.rounds or (1 if options.quick else 2)
     kinds = {name: ("cpp", lambda number, head=head: cpp(head, number)) for name, head in CPP.items()}
     kinds["Python"] = ("python", python)
     boxes = {"bubblewrap+rlimits": ("bubblewrap", False), "none": ("none", False)}

@@ -128,6 +128,16 @@ def test_a_record_that_cannot_be_written_leaves_nothing_of_its_batch(tmp_path: P
     assert [kept.sample_id for kept in read_records(path, Kept)] == ["1", "4"]
 
 
+@pytest.mark.parametrize("torn", [1, 65_535, 65_536, 65_537, 200_000])
+@pytest.mark.parametrize("lines", [0, 1, 3])
+def test_a_torn_line_of_any_length_is_cut_off_and_no_other(tmp_path: Path, torn: int, lines: int) -> None:
+    path = tmp_path / "wip.jsonl"
+    kept = [row(number) for number in range(lines)]
+    whole = "".join(one.model_dump_json() + "\n" for one in kept).encode()
+    path.write_bytes(whole + b"x" * torn)
+    assert resumed(path, Kept) == kept and path.read_bytes() == whole
+
+
 def test_what_a_kill_left_is_resumed_without_its_torn_line_and_cut_to_what_counts(tmp_path: Path) -> None:
     path = tmp_path / "wip.jsonl"
     assert resumed(path, Kept) == []

@@ -29,6 +29,8 @@ ABOVE = (
     "late.py",
     "identity.py",
     "verdict_cache.py",
+    "ahead.py",
+    "shelf.py",
     "programs.py",
     "judge.py",
     "second_look.py",

@@ -9,7 +9,7 @@ import pytest
 from harness_tasks import APART
 from verify_tasks import stdio_tests, task_of
 
-from halo_forge.jsonl import write_records
+from halo_forge.jsonl import read_records, write_records
 from halo_forge.raft.answers import answers_of
 from halo_forge.raft.filter import cycle_statistics
 from halo_forge.raft.select import select
@@ -180,7 +180,7 @@ def verdicts_of(*programs):
 
 
 def again(verdicts, settings=SETTINGS):
-    return second_look.look_again({TASK.task_id: TASK}, verdicts, settings, "auto", "test")
+    return list(second_look.look_again({TASK.task_id: TASK}, verdicts, settings, "auto", "test"))
 
 
 @pytest.mark.needs("gcc")
@@ -207,7 +207,7 @@ def test_a_compiler_without_sanitizers_refuses_nobody_and_says_so_once(monkeypat
 def test_languages_that_leave_nothing_undefined_are_not_asked():
     task = task_of(stdio_tests(("4\n", "8\n")), "python")
     (verdict,) = verdicts_of("print(8)")
-    assert second_look.look_again({task.task_id: task}, [verdict], SETTINGS, "auto", "test") == [verdict]
+    assert list(second_look.look_again({task.task_id: task}, [verdict], SETTINGS, "auto", "test")) == [verdict]
 
 
 @pytest.mark.needs("gcc")
@@ -220,7 +220,8 @@ def test_only_samples_for_training_are_looked_at_and_only_if_that_is_set(tmp_pat
     write_records(tmp_path / "tasks.jsonl", [TASK])
     write_records(tmp_path / "samples.jsonl", [Sample.of_reference(TASK, completion, "s")])
     settings = SETTINGS.model_copy(update={"sanitize": sanitize})
-    (verdict,) = verify_file(settings, tmp_path / "tasks.jsonl", tmp_path, "test", training=training)
+    verify_file(settings, tmp_path / "tasks.jsonl", tmp_path, "test", training=training)
+    (verdict,) = read_records(tmp_path / "verdicts.jsonl", Verdict)
     assert (verdict.status, verdict.sanitizers) == ("pass", found)
 
 

@@ -15,7 +15,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import jsonlines
 from pydantic import BaseModel, ValidationError
@@ -28,6 +28,7 @@ R = TypeVar("R", bound=BaseModel)
 Object = Mapping[str, Any] | BaseModel
 MAX_LINE_BYTES = 64_000_000
 """A longer line is a damaged file or none of ours; it is refused before it is held in memory."""
+_BLOCK_BYTES = 1 << 16
 _DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error)
 """What reading a .gz raises that is not whole."""
 
@@ -99,6 +100,21 @@ def each_record(path: str | Path, kind: type[R]) -> Iterator[R]:
         yield record
 
 
+class RecordFile(Generic[R]):
+    """The records of a file, read anew each time that they are gone through. Raises as `each_record`."""
+
+    def __init__(self, path: str | Path, kind: type[R]):
+        self._path, self._kind = path, kind
+
+    def __iter__(self) -> Iterator[R]:
+        return each_record(self._path, self._kind)
+
+    def __len__(self) -> int:
+        """The lines that are not blank, read for records or not."""
+        with open_bytes(Path(self._path)) as file:
+            return sum(1 for line in file if line.strip())
+
+
 def write_records(path: str | Path, records: Iterable[Object]) -> int:
     """Write a whole file of records or plain objects; how many there were. Of none it is one empty line."""
     with whole_file(path, "wb") as file:
@@ -132,10 +148,14 @@ class Appender:
 
 def resumed(path: str | Path, kind: type[R]) -> list[R]:
     """What a killed stage left in the file of an Appender; a torn last line is cut off. Raises as `read_records`."""
-    if not Path(path).exists():
-        return []
-    _drop_torn_line(Path(path))
-    return read_records(path, kind)
+    return list(each_resumed(path, kind))
+
+
+def each_resumed(path: str | Path, kind: type[R]) -> Iterator[R]:
+    """As `resumed`, one record after another, none of them held."""
+    if Path(path).exists():
+        _drop_torn_line(Path(path))
+        yield from each_record(path, kind)
 
 
 def cut_off(path: str | Path, records: int) -> None:
@@ -228,10 +248,16 @@ def _drop_torn_line(path: Path) -> None:
     """A kill in the middle of a write leaves a last line with no newline: cut it off."""
     if not path.exists():
         return
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        with path.open("r+b") as file:
+    with path.open("r+b") as file:
+        size = end = file.seek(0, os.SEEK_END)
+        whole = 0
+        while end and not whole:  # backwards, since the file may be larger than memory
+            begin = max(0, end - _BLOCK_BYTES)
+            file.seek(begin)
+            newline = file.read(end - begin).rfind(b"\n")
+            whole = begin + newline + 1 if newline >= 0 else 0
+            end = begin
+        if whole < size:
             file.truncate(whole)
 
 

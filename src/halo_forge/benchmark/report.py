@@ -15,7 +15,6 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from halo_forge.benchmark import plots
 from halo_forge.benchmark.browser import as_script_data, browsable_samples
 from halo_forge.benchmark.ladder import comparisons, control_rows, ladder
 from halo_forge.benchmark.public import set_rows
@@ -96,6 +95,8 @@ def _judged_with(results: Results) -> dict[str, list[str]]:
 
 def _plots(results: Results, rows: list[dict[str, Any]]) -> dict[str, Markup | None]:
     """The plots there is data for; None for the others. matplotlib escapes the text it writes into an SVG."""
+    from halo_forge.benchmark import plots  # half a second, which nothing else of a stage needs
+
     colours = plots.model_colours(results.params.models())
     drawn = {
         "ladder": plots.ladder_plot(rows) if rows else None,

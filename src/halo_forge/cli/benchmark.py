@@ -19,7 +19,7 @@ from halo_forge.records import Sample
 from halo_forge.settings.benchmark import USUAL_K, Unanswered
 from halo_forge.settings.generate import Stop, Weights
 
-app = typer.Typer(no_args_is_help=True, help="pass@k with intervals, and paired comparisons.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("run")

@@ -6,7 +6,7 @@ import typer
 
 from halo_forge.cli import data_clean, data_generate, data_prepare
 
-app = typer.Typer(no_args_is_help=True, help="Get training data: prepare, generate, validate, split.")
+app = typer.Typer(no_args_is_help=True)
 
 app.command("prepare")(data_prepare.prepare)
 app.command("generate")(data_generate.generate)

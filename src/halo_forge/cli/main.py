@@ -2,33 +2,59 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from typing import Annotated
+from collections.abc import MutableMapping
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from halo_forge import __version__
-from halo_forge.cli import benchmark, data, doctor, raft, sft, verify
 from halo_forge.process import exit_code
-from halo_forge.progress import print_table
-from halo_forge.provenance import cores, cpu_model, git_revision, gpus, versions
-from halo_forge.settings.params import load_params
+
+GROUPS = {
+    "data": "Get training data: prepare, generate, validate, split.",
+    "sft": "Supervised fine-tuning: teach a model to answer as the rows do.",
+    "raft": "RAFT: train a model on its own answers that were verified.",
+    "benchmark": "pass@k with intervals, and paired comparisons.",
+    "verify": "Judge answers: compile them, run their tests, contain them.",
+}
+"""The modules of this package that hold an `app` of further commands, and what `--help` says of each."""
+
+# rich's tables cut the names of options to fit the terminal, and take `[default: 5]` for markup. Plain help does
+# neither.
+PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None}
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    # rich's tables cut the names of options to fit the terminal, and take `[default: 5]` for markup. Plain help does
-    # neither. It holds for all the groups below.
-    rich_markup_mode=None,
     help="Turn a pretrained code model into a better one: SFT, RAFT cycles, pass@k benchmark, report.",
+    **PLAIN,
 )
 
-app.add_typer(data.app, name="data")
-app.add_typer(sft.app, name="sft")
-app.add_typer(raft.app, name="raft")
-app.add_typer(benchmark.app, name="benchmark")
-app.add_typer(verify.app, name="verify")
+
+class _WhenAsked(TyperGroup):
+    """A group whose module is imported once its commands are looked at: the help of the program needs none of them."""
+
+    _found: MutableMapping[str, Any] | None = None
+
+    @property
+    def commands(self) -> MutableMapping[str, Any]:
+        if self._found is None:
+            alone = typer.Typer(**PLAIN)
+            alone.add_typer(importlib.import_module(f"halo_forge.cli.{self.name}").app, name=self.name)
+            self._found = get_command(alone).commands[self.name].commands
+        return self._found
+
+    @commands.setter
+    def commands(self, none_yet: MutableMapping[str, Any]) -> None:
+        """What the group is built with, before anybody asks."""
+
+
+for _name, _help in GROUPS.items():
+    app.add_typer(typer.Typer(cls=_WhenAsked, no_args_is_help=True, help=_help), name=_name)
 
 
 def main() -> None:
@@ -54,6 +80,10 @@ def options(
 @app.command("info")
 def info() -> None:
     """Show versions, the machine, and the settings of this folder."""
+    from halo_forge.progress import print_table
+    from halo_forge.provenance import cores, cpu_model, git_revision, gpus, versions
+    from halo_forge.settings.params import load_params
+
     params = load_params()
     rows = [
         ["halo-forge", __version__],
@@ -71,4 +101,6 @@ def info() -> None:
 @app.command("doctor")
 def doctor_command() -> None:
     """Say what is here, what is missing and how to get it. Ends with 1 if the pipeline cannot run."""
+    from halo_forge.cli import doctor
+
     raise typer.Exit(doctor.main())

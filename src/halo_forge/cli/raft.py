@@ -30,7 +30,7 @@ from halo_forge.progress import print_table
 from halo_forge.records import Kept
 from halo_forge.settings.verify import Verify
 
-app = typer.Typer(no_args_is_help=True, help="RAFT: train a model on its own answers that were verified.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()

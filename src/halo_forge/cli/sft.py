@@ -20,7 +20,7 @@ from halo_forge.cli.options import (
     say_left_out,
 )
 
-app = typer.Typer(no_args_is_help=True, help="Supervised fine-tuning: teach a model to answer as the rows do.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.callback()

@@ -26,7 +26,7 @@ from halo_forge.verify.run import judge_with_progress
 from halo_forge.verify.selfcheck.cases import load_cases
 from halo_forge.verify.selfcheck.check import SKIPPED, failures, limited, run_selfcheck, run_stress, skipped
 
-app = typer.Typer(no_args_is_help=True, help="Judge answers: compile them, run their tests, contain them.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("run")

@@ -6,10 +6,8 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from halo_forge.errors import InfrastructureError, UnusableTests
@@ -17,16 +15,15 @@ from halo_forge.jsonl import Appender
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
 from halo_forge.verify import late
+from halo_forge.verify.ahead import done_in_threads
 from halo_forge.verify.core.protocol import Judgement, Verifier, clip
-from halo_forge.verify.programs import Program, group, identities, look_up, resume, wip_of
+from halo_forge.verify.programs import Program, Programs, wip_of
 from halo_forge.verify.registry import get_verifier
+from halo_forge.verify.shelf import Shelf
 from halo_forge.verify.verdict_cache import open_cache
 
 TRIES = 3
 PAUSE_S = 0.5
-
-Judged = Iterator[tuple[Program, Judgement, float]]
-"""(program, judgement, seconds), as they are ready."""
 
 
 @dataclass
@@ -50,7 +47,25 @@ def judge_samples(
     progress: Callable[[Verdict], None] | None = None,
     tally: Tally | None = None,
 ) -> list[Verdict]:
-    """The verdicts of `samples`, in their order.
+    """The verdicts of `samples`, in their order: `shelve_verdicts` for what is held. Raises what that does."""
+    with shelve_verdicts(
+        tasks, samples, settings, verifier=verifier, wip=wip, progress=progress, tally=tally
+    ) as verdicts:
+        return list(verdicts)
+
+
+def shelve_verdicts(
+    tasks: Mapping[str, Task],
+    samples: Iterable[Sample],
+    settings: Verify,
+    *,
+    verifier: str = "auto",
+    wip: Path,
+    progress: Callable[[Verdict], None] | None = None,
+    tally: Tally | None = None,
+) -> Shelf:
+    """The verdicts of `samples`, in their order, on disk beside `wip`; `samples` are gone through several times, and no
+    text is held but those at hand.
 
     Samples whose extracted program and tests are the same are judged once; the copies carry duration_s 0. What comes
     from the cache of earlier runs (`settings.cache`) carries the seconds that it took then. Each verdict reached now is
@@ -63,72 +78,94 @@ def judge_samples(
     InfrastructureError if the verifier cannot work here, or once more than `settings.max_infra_errors` programs could
     not be judged in three tries each (what was judged stays in the file).
     """
-    programs = group(tasks, samples, settings, verifier)
-    judges = identities(programs)
-    wip = wip_of(wip, judges)
-    verdicts = resume(wip, programs)
-    todo = [program for program in programs if any(sample.sample_id not in verdicts for sample in program.samples)]
+    programs = Programs(tasks, samples, settings, verifier)
+    wip = wip_of(wip, programs.identities)
     tally = tally or Tally()
-    tally.resumed += len(verdicts)
-    tally.duplicates += len(samples) - len(programs)
-    failures = 0
+    tally.duplicates += programs.samples - len(programs)
+    with contextlib.ExitStack() as held:
+        shelf = Shelf(wip.parent, programs.samples)
+        held.callback(shelf.close)
+        tally.resumed += programs.resume(wip, shelf)
+        _judge(programs, settings, shelf, wip, progress or (lambda verdict: None), tally)
+        held.pop_all()  # all is there: whoever asked for it closes it
+    return shelf
 
-    def take(new: Sequence[Verdict]) -> None:
-        verdicts.update((verdict.sample_id, verdict) for verdict in new)
-        for verdict in new if progress else ():
-            progress(verdict)
 
+def _judge(
+    programs: Programs,
+    settings: Verify,
+    shelf: Shelf,
+    wip: Path,
+    progress: Callable[[Verdict], None],
+    tally: Tally,
+) -> None:
+    """Put the verdicts that are not there yet on the shelf."""
+    for verdict in programs.share(shelf):
+        progress(verdict)
     with contextlib.ExitStack() as held:
         cache = held.enter_context(open_cache(settings.cache))
-        if cache:
-            tally.cached += look_up(todo, judges, cache)
-        for program in todo:
-            if program.known is not None:
-                take(_verdicts(program, program.known, program.seconds, skip=verdicts))
-        todo = [program for program in todo if program.known is None]
-        asked = {id(program.verifier): program.verifier for program in todo}.values()
+        for found in programs.look_up(cache, shelf) if cache else ():
+            tally.cached += 1
+            for verdict in found:
+                progress(verdict)
+        asked = programs.verifiers(shelf)
+        if not asked:
+            return
         for used in asked:
             used.probe()
             held.enter_context(_closing(used))
         cores = len(os.sched_getaffinity(0))
         workers = settings.workers or max([cores, *(getattr(used, "workers", 0) for used in asked)])
         appender = held.enter_context(Appender(wip))
-        judged = held.enter_context(contextlib.closing(_judge_patiently(todo, settings, workers)))
-        for program, judgement, seconds in judged:
+        judged = held.enter_context(contextlib.closing(_judge_patiently(programs, shelf, settings, workers)))
+        failures = 0
+        for program, used, judgement, seconds in judged:
             tally.judged += 1
-            if cache and program.key:
-                cache.put(program.key, judgement, seconds)
-            new = _verdicts(program, judgement, seconds, skip=verdicts)
+            if cache and (key := programs.key(program.number)):
+                cache.put(key, judgement, seconds)
+            new = programs.verdicts(program.number, judgement, seconds, used, shelf)
             appender.write(new)
-            take(new)
+            for verdict in new:
+                progress(verdict)
             failures += judgement.status == "infra_error"
             if failures > settings.max_infra_errors:
                 raise InfrastructureError(
                     f"{failures} programs could not be judged (verify.max_infra_errors: {settings.max_infra_errors}); "
                     f"the last: {judgement.detail}"
                 )
-    return [verdicts[sample.sample_id] for sample in samples]
 
 
-def _judge_patiently(programs: Sequence[Program], settings: Verify, workers: int) -> Judged:
+Judged = Iterator[tuple[Program, Verifier, Judgement, float]]
+"""(program, who judged it, judgement, seconds), as they are ready."""
+
+
+def _judge_patiently(programs: Programs, shelf: Shelf, settings: Verify, workers: int) -> Judged:
     """What is late is judged once more when all else is done, in less of a crowd and with its task's patience."""
-    again = []
-    with contextlib.closing(_judge_all(programs, workers)) as judged:
-        for program, judgement, seconds in judged:
+    late_ones: dict[int, float] = {}
+    of_task: dict[str, Program] = {}
+    with contextlib.closing(_judge_all(((one, one.verifier) for one in programs.unknown(shelf)), workers)) as judged:
+        for program, used, judgement, seconds in judged:
             if late.is_late(judgement):
-                again.append(dataclasses.replace(program, seconds=seconds))
+                late_ones[program.number] = seconds
+                of_task.setdefault(program.task.task_id, program)
             else:
-                yield program, judgement, seconds
+                yield program, used, judgement, seconds
+    if not late_ones:
+        return
     few = late.at_once(workers)
-    limits = _limits_asked(again, settings, few)
+    limits = _limits_asked(of_task.values(), settings, few)
     patient: dict[tuple[str, int], Verifier] = {}
     with contextlib.ExitStack() as held:
-        for program in again:
-            times = limits.get(program.task.task_id, 1)
-            if (program.asked, times) not in patient:
-                patient[program.asked, times] = _patient(program, times, settings, held)
-            program.verifier = patient[program.asked, times]
-        yield from _judge_all(again, few)
+
+        def again() -> Iterator[tuple[Program, Verifier]]:
+            for program in programs.chosen(late_ones):
+                program.seconds = late_ones[program.number]
+                how = program.asked, limits.get(program.task.task_id, 1)
+                if how not in patient:
+                    patient[how] = _patient(program, how[1], settings, held)
+                yield program, patient[how]
+
+        yield from _judge_all(again(), few)
 
 
 def _patient(program: Program, times: int, settings: Verify, held: contextlib.ExitStack) -> Verifier:
@@ -141,41 +178,29 @@ def _patient(program: Program, times: int, settings: Verify, held: contextlib.Ex
     return held.enter_context(_closing(get_verifier(program.asked, more)))
 
 
-def _limits_asked(programs: Sequence[Program], settings: Verify, workers: int) -> dict[str, int]:
-    """task_id -> how many times the time limit its late answers get."""
-    references, limits = {}, {}
-    for program in programs:
+def _limits_asked(late_ones: Iterable[Program], settings: Verify, workers: int) -> dict[str, int]:
+    """task_id -> how many times the time limit its late answers get, from a late program of each task."""
+    references, limits = [], {}
+    for program in late_ones:
         task = program.task
-        if task.solution is not None:
-            answer = Sample.of_reference(task, f"````{task.language}\n{task.solution}\n````", "reference")
-            references[task.task_id] = dataclasses.replace(program, samples=[answer], seconds=0.0)
-            if hasattr(program.verifier, "patient"):  # built as the late ones will be
-                references[task.task_id].verifier = program.verifier.patient(1)
-        else:
+        if task.solution is None:
             limits[task.task_id] = late.limits_without_reference()
+            continue
+        answer = f"````{task.language}\n{task.solution}\n````"
+        used = program.verifier
+        if hasattr(used, "patient"):  # built as the late ones will be
+            used = used.patient(1)
+        references.append((dataclasses.replace(program, completion=answer, seconds=0.0), used))
     return limits | {
         reference.task.task_id: late.limits_asked(judgement, seconds, settings.run_timeout_s)
-        for reference, judgement, seconds in _judge_all(list(references.values()), workers)
+        for reference, _, judgement, seconds in _judge_all(references, workers)
     }
 
 
-def _judge_all(programs: Sequence[Program], workers: int) -> Judged:
-    """A few programs ahead, so that stopping early stops soon."""
-    queue = iter(programs)
-    with ThreadPoolExecutor(workers, thread_name_prefix="judge") as pool:
-        running: dict[Future, Program] = {}
-        try:
-            while True:
-                for program in islice(queue, 2 * workers - len(running)):
-                    running[pool.submit(_judge_one, program)] = program
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    program = running.pop(future)
-                    yield program, *future.result()
-        finally:
-            for future in running:
-                future.cancel()
+def _judge_all(programs: Iterable[tuple[Program, Verifier]], workers: int) -> Judged:
+    with contextlib.closing(done_in_threads(_judge_one, programs, workers, "judge")) as done:
+        for (program, used), (judgement, seconds) in done:
+            yield program, used, judgement, seconds
 
 
 @contextlib.contextmanager
@@ -187,12 +212,13 @@ def _closing(verifier: Verifier) -> Iterator[Verifier]:
         getattr(verifier, "close", lambda: None)()
 
 
-def _judge_one(program: Program) -> tuple[Judgement, float]:
+def _judge_one(asked: tuple[Program, Verifier]) -> tuple[Judgement, float]:
     """The judgement and its seconds. What is not the answer's doing is tried again, then becomes infra_error."""
+    program, verifier = asked
     started = time.monotonic()
     for attempt in range(1, TRIES + 1):
         try:
-            judgement = program.verifier.judge(program.task, program.samples[0].completion)
+            judgement = verifier.judge(program.task, program.completion)
             break
         except (InfrastructureError, OSError) as error:
             judgement = Judgement("infra_error", None, 0, 0, clip(str(error)), "")
@@ -203,11 +229,3 @@ def _judge_one(program: Program) -> tuple[Judgement, float]:
     # Where there is no program nothing is judged, and nothing is kept: no second run may give another figure.
     seconds = 0.0 if program.code is None else time.monotonic() - started
     return judgement, round(program.seconds + seconds, 4)
-
-
-def _verdicts(program: Program, judgement: Judgement, seconds: float, *, skip: Mapping[str, Verdict]) -> list[Verdict]:
-    new = [sample for sample in program.samples if sample.sample_id not in skip]
-    return [
-        judgement.verdict(sample.sample_id, sample.task_id, seconds if sample is new[0] else 0.0, program.verifier)
-        for sample in new
-    ]

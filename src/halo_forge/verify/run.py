@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from halo_forge.hashing import digest
-from halo_forge.jsonl import read_records, write_records
+from halo_forge.jsonl import RecordFile, read_records, write_records
 from halo_forge.progress import Progress
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
 from halo_forge.state import state_dir
-from halo_forge.verify.judge import Tally, judge_samples
+from halo_forge.verify.judge import Tally, judge_samples, shelve_verdicts
 from halo_forge.verify.second_look import look_again
 
 
 def verify_file(
     settings: Verify, tasks_path: Path, folder: Path, label: str, verifier: str = "auto", *, training: bool = False
-) -> list[Verdict]:
+) -> None:
     """Write `folder`/verdicts.jsonl from `folder`/samples.jsonl, in its order. Resumes a killed run.
 
     `training`: the samples are for training, so that those that pass are looked at again as `settings.sanitize` says.
+    Neither file is ever held.
     """
     tasks = {task.task_id: task for task in read_records(tasks_path, Task)}
-    samples = read_records(folder / "samples.jsonl", Sample)
+    samples = RecordFile(folder / "samples.jsonl", Sample)
     inputs = {
         "settings": settings,
         "verifier": verifier,
         "tasks": digest(tasks_path),
         "samples": digest(folder / "samples.jsonl"),
     }
-    state = state_dir(f"verify-{label}", inputs)
-    wip = state / "verdicts.jsonl"
-    verdicts = judge_with_progress(tasks, samples, settings, verifier, wip, f"{label}: verifying")
-    if training and settings.sanitize == "kept":
-        verdicts = look_again(tasks, verdicts, settings, verifier, label)
-    write_records(folder / "verdicts.jsonl", verdicts)
-    return verdicts
+    wip = state_dir(f"verify-{label}", inputs) / "verdicts.jsonl"
+    with _shown(len(samples), f"{label}: verifying") as count:
+        shelf = shelve_verdicts(tasks, samples, settings, verifier=verifier, wip=wip, progress=count)
+    with shelf:
+        looked = training and settings.sanitize == "kept"
+        verdicts = look_again(tasks, shelf, settings, verifier, label) if looked else shelf
+        write_records(folder / "verdicts.jsonl", verdicts)
 
 
 def judge_with_progress(
@@ -49,8 +51,15 @@ def judge_with_progress(
     tally: Tally | None = None,
 ) -> list[Verdict]:
     """`judge_samples`, its advance and the share of passes shown under `label`. Raises what that raises."""
+    with _shown(len(samples), label) as count:
+        return judge_samples(tasks, samples, settings, verifier=verifier, wip=wip, progress=count, tally=tally)
+
+
+@contextlib.contextmanager
+def _shown(total: int, label: str) -> Iterator[Callable[[Verdict], None]]:
+    """What is to be called with each new verdict of so many, so that the user sees them."""
     passed = judged = 0
-    with Progress(len(samples), label) as progress:
+    with Progress(total, label) as progress:
 
         def count(verdict: Verdict) -> None:
             nonlocal passed, judged
@@ -58,4 +67,4 @@ def judge_with_progress(
             passed += verdict.passed
             progress.advance(1, passing=f"{100 * passed / judged:.1f} %")
 
-        return judge_samples(tasks, samples, settings, verifier=verifier, wip=wip, progress=count, tally=tally)
+        yield count
