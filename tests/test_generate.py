@@ -1,8 +1,7 @@
-"""Generation: engines agree, stop at the end of turn, draw by seed, and resume."""
+"""Generation: samples, seeds, stops and resumed runs; what all engines do alike is in test_engines.py."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
@@ -22,7 +21,7 @@ from halo_forge.generate.drawing import Drawing, draws_of
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion, Request
 from halo_forge.generate.run import generate_file
-from halo_forge.generate.samples import chunk_size_of, draw_samples, sample_seed, whole_chunks
+from halo_forge.generate.samples import draw_samples, sample_seed, whole_chunks
 from halo_forge.jsonl import Appender, read_records, write_records
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.records import Sample
@@ -68,42 +67,6 @@ def adapter(tiny_model, tiny_chat, tmp_path_factory) -> Path:
     run = Run(tiny_model, None, Lora(r=16, alpha=32), Training(epochs=40), 1e-2, 0, folder / "checkpoints")
     train(run, rows, tiny_chat, folder / "out")
     return folder / "out"
-
-
-@pytest.mark.parametrize("with_adapter", [False, True], ids=["base", "adapter"])
-def test_openvino_gives_the_greedy_answers_of_transformers(tiny_model, tiny_chat, adapter, with_adapter) -> None:
-    answers = {}
-    for engine in ENGINES:
-        opened = open_engine(settings(engine), tiny_model, adapter if with_adapter else None, tiny_chat.end)
-        answers[engine] = [completion.ids for completion in opened.generate(requests(tiny_chat))]
-    assert answers["openvino"] == answers["transformers"]
-
-
-def test_the_adapter_changes_the_answers(tiny_model, tiny_chat, adapter) -> None:
-    plain, tuned = (
-        open_engine(settings("openvino"), tiny_model, chosen, tiny_chat.end).generate(requests(tiny_chat))
-        for chosen in (None, adapter)
-    )
-    assert plain != tuned
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_trained_model_stops_at_the_end_of_turn_and_says_so(tiny_model, tiny_chat, adapter, engine) -> None:
-    completions = open_engine(settings(engine), tiny_model, adapter, tiny_chat.end).generate(requests(tiny_chat))
-    stopped = [completion for completion in completions if completion.finish_reason == "stop"]
-    assert len(stopped) >= 10, completions
-    for completion in completions:
-        assert tiny_chat.end not in completion.ids
-        assert completion.n_tokens == len(completion.ids) + (completion.finish_reason == "stop")
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_completion_depends_on_its_seed_and_not_on_its_neighbours(tiny_model, tiny_chat, engine) -> None:
-    opened = open_engine(settings(engine), tiny_model, None, tiny_chat.end)
-    wanted = requests(tiny_chat, temperature=1.0)
-    together, alone = opened.generate(wanted), opened.generate(wanted[7:8])
-    assert alone[0] == together[7]
-    assert opened.generate(requests(tiny_chat, temperature=1.0, seed=500)) != together
 
 
 class After:
@@ -164,16 +127,6 @@ def test_the_reference_draws_from_the_model_s_distribution_after_the_cut(tiny_mo
     assert set(drawn) <= set(expected)
     for token, share in expected.items():
         assert abs(drawn[token] / n - share) < 5 * (share * (1 - share) / n) ** 0.5 + 1e-9
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_an_engine_works_on_as_many_at_once_as_suits_it_unless_it_is_told(engine, tiny_model, tiny_chat) -> None:
-    own = importlib.import_module(f"halo_forge.generate.{engine}").BATCH_SIZE
-    chosen = open_engine(Generate(engine=engine), tiny_model, None, tiny_chat.end)
-    told = open_engine(Generate(engine=engine, batch_size=3), tiny_model, None, tiny_chat.end)
-    assert (chosen.batch_size, told.batch_size) == (own, 3)
-    assert chosen.generate(requests(tiny_chat, new=4)) == told.generate(requests(tiny_chat, new=4))
-    assert chunk_size_of(Generate(), chosen) == 4 * own and chunk_size_of(Generate(chunk_size=5), chosen) == 5
 
 
 def test_a_seed_is_fixed_by_run_cycle_task_and_index() -> None:
