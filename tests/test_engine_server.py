@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from completions_server import MODEL, StandIn
-from test_generate import adapter, own_cache, requests  # noqa: F401 - fixtures
+from test_generate import own_cache, requests  # noqa: F401 - a fixture
 
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.files import read_json
@@ -45,7 +45,7 @@ def serve(tiny_model, tiny_chat):
 
 @pytest.fixture
 def connect(tiny_model, tiny_chat):
-    """connect(server, adapter) -> the engine."""
+    """connect(server, ok_adapter) -> the engine."""
 
     def open_it(server: StandIn, chosen: Path | None = None, **fields):
         own = Server(model=fields.pop("model", MODEL), url=server.url, **{"patience_s": 20.0, **fields})
@@ -78,9 +78,9 @@ def test_a_server_that_takes_ignoring_its_ends_for_ignoring_all_is_not_asked_to(
     assert "ignore_eos" not in server.asked[0]
 
 
-def test_a_server_that_returns_text_alone_gives_the_same_samples(serve, connect, tiny_chat, adapter) -> None:  # noqa: F811
+def test_a_server_that_returns_text_alone_gives_the_same_samples(serve, connect, tiny_chat, ok_adapter) -> None:
     ids, text = (
-        connect(serve(returns_ids=how), adapter).generate(requests(tiny_chat, new=12)) for how in (True, False)
+        connect(serve(returns_ids=how), ok_adapter).generate(requests(tiny_chat, new=12)) for how in (True, False)
     )
 
     def sample(one):
@@ -93,40 +93,40 @@ def test_an_adapter_is_loaded_once_by_its_hash_and_what_lies_beside_it_changes_n
     serve,
     connect,
     tiny_chat,
-    adapter,
-    tmp_path,  # noqa: F811
+    ok_adapter,
+    tmp_path,
 ) -> None:
-    server, copy = serve(), shutil.copytree(adapter, tmp_path / "copy")
+    server, copy = serve(), shutil.copytree(ok_adapter, tmp_path / "copy")
     (copy / "README.md").write_text("A card.")
-    for folder in (adapter, copy):
+    for folder in (ok_adapter, copy):
         connect(server, folder).generate(requests(tiny_chat, new=4)[:1])
-    assert server.loaded == [{"lora_name": adapter_name(adapter), "lora_path": str(adapter)}]
-    assert {body["model"] for body in server.asked} == {adapter_name(adapter)}
+    assert server.loaded == [{"lora_name": adapter_name(ok_adapter), "lora_path": str(ok_adapter)}]
+    assert {body["model"] for body in server.asked} == {adapter_name(ok_adapter)}
 
 
-def test_another_adapter_has_another_name(adapter, tmp_path) -> None:  # noqa: F811
-    other = shutil.copytree(adapter, tmp_path / "other")
+def test_another_adapter_has_another_name(ok_adapter, tmp_path) -> None:
+    other = shutil.copytree(ok_adapter, tmp_path / "other")
     weights = bytearray((other / "adapter_model.safetensors").read_bytes())
     weights[-1] ^= 1
     (other / "adapter_model.safetensors").write_bytes(weights)
-    assert adapter_name(other) != adapter_name(adapter)
+    assert adapter_name(other) != adapter_name(ok_adapter)
 
 
-def test_an_adapter_that_the_server_was_started_with_is_taken(serve, connect, tiny_chat, adapter) -> None:  # noqa: F811
-    server = serve(loads=False, adapters={adapter_name(adapter): adapter})
-    connect(server, adapter).generate(requests(tiny_chat, new=4)[:1])
-    assert (server.loaded, server.asked[0]["model"]) == ([], adapter_name(adapter))
+def test_an_adapter_that_the_server_was_started_with_is_taken(serve, connect, tiny_chat, ok_adapter) -> None:
+    server = serve(loads=False, adapters={adapter_name(ok_adapter): ok_adapter})
+    connect(server, ok_adapter).generate(requests(tiny_chat, new=4)[:1])
+    assert (server.loaded, server.asked[0]["model"]) == ([], adapter_name(ok_adapter))
 
 
-def test_a_server_that_takes_no_adapter_is_refused_with_how_to_serve_it(serve, connect, adapter) -> None:  # noqa: F811
-    served = rf"--max-lora-rank 16 --lora-modules {adapter_name(adapter)}={adapter}"
+def test_a_server_that_takes_no_adapter_is_refused_with_how_to_serve_it(serve, connect, ok_adapter) -> None:
+    served = rf"--max-lora-rank 16 --lora-modules {adapter_name(ok_adapter)}={ok_adapter}"
     with pytest.raises(InfrastructureError, match=served):
-        connect(serve(loads=False), adapter)
+        connect(serve(loads=False), ok_adapter)
 
 
-def test_a_server_that_was_started_anew_is_given_the_adapter_again(serve, connect, tiny_chat, adapter) -> None:  # noqa: F811
+def test_a_server_that_was_started_anew_is_given_the_adapter_again(serve, connect, tiny_chat, ok_adapter) -> None:
     server = serve()
-    engine = connect(server, adapter)
+    engine = connect(server, ok_adapter)
     before = engine.generate(requests(tiny_chat, new=8)[FEW])
     server.adapters.clear()
     assert engine.generate(requests(tiny_chat, new=8)[FEW]) == before

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from completions_server import MODEL, StandIn
-from conftest import REPOSITORY
-from test_generate import PROMPTS, adapter, own_cache, settings  # noqa: F401 - fixtures
+from conftest import PROMPTS, REPOSITORY
+from test_generate import own_cache, settings  # noqa: F401 - a fixture
 
 from halo_forge.generate.drawing import Drawing, draws_of
 from halo_forge.generate.engine import open_engine
@@ -36,7 +36,7 @@ with_and_without = pytest.mark.parametrize("tuned", [False, True], ids=["base", 
 
 
 @pytest.fixture(scope="module")
-def opened(tiny_model, tiny_chat, adapter):  # noqa: F811
+def opened(tiny_model, tiny_chat, ok_adapter):
     """opened(name, tuned) -> the engine of that name, on the tiny model or with the adapter; opened once."""
     found: dict[tuple[str, bool], Engine] = {}
     with StandIn(tiny_model, tiny_chat) as server:
@@ -45,7 +45,7 @@ def opened(tiny_model, tiny_chat, adapter):  # noqa: F811
             if (name, tuned) not in found:
                 at_once = 16 if name == "server" else 4
                 own = settings(name, batch_size=at_once, server=Server(model=MODEL, url=server.url))
-                found[name, tuned] = open_engine(own, tiny_model, adapter if tuned else None, tiny_chat.end)
+                found[name, tuned] = open_engine(own, tiny_model, ok_adapter if tuned else None, tiny_chat.end)
             return found[name, tuned]
 
         yield open_it

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from conftest import PROMPTS, REPOSITORY
 
 from halo_forge.files import read_json
 from halo_forge.generate.clock import Clock
@@ -28,15 +28,9 @@ from halo_forge.records import Sample
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.model import BaseModelChoice
 from halo_forge.settings.params import Params
-from halo_forge.settings.training import Lora, Training
 from halo_forge.state import drop_state
-from halo_forge.train.lora import Run, train
-from halo_forge.train.rows import tokenised
 
 ENGINES = ["openvino", "transformers"]
-PROMPTS = [
-    f"Write program number {i} about {word}." for i, word in enumerate(["sums", "cats", "time", "a", "words"] * 3)
-]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -58,15 +52,6 @@ def requests(chat, temperature=0.0, new=48, seed=0, **fields):
         Request(chat.prompt_ids(prompt), seed + i, temperature, fields.get("top_k", 0), fields.get("top_p", 1.0), new)
         for i, prompt in enumerate(PROMPTS)
     ]
-
-
-@pytest.fixture(scope="module")
-def adapter(tiny_model, tiny_chat, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("adapter")
-    rows = tokenised(tiny_chat, [(prompt, "ok") for prompt in PROMPTS], 512, "pairs")
-    run = Run(tiny_model, None, Lora(r=16, alpha=32), Training(epochs=40), 1e-2, 0, folder / "checkpoints")
-    train(run, rows, tiny_chat, folder / "out")
-    return folder / "out"
 
 
 class After:

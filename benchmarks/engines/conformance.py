@@ -12,6 +12,8 @@ from typing import Any
 from halo_forge.generate.protocol import Completion, Engine, Request
 
 TRUNCATED = 5
+DRAWN = 8
+"""Prompts that are drawn for, the first ones."""
 ALONE = 3
 """The place of the request that is drawn once more without its neighbours."""
 COMPARED = ("greedy", "truncated", "long", "nothing")
@@ -25,7 +27,7 @@ def questions(
 ) -> dict[str, list[Request]]:
     """Name -> requests. `said`: (prompt, answer) after which nothing is left to say; `longest`: tokens of a prompt."""
     greedy = [Request(chat.prompt_ids(prompt), 0, 0.0, 0, 1.0, new) for prompt in prompts]
-    drawn = [replace(one, seed=7 + at, temperature=1.0, top_k=50) for at, one in enumerate(greedy)]
+    drawn = [replace(one, seed=7 + at, temperature=1.0, top_k=50) for at, one in enumerate(greedy[:DRAWN])]
     long = [number for one in [*greedy] * longest for number in one.prompt_ids][-longest:]
     nothing = [chat.prompt_ids(prompt) + chat.answer_ids(answer)[:-1] for prompt, answer in said]
     return {
