@@ -74,7 +74,7 @@ class ServerEngine:
                 finished(completion)
             return completion
 
-        async with Connection(self._settings) as connection, asyncio.TaskGroup() as group:
+        async with Connection(self._settings, reached=True) as connection, asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(request)) for request in requests]
         return [task.result() for task in tasks]
 

@@ -36,15 +36,15 @@ class Connection:
     Raises InfrastructureError for what a user has to mend, and when a request has failed for longer than `patience_s`.
     """
 
-    def __init__(self, settings: Server):
-        self._settings = settings
+    def __init__(self, settings: Server, *, reached: bool = False):
+        """`reached`: whether the server has answered this process before, so that it is worth waiting for."""
+        self._settings, self._reached = settings, reached
         self.url = (settings.url or os.environ.get(URL_VARIABLE, "")).strip().rstrip("/")
         if not self.url:
             raise InfrastructureError(
                 f"generate.server.url: no URL; set it, or {URL_VARIABLE} in the environment, such as "
                 "http://localhost:8000/v1"
             )
-        self._reached = False
         self.looking = asyncio.Lock()
         """Held by who asks what the server has, so that many requests that miss the same do not all mend it."""
 
