@@ -99,6 +99,11 @@ drill-audit: setup
 	@halo-forge data prepare --dataset builtin --format task --output .state/builtin.jsonl
 	@halo-forge verify audit --tasks .state/builtin.jsonl --mutants 200 --per-family 1 --min-kill-rate 0.95 $(ARGS)
 
+## Ask openvino, transformers, vLLM in process and over HTTP the same on a real model (makes .venv-vllm, or VLLM_PYTHON)
+.PHONY: drill-vllm
+drill-vllm: setup
+	@python benchmarks/drills/vllm_engines.py $(ARGS)
+
 ## Measure this machine's GPU, ten minutes: speed, memory, parity with float32; what to send with a bug report
 .PHONY: gpu-check
 gpu-check: setup

@@ -17,7 +17,7 @@ for path in "${paths[@]}" .smoke .state .venv/.ready .pytest_cache .ruff_cache .
         rm -rf "$path"
     fi
 done
-find . \( -name .git -o -name .venv -o -path ./.dvc \) -prune -o -type d -name __pycache__ -print0 | xargs -0 -r rm -rf
+find . \( -name .git -o -name '.venv*' -o -path ./.dvc \) -prune -o -type d -name __pycache__ -print0 | xargs -0 -r rm -rf
 
 if [ -d .dvc/cache ]; then
     echo "kept: .dvc/cache ($(du -sh .dvc/cache | cut -f1)); \`dvc checkout\` brings the outputs back from it,"

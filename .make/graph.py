@@ -33,6 +33,7 @@ NOT_DECIDING = {
     "progress.py": "what is shown meanwhile",
     "provenance.py": "what is said about an output's origin: new words are for the next run",
     "records.py": "the form of records: rows of another form are refused by every reader, never misread",
+    "retry.py": "when a server that fails for the moment is asked again",
     "settings": "values are params of the stages, and so are the defaults; checks change no output",
     "stage.py": "how a stage begins and ends",
     "state.py": "where unfinished work is kept",

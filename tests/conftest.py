@@ -20,6 +20,9 @@ TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+PROMPTS = [
+    f"Write program number {i} about {word}." for i, word in enumerate(["sums", "cats", "time", "a", "words"] * 3)
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -79,6 +82,20 @@ def tiny_chat(tiny_model: Path):
     from halo_forge.model.chat import Chat
 
     return Chat.of(str(tiny_model))
+
+
+@pytest.fixture(scope="session")
+def ok_adapter(tiny_model: Path, tiny_chat, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained adapter on the tiny model: it says ok to each of PROMPTS, and no more."""
+    from halo_forge.settings.training import Lora, Training
+    from halo_forge.train.lora import Run, train
+    from halo_forge.train.rows import tokenised
+
+    folder = tmp_path_factory.mktemp("adapter")
+    rows = tokenised(tiny_chat, [(prompt, "ok") for prompt in PROMPTS], 512, "pairs")
+    run = Run(tiny_model, None, Lora(r=16, alpha=32), Training(epochs=40), 1e-2, 0, folder / "checkpoints")
+    train(run, rows, tiny_chat, folder / "out")
+    return folder / "out"
 
 
 def adapter_weights(folder: Path) -> dict:

@@ -1,8 +1,7 @@
-"""Generation: engines agree, stop at the end of turn, draw by seed, and resume."""
+"""Generation: samples, seeds, stops and resumed runs; what all engines do alike is in test_engines.py."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import signal
@@ -14,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from conftest import PROMPTS, REPOSITORY
 
 from halo_forge.files import read_json
 from halo_forge.generate.clock import Clock
@@ -22,22 +21,16 @@ from halo_forge.generate.drawing import Drawing, draws_of
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion, Request
 from halo_forge.generate.run import generate_file
-from halo_forge.generate.samples import chunk_size_of, draw_samples, sample_seed, whole_chunks
+from halo_forge.generate.samples import draw_samples, sample_seed, whole_chunks
 from halo_forge.jsonl import Appender, read_records, write_records
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.records import Sample
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.model import BaseModelChoice
 from halo_forge.settings.params import Params
-from halo_forge.settings.training import Lora, Training
 from halo_forge.state import drop_state
-from halo_forge.train.lora import Run, train
-from halo_forge.train.rows import tokenised
 
 ENGINES = ["openvino", "transformers"]
-PROMPTS = [
-    f"Write program number {i} about {word}." for i, word in enumerate(["sums", "cats", "time", "a", "words"] * 3)
-]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -59,51 +52,6 @@ def requests(chat, temperature=0.0, new=48, seed=0, **fields):
         Request(chat.prompt_ids(prompt), seed + i, temperature, fields.get("top_k", 0), fields.get("top_p", 1.0), new)
         for i, prompt in enumerate(PROMPTS)
     ]
-
-
-@pytest.fixture(scope="module")
-def adapter(tiny_model, tiny_chat, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("adapter")
-    rows = tokenised(tiny_chat, [(prompt, "ok") for prompt in PROMPTS], 512, "pairs")
-    run = Run(tiny_model, None, Lora(r=16, alpha=32), Training(epochs=40), 1e-2, 0, folder / "checkpoints")
-    train(run, rows, tiny_chat, folder / "out")
-    return folder / "out"
-
-
-@pytest.mark.parametrize("with_adapter", [False, True], ids=["base", "adapter"])
-def test_openvino_gives_the_greedy_answers_of_transformers(tiny_model, tiny_chat, adapter, with_adapter) -> None:
-    answers = {}
-    for engine in ENGINES:
-        opened = open_engine(settings(engine), tiny_model, adapter if with_adapter else None, tiny_chat.end)
-        answers[engine] = [completion.ids for completion in opened.generate(requests(tiny_chat))]
-    assert answers["openvino"] == answers["transformers"]
-
-
-def test_the_adapter_changes_the_answers(tiny_model, tiny_chat, adapter) -> None:
-    plain, tuned = (
-        open_engine(settings("openvino"), tiny_model, chosen, tiny_chat.end).generate(requests(tiny_chat))
-        for chosen in (None, adapter)
-    )
-    assert plain != tuned
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_trained_model_stops_at_the_end_of_turn_and_says_so(tiny_model, tiny_chat, adapter, engine) -> None:
-    completions = open_engine(settings(engine), tiny_model, adapter, tiny_chat.end).generate(requests(tiny_chat))
-    stopped = [completion for completion in completions if completion.finish_reason == "stop"]
-    assert len(stopped) >= 10, completions
-    for completion in completions:
-        assert tiny_chat.end not in completion.ids
-        assert completion.n_tokens == len(completion.ids) + (completion.finish_reason == "stop")
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_completion_depends_on_its_seed_and_not_on_its_neighbours(tiny_model, tiny_chat, engine) -> None:
-    opened = open_engine(settings(engine), tiny_model, None, tiny_chat.end)
-    wanted = requests(tiny_chat, temperature=1.0)
-    together, alone = opened.generate(wanted), opened.generate(wanted[7:8])
-    assert alone[0] == together[7]
-    assert opened.generate(requests(tiny_chat, temperature=1.0, seed=500)) != together
 
 
 class After:
@@ -164,16 +112,6 @@ def test_the_reference_draws_from_the_model_s_distribution_after_the_cut(tiny_mo
     assert set(drawn) <= set(expected)
     for token, share in expected.items():
         assert abs(drawn[token] / n - share) < 5 * (share * (1 - share) / n) ** 0.5 + 1e-9
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_an_engine_works_on_as_many_at_once_as_suits_it_unless_it_is_told(engine, tiny_model, tiny_chat) -> None:
-    own = importlib.import_module(f"halo_forge.generate.{engine}").BATCH_SIZE
-    chosen = open_engine(Generate(engine=engine), tiny_model, None, tiny_chat.end)
-    told = open_engine(Generate(engine=engine, batch_size=3), tiny_model, None, tiny_chat.end)
-    assert (chosen.batch_size, told.batch_size) == (own, 3)
-    assert chosen.generate(requests(tiny_chat, new=4)) == told.generate(requests(tiny_chat, new=4))
-    assert chunk_size_of(Generate(), chosen) == 4 * own and chunk_size_of(Generate(chunk_size=5), chosen) == 5
 
 
 def test_a_seed_is_fixed_by_run_cycle_task_and_index() -> None:

@@ -14,12 +14,12 @@ from llm_server import Say, exercise, good, number_of, serving
 from halo_forge.data.llm.budget import Budget, Tokens
 from halo_forge.data.llm.cache import open_replies
 from halo_forge.data.llm.drafts import Rejected, read_draft
-from halo_forge.data.llm.faults import retry_after
 from halo_forge.data.llm.requests import request_for
 from halo_forge.data.llm.sending import Sender, collect
 from halo_forge.data.llm.topics import TopicSpec
 from halo_forge.data.llm_generate import get_backend
 from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.retry import retry_after
 from halo_forge.settings.generate_data import GenerateData
 
 SPEC = TopicSpec(

@@ -69,10 +69,10 @@ def summarise(
     """The benchmark of one model as a JSON object; the same records give the same object, in whatever order. `pairs`,
     each sample with its verdict, are gone through once, and none of them is held.
 
-    `generation` has the engine, its weights and the seconds of sampling. Rates are shares in 0..1, means over tasks;
-    intervals are 95 %, by cluster bootstrap over families. `total`, `passed` and `pass_rate` count tasks: all, those
-    with at least one passing sample, and the quotient. Samples whose verdict is `infra_error` are left out of every
-    rate and counted in `infra_errors`.
+    `generation` has the engine, its weights, what a server calls the model, and the seconds of sampling. Rates are
+    shares in 0..1, means over tasks; intervals are 95 %, by cluster bootstrap over families. `total`, `passed` and
+    `pass_rate` count tasks: all, those with at least one passing sample, and the quotient. Samples whose verdict is
+    `infra_error` are left out of every rate and counted in `infra_errors`.
     Raises InputError where the records do not belong together, InfrastructureError where infrastructure failures leave
     a task fewer judged samples than the largest k, and what going through `pairs` raises.
     """
@@ -121,6 +121,7 @@ def summarise(
         "seed": seed,
         "engine": generation["engine"],
         "weights": generation["weights"],
+        "served_model": generation.get("served_model"),
         "per_task": per_task,
     }
 

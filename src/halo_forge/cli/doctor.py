@@ -48,6 +48,7 @@ ENGINES = {
     ),
     "transformers": (("torch", "transformers", "peft"), "make setup"),
     "vllm": (("vllm",), "needs an NVIDIA GPU: pip install 'halo-forge[gpu]' into an environment of its own"),
+    "server": (("openai",), "make setup"),
 }
 
 

@@ -17,9 +17,10 @@ def open_engine(settings: Generate, base: Path, adapter: Path | None, end: int) 
     """
     name = _choose() if settings.engine == "auto" else settings.engine
     if settings.weights and name != "openvino":
+        held = "as it was started" if name == "server" else "in generate.dtype"
         raise InfrastructureError(
-            f"generate.weights: {settings.weights} is for the openvino engine; the {name} engine holds the weights in "
-            "generate.dtype: leave weights out"
+            f"generate.weights: {settings.weights} is for the openvino engine; the {name} engine holds the weights "
+            f"{held}: leave weights out"
         )
     if name == "openvino":
         from halo_forge.generate.openvino import OpenVinoEngine
@@ -29,13 +30,19 @@ def open_engine(settings: Generate, base: Path, adapter: Path | None, end: int) 
         from halo_forge.generate.vllm import VllmEngine
 
         return VllmEngine(settings, base, adapter, end)
+    if name == "server":
+        from halo_forge.generate.server import ServerEngine
+
+        return ServerEngine(settings, base, adapter, end)
     from halo_forge.generate.transformers import TransformersEngine
 
     return TransformersEngine(settings, base, adapter, end)
 
 
-def weights_of(engine: str, settings: Generate) -> str:
-    """What the engine of that name holds the weights in."""
+def weights_of(engine: str, settings: Generate) -> str | None:
+    """What the engine of that name holds the weights in; None for a server, which does not say."""
+    if engine == "server":
+        return None
     if engine != "openvino":
         return settings.dtype
     from halo_forge.generate.openvino import WEIGHTS

@@ -58,3 +58,13 @@ def require(module: str, cure: str) -> None:
     """Raises InfrastructureError with the cure when `module` is not installed."""
     if importlib.util.find_spec(module) is None:
         raise InfrastructureError(f"generate.engine: {module} is not installed: {cure}, or set generate.engine: auto")
+
+
+def check_lengths(requests: Sequence[Request], longest: int | None, who: str) -> None:
+    """Raises InfrastructureError if prompt and answer of one take more tokens than `longest`, which `who` takes."""
+    prompt, new = max(((len(one.prompt_ids), one.max_new_tokens) for one in requests), key=sum, default=(0, 0))
+    if longest is not None and prompt + new > longest:
+        raise InfrastructureError(
+            f"generate: a prompt of {prompt} tokens and {new} of its answer are more than the {longest} that {who} "
+            "takes; lower max_new_tokens, leave the task out, or open the model with a longer context"
+        )

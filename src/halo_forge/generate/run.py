@@ -17,6 +17,7 @@ from halo_forge.model.chat import Chat
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.progress import Progress
 from halo_forge.records import Sample
+from halo_forge.settings.generate import Generate
 from halo_forge.settings.params import Params
 from halo_forge.state import state_dir
 
@@ -33,7 +34,7 @@ def generate_file(
     Without draws both files are there, and no model is loaded.
     """
     if not draws:
-        _write(out, drawing, None, None, [], [], 0.0)
+        _write(out, drawing, _engine(None, params.generate), [], [], 0.0)
         return
     lock, adapter = checkpoint.lock, checkpoint.adapter
     state = state_dir(
@@ -70,15 +71,19 @@ def generate_file(
             finished=finished,
             saving=clock.mark,
         )
-    held_in = weights_of(engine.name, params.generate)
-    _write(out, drawing, engine.name, held_in, samples, resumed, clock.seconds)
+    _write(out, drawing, _engine(engine.name, params.generate), samples, resumed, clock.seconds)
+
+
+def _engine(name: str | None, settings: Generate) -> dict[str, str | None]:
+    """What is said of the engine of that name, None where none was opened."""
+    served = settings.server.model if name == "server" and settings.server else None
+    return {"engine": name, "weights": name and weights_of(name, settings), "served_model": served}
 
 
 def _write(
     out: Path,
     drawing: Drawing,
-    engine: str | None,
-    weights: str | None,
+    engine: dict[str, str | None],
     samples: list[Sample],
     resumed: list[Sample],
     seconds: float,
@@ -89,8 +94,7 @@ def _write(
     write_json(
         out / "generation.json",
         {
-            "engine": engine,
-            "weights": weights,
+            **engine,
             "model": drawing.model,
             "temperature": drawing.temperature,
             "max_new_tokens": drawing.max_new_tokens,

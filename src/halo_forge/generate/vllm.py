@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from halo_forge.generate.protocol import Completion, Request, require
+from halo_forge.files import read_json
+from halo_forge.generate.protocol import Completion, Request, check_lengths, require
 from halo_forge.settings.generate import Generate
 
 BATCH_SIZE = 256
 """vLLM takes fewer by itself where its cache has no room for them."""
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 
 
 class VllmEngine:
@@ -22,13 +24,12 @@ class VllmEngine:
 
         self.end, self.batch_size = end, settings.batch_size or BATCH_SIZE
         self.adapter = LoRARequest("adapter", 1, str(adapter.resolve())) if adapter else None
-        rank = _rank(adapter) if adapter else 16
         self.llm = LLM(
             model=str(base),
             dtype=settings.dtype,
             max_num_seqs=self.batch_size,
             enable_lora=adapter is not None,
-            max_lora_rank=next(size for size in (8, 16, 32, 64, 128, 256, 320, 512) if size >= rank),
+            max_lora_rank=lora_rank(adapter) if adapter else RANKS[0],
         )
 
     def generate(
@@ -36,6 +37,7 @@ class VllmEngine:
     ) -> list[Completion]:
         from vllm import SamplingParams
 
+        check_lengths(requests, self.llm.model_config.max_model_len, "the vllm engine")
         settings = [
             SamplingParams(
                 temperature=request.temperature,
@@ -44,6 +46,7 @@ class VllmEngine:
                 seed=request.seed,
                 max_tokens=request.max_new_tokens,
                 stop_token_ids=[self.end],
+                ignore_eos=True,  # what else generation_config.json lets end an answer ends none of the other engines'
             )
             for request in requests
         ]
@@ -60,7 +63,7 @@ class VllmEngine:
         return completions
 
 
-def _rank(adapter: Path) -> int:
-    from halo_forge.files import read_json
-
-    return read_json(adapter / "adapter_config.json")["r"]
+def lora_rank(adapter: Path) -> int:
+    """The least of the ranks that vLLM makes room for in which the adapter fits."""
+    rank = read_json(adapter / "adapter_config.json")["r"]
+    return next(size for size in RANKS if size >= rank)

@@ -12,8 +12,9 @@ from typing import Any
 from halo_forge.data.llm.budget import Tokens, estimate_tokens
 from halo_forge.data.llm.cache import Reply
 from halo_forge.data.llm.endpoints import Endpoint, Structure, endpoint
-from halo_forge.data.llm.faults import Again, Unstructured, meaning
+from halo_forge.data.llm.faults import Unstructured, meaning
 from halo_forge.data.llm.requests import Request
+from halo_forge.retry import Again
 from halo_forge.settings.generate_data import GenerateData
 
 _STRUCTURES: tuple[Structure, ...] = ("schema", "object", "none")

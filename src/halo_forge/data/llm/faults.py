@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 from halo_forge.data.llm.endpoints import Endpoint, Structure
 from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
+from halo_forge.retry import PASSING, Again, retry_after
 
-_PASSING = {408, 409, 425, 429}
 # OpenAI says 429 for an empty account too, and waiting does not fill it.
 _NO_MONEY = ("insufficient_quota", "insufficient balance", "credit balance", "billing")
-
-
-class Again(Exception):
-    """The request may succeed later. `after_s`: how long the server asked to wait, in seconds; None if it did not.
-
-    `answering` says whether anything answered at all, `billed` whether the server may have worked and charged for it.
-    """
-
-    def __init__(self, words: str, *, after_s: float | None = None, answering: bool = True, billed: bool = False):
-        super().__init__(words)
-        self.after_s, self.answering, self.billed = after_s, answering, billed
 
 
 class Unstructured(Exception):
@@ -39,7 +26,7 @@ def meaning(
         return InfrastructureError(f"{said}; the account has no money left: fill it up and run again")
     if status in (401, 403):
         return InfrastructureError(f"{said}; the key in {endpoint.key_variable} is not accepted: set the right one")
-    if status in _PASSING or status >= 500:
+    if status in PASSING or status >= 500:
         return Again(said, after_s=retry_after(headers))
     if status in (400, 422) and structure != "none" and _about_structure(lower):
         return Unstructured(said)
@@ -50,24 +37,3 @@ def meaning(
 
 def _about_structure(words: str) -> bool:
     return any(mark in words for mark in ("response_format", "json_schema", "json_object", "output_config", "grammar"))
-
-
-def retry_after(headers: Mapping[str, str], now: datetime.datetime | None = None) -> float | None:
-    """Seconds to wait, from the header Retry-After: a number or a date (RFC 9110, section 10.2.3)."""
-    milliseconds, value = headers.get("retry-after-ms"), headers.get("retry-after")
-    try:
-        if milliseconds:
-            return max(0.0, float(milliseconds) / 1000)
-        if value:
-            return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(value) if value else None
-    except ValueError:
-        return None
-    if until is None:
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=datetime.UTC)
-    return max(0.0, (until - (now or datetime.datetime.now(datetime.UTC))).total_seconds())

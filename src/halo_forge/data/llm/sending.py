@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from halo_forge.data.llm.backends import Backend
 from halo_forge.data.llm.budget import Budget, BudgetReached, Tokens
 from halo_forge.data.llm.cache import Reply, ReplyCache
-from halo_forge.data.llm.faults import Again
 from halo_forge.data.llm.requests import Request
 from halo_forge.errors import HaloForgeError, InfrastructureError
+from halo_forge.retry import Again
 from halo_forge.settings.generate_data import GenerateData
 
 
