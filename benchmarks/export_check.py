@@ -2,9 +2,9 @@
 
     python benchmarks/export_check.py --model models/pipeline/best [--prompts 50] [--tokens 64] [--gguf f16 q4_k_m]
 
-Asked are built-in C++ problems, spread over all of them. Reference: the base model with its adapter, in float32. Compared: the
-merged weights in float32 and as exported, in bfloat16; every GGUF file, by llama.cpp where llama-cpp-python is
-installed, else as transformers reads it. Where an answer first differs, the reference says how much surer it was of its
+Asked are built-in C++ problems, spread over all of them. Reference: the base model with its adapter, in float32.
+Compared: the merged weights in float32 and as exported, in bfloat16; every GGUF file, by llama.cpp where
+llama-cpp-python is installed, else as transformers reads it. Where an answer first differs, the reference says how much surer it was of its
 own token than of the other, in logits: below the tie of the form (TIES) rounding decides, which no export can keep.
 Ends with 1 if an answer of a form that is held to ties differs otherwise. Quantised files are reported, not judged.
 """
@@ -52,7 +52,9 @@ def main() -> int:
         for name, how, answer in forms:
             started = time.monotonic()
             answers = answer()
-            different = [(i, gaps.of(i, reference[i], given)) for i, given in enumerate(answers) if given != reference[i]]
+            different = [
+                (i, gaps.of(i, reference[i], given)) for i, given in enumerate(answers) if given != reference[i]
+            ]
             limit = TIES.get(name)
             beyond = [gap for _, gap in different if limit is not None and gap > limit]
             wrong += len(beyond)
@@ -111,7 +113,11 @@ def exported(
         path = whole / f"{whole.name}-{kind.upper()}.gguf"
         ask = by_llama if native else by_reading
         forms.append(
-            (kind.upper(), "llama.cpp" if native else "transformers", lambda path=path, ask=ask: ask(path, chat, ids, tokens))
+            (
+                kind.upper(),
+                "llama.cpp" if native else "transformers",
+                lambda path=path, ask=ask: ask(path, chat, ids, tokens),
+            )
         )
     return forms
 

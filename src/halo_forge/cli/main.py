@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from halo_forge import __version__
-from halo_forge.cli import benchmark, data, doctor, export, generate, raft, sft, verify
+from halo_forge.cli import benchmark, data, doctor, export, generate, raft, sft, task, verify
 from halo_forge.process import exit_code
 from halo_forge.progress import print_table
 from halo_forge.provenance import cores, cpu_model, git_revision, gpus, versions
@@ -29,6 +29,7 @@ app.add_typer(sft.app, name="sft")
 app.add_typer(raft.app, name="raft")
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(verify.app, name="verify")
+app.add_typer(task.app, name="task")
 app.command("export")(export.export)
 app.command("generate")(generate.generate)
 
