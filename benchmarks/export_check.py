@@ -4,9 +4,10 @@
 
 Asked are built-in C++ problems, spread over all of them. Reference: the base model with its adapter, in float32.
 Compared: the merged weights in float32 and as exported, in bfloat16; every GGUF file, by llama.cpp where
-llama-cpp-python is installed, else as transformers reads it. Where an answer first differs, the reference says how much surer it was of its
-own token than of the other, in logits: below the tie of the form (TIES) rounding decides, which no export can keep.
-Ends with 1 if an answer of a form that is held to ties differs otherwise. Quantised files are reported, not judged.
+llama-cpp-python is installed, else as transformers reads it. Where an answer first differs, the reference says how much
+surer it was of its own token than of the other, in logits: below the tie of the form (TIES) rounding decides, which no
+export can keep. Ends with 1 if an answer of a form that is held to ties differs otherwise. Of other quantisations the
+differences are only shown.
 """
 
 from __future__ import annotations

@@ -42,7 +42,10 @@ def export(
     push: Annotated[str | None, typer.Option(help="Upload to this repository of the hub, owner/name.")] = None,
     private: Annotated[bool, typer.Option("--private", help="Make the repository private if it is new.")] = False,
 ) -> None:
-    """Write merged weights, tokenizer, Modelfile and model card; also GGUF, and all of it to the hub."""
+    """Write a model as other programs run it.
+
+    Merged weights, tokenizer, Modelfile and model card; GGUF files too, and all of it to the hub, where asked for.
+    """
     from halo_forge.export.evidence import evidence_of
     from halo_forge.export.export import Export
     from halo_forge.export.export import export as write_export

@@ -41,6 +41,6 @@ def read_task(path: Path) -> Task:
 
 
 def add_tasks(tasks: list[Task], path: Path) -> int:
-    """Put `tasks` into the JSON Lines file `path`, in the place of older ones of the same id; how many it then holds."""
+    """Put `tasks` into the JSON Lines file `path`, in the place of older ones of the same id; returns its length."""
     there = {task.task_id: task for task in each_record(path, Task)} if path.exists() else {}
     return write_records(path, (there | {task.task_id: task for task in tasks}).values())

@@ -13,9 +13,8 @@ from halo_forge.export.bases import Base, base_of
 from halo_forge.export.card import About, card_text
 from halo_forge.export.evidence import Evidence
 from halo_forge.export.merge import merged, save_merged, save_tokenizer
-from halo_forge.export.modelfile import modelfile
+from halo_forge.export.modelfile import modelfile, ollama_turns
 from halo_forge.export.sampling import Sampling
-from halo_forge.export.turns import turns_of
 from halo_forge.files import read_json, write_json
 from halo_forge.folders import whole_folder
 from halo_forge.hashing import digest
@@ -105,7 +104,7 @@ def _write_merged(
     save_merged(whole, chat, model.base, wanted.dtype, sampling, folder)
     weights = next(iter(ggufs), ".")
     stop = chat.tokenizer.decode([chat.end])
-    text = modelfile(weights, turns_of(chat), stop, sampling, base.license.get("license"))
+    text = modelfile(weights, ollama_turns(chat), stop, sampling, base.license.get("license"))
     (folder / "Modelfile").write_text(text, encoding="utf-8")
     shown = {"model*.safetensors": f"the merged weights in {wanted.dtype}, for transformers, vLLM, SGLang"}
     shown |= {name: f"the same in {kind}, for llama.cpp, Ollama, LM Studio" for name, kind in ggufs.items()}

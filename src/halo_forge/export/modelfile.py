@@ -6,8 +6,11 @@ full of. So each of its settings that decides what is drawn is written.
 
 from __future__ import annotations
 
+import dataclasses
+
 from halo_forge.export.sampling import Sampling
-from halo_forge.export.turns import ROLES, Turns
+from halo_forge.export.turns import ROLES, Turns, turns_of
+from halo_forge.model.chat import Chat
 
 
 def modelfile(weights: str, turns: Turns | None, stop: str, sampling: Sampling, license_id: str | None) -> str:
@@ -35,6 +38,13 @@ def modelfile(weights: str, turns: Turns | None, stop: str, sampling: Sampling, 
     return "\n".join(lines) + "\n"
 
 
+def ollama_turns(chat: Chat) -> Turns | None:
+    """`turns_of` a chat, without the token that begins a text where the tokenizer puts it there by itself."""
+    turns = turns_of(chat)
+    doubled = turns and chat.begins_with_bos and turns.begin == chat.tokenizer.bos_token
+    return dataclasses.replace(turns, begin="") if doubled else turns
+
+
 def go_template(turns: Turns) -> str:
     """`turns` in the language of Go's text/template, over Ollama's .Messages."""
     branches = [
@@ -42,7 +52,7 @@ def go_template(turns: Turns) -> str:
         for number, role in enumerate(ROLES)
         for pre, post in [map(_text, turns.around[role])]
     ]
-    return "{{ range .Messages }}" + "".join(branches) + "{{ end }}{{ end }}" + _text(turns.header)
+    return _text(turns.begin) + "{{ range .Messages }}" + "".join(branches) + "{{ end }}{{ end }}" + _text(turns.header)
 
 
 def _text(text: str) -> str:

@@ -22,6 +22,8 @@ _MARKS = tuple(f"\N{BLACK HEART SUIT}{number}\N{BLACK HEART SUIT}" for number in
 class Turns:
     """(text before, text after) the words of each role; `system` is said by the template itself where nobody does."""
 
+    begin: str
+    """What stands before the first turn, whoever has it."""
     around: Mapping[str, tuple[str, str]]
     header: str
     """What begins the answer that is asked for."""
@@ -31,7 +33,7 @@ class Turns:
         """What the template makes of `messages`, the header of the next answer after them."""
         turns = [self.around[message["role"]] for message in messages]
         words = [f"{pre}{message['content']}{post}" for (pre, post), message in zip(turns, messages, strict=True)]
-        return "".join(words) + self.header
+        return self.begin + "".join(words) + self.header
 
 
 def turns_of(chat: Chat) -> Turns | None:
@@ -48,12 +50,14 @@ def turns_of(chat: Chat) -> Turns | None:
         return None
     (system_end, user), (user_end, assistant), (assistant_end, _), (_, header) = split
     around = {"system": (pieces[0], system_end), "user": (user, user_end), "assistant": (assistant, assistant_end)}
-    said = without[0].removesuffix(user)
-    if said:
-        if not (said.startswith(pieces[0]) and said.endswith(system_end)):
-            return None
-        said = said[len(pieces[0]) : len(said) - len(system_end)]
-    turns = Turns(around, header, chat.system_prompt or said)
+    begin, said = without[0].removesuffix(user), ""
+    if begin.startswith(pieces[0]) and begin.endswith(system_end):  # a system turn of the template's own
+        begin, said = "", begin[len(pieces[0]) : len(begin) - len(system_end)]
+    elif pieces[0].startswith(begin):
+        around["system"] = (pieces[0].removeprefix(begin), system_end)
+    else:
+        return None
+    turns = Turns(begin, around, header, chat.system_prompt or said)
     return turns if _holds(turns, chat) else None
 
 
