@@ -12,7 +12,9 @@ from conftest import REPOSITORY
 from hub_server import COMMIT, TOKEN, serving
 from huggingface_hub import ModelCard
 from tokenizers import Regex, Tokenizer
+from typer.testing import CliRunner
 
+from halo_forge.cli.main import app
 from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.export import quantise
 from halo_forge.export.evidence import Evidence, evidence_of
@@ -280,3 +282,14 @@ def test_an_export_is_uploaded_as_it_is_once_the_hub_has_passed_its_card(pipelin
     assert asked.index("validate-yaml") < asked.index("repos/create")
     (out / "README.md").write_text(card)
     assert digest(hub / "owner/name") == digest(out) and not (hub / "owner/other").exists()
+
+
+def test_what_is_published_names_no_folder_of_this_machine(tiny_model, tmp_path) -> None:
+    words = ["export", "--model", str(tiny_model), "--output", str(tmp_path / "out"), "--license", "mit"]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    for path in (tmp_path / "out").iterdir():
+        if path.suffix != ".safetensors":
+            assert str(tmp_path.parent) not in path.read_text(), path.name
+    card = ModelCard.load(tmp_path / "out/README.md")
+    assert card.data.license == "mit" and "Nothing: no benchmark" in card.text

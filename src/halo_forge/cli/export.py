@@ -56,14 +56,22 @@ def export(
     kinds = list(dict.fromkeys(kind.value for kind in gguf or []))
     checkpoint = find_checkpoint(model)
     evidence = evidence_of(checkpoint, result or [])
-    words = ["halo-forge", "export", "--model", model, "--output", str(output)]
+    words = ["halo-forge", "export", "--model", _public(model), "--output", _public(output)]
     words += [word for kind in kinds for word in ("--gguf", kind)]
     words += ["--dtype", dtype.value] if dtype != Dtype.bfloat16 else []
     words += ["--adapter-only"] if adapter_only else []
-    words += [word for path in result or [] for word in ("--result", str(path))]
+    words += [word for path in result or [] for word in ("--result", _public(path))]
     wanted = Export(output, kinds, dtype.value, adapter_only, license_id)
     files = write_export(checkpoint, wanted, evidence, sampling_of(evidence.own), shlex.join(words))
     for name, what in files.items():
         print(f"{output / name}: {what}")
     if push:
         print(upload(output, push, private=private))
+
+
+def _public(name: str | Path) -> str:
+    """A path as a card may show it: what lies above this folder, and on this machine alone, is nobody's business."""
+    path = Path(name)
+    if not path.is_absolute():
+        return str(name)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else path.name

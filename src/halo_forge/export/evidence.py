@@ -51,6 +51,8 @@ class Evidence:
     training: dict[str, Any] | None = None
     chosen: dict[str, Any] | None = None
     command: str | None = None
+    stop: str | None = None
+    """`generate.stop` of the pipeline that measured it."""
 
 
 def evidence_of(model: Checkpoint, results: Sequence[Path]) -> Evidence:
@@ -62,7 +64,8 @@ def evidence_of(model: Checkpoint, results: Sequence[Path]) -> Evidence:
     ladder = [(path.stem, _card(path)) for path in results]
     if results:
         _must_be_of(model, results[-1], ladder[-1][1])
-    return Evidence(model.name, ladder, ladder[-1][1] if ladder else None, training=_training_beside(model))
+    name = "/".join(Path(model.name).parts[-2:])  # the rest of a path is this machine's
+    return Evidence(name, ladder, ladder[-1][1] if ladder else None, training=_training_beside(model))
 
 
 def _of_pipeline(model: Checkpoint) -> str | None:
@@ -73,7 +76,8 @@ def _of_pipeline(model: Checkpoint) -> str | None:
 
 
 def _pipeline(folder: str) -> Evidence:
-    results = load_results(load_params(), Path())
+    params = load_params()
+    results = load_results(params, Path())
     name = _named(results, folder)
     sets = [(called, cards.get(BEST if folder == BEST else name)) for called, cards in results.sets.items()]
     return Evidence(
@@ -85,6 +89,7 @@ def _pipeline(folder: str) -> Evidence:
         results.training.get(name),
         results.chosen,
         "make repro",
+        params.generate.stop,
     )
 
 

@@ -49,6 +49,7 @@ def export(model: Checkpoint, wanted: Export, evidence: Evidence, sampling: Samp
     _check(model, wanted)
     chat = Chat.of(str(model.base), model.lock["system_prompt"])
     base = base_of(model.lock, wanted.license_id)
+    shown = model.lock | {"id": Path(model.lock["id"]).name} if model.lock["provider"] == "local" else model.lock
     with whole_folder(wanted.out) as folder:
         folder.mkdir()
         if wanted.adapter_only:
@@ -57,7 +58,7 @@ def export(model: Checkpoint, wanted: Export, evidence: Evidence, sampling: Samp
             files, relation = _write_merged(model, chat, base, wanted, sampling, folder), "finetune"
         about = About(
             title=wanted.out.name,
-            lock=model.lock,
+            lock=shown,
             base=base,
             evidence=evidence,
             sampling=sampling,
