@@ -22,7 +22,10 @@ def new(
     language: Annotated[str, typer.Option(help="Of its answers: cpp, python.")] = "cpp",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="[default: <name>.yaml]")] = None,
 ) -> None:
-    """Write a task file with statement, tests and reference, to be edited."""
+    """Write a task file to be edited.
+
+    It holds statement, tests and reference of a small task, which is sound as it is.
+    """
     from halo_forge.data.own_tasks import new_task
 
     path = output or Path(f"{name}.yaml")
@@ -40,7 +43,9 @@ def check(
     min_kill_rate: Annotated[float, typer.Option(min=0, max=1, help="Tests that find less are weak.")] = 0.8,
     workers: Annotated[int | None, typer.Option(min=1, help="Programs judged at once.")] = None,
 ) -> None:
-    """Judge each reference, then faulty copies of it: those that pass show what the tests miss.
+    """Judge the reference, and the tests by faulty copies.
+
+    Copies of the reference with one fault each: those that pass show what the tests miss.
 
     Ends with 1 if a reference does not pass, a task has none, or tests are weak.
     """
