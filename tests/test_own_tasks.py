@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from halo_forge.cli.main import app
-from halo_forge.data.own_tasks import add_tasks, new_task, read_task
 from halo_forge.errors import InputError
 from halo_forge.jsonl import read_records
+from halo_forge.own.tasks import add_tasks, new_task, read_task
 from halo_forge.records import Task
 
 

@@ -26,7 +26,7 @@ def new(
 
     It holds statement, tests and reference of a small task, which is sound as it is.
     """
-    from halo_forge.data.own_tasks import new_task
+    from halo_forge.own.tasks import new_task
 
     path = output or Path(f"{name}.yaml")
     new_task(name, language, path)
@@ -50,8 +50,8 @@ def check(
     Ends with 1 if a reference does not pass, a task has none, or tests are weak.
     """
     from halo_forge.cli.bridge import verify_settings
-    from halo_forge.data.own_tasks import add_tasks
     from halo_forge.data.prompts import warning_about_tests
+    from halo_forge.own.tasks import add_tasks
     from halo_forge.settings.params import load_section
 
     tasks = [task for path in files for task in _read(path)]
@@ -98,7 +98,7 @@ def _audited(tasks: list[Task], settings: Audit, verify: Verify) -> set[str]:
 
 
 def _read(path: Path) -> list[Task]:
-    from halo_forge.data.own_tasks import read_task
     from halo_forge.data.prompts import read_prompts
+    from halo_forge.own.tasks import read_task
 
     return [read_task(path)] if path.suffix in (".yaml", ".yml") else read_prompts(path, "auto")

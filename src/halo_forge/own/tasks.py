@@ -14,7 +14,7 @@ from halo_forge.jsonl import each_record, write_records
 from halo_forge.records import Task
 from halo_forge.settings.checking import check, one_of, read_yaml
 
-TEMPLATES = Path(__file__).parent / "own_task"
+TEMPLATES = Path(__file__).parent
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
