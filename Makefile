@@ -63,6 +63,11 @@ ablation: setup
 	@set -x; dvc exp run -S '++controls.unfiltered.rows=unfiltered' -S '++controls.continued.rows=references'
 	@python .make/ladder.py
 
+## Write the best model as others run it: export/best with safetensors, GGUF, Modelfile, card (ARGS="--gguf q4_k_m")
+.PHONY: export
+export: setup
+	@halo-forge export --model models/pipeline/best --output export/best --gguf q8_0 $(ARGS)
+
 ## Show the experiments: the summary of each, and the settings in which they differ
 .PHONY: experiments
 experiments: setup
@@ -103,6 +108,11 @@ drill-audit: setup
 .PHONY: drill-vllm
 drill-vllm: setup
 	@python benchmarks/drills/vllm_engines.py $(ARGS)
+
+## Ask the best model and its export in every form 50 questions: are the greedy answers the same? (half an hour)
+.PHONY: drill-export
+drill-export: setup
+	@python benchmarks/export_check.py $(ARGS)
 
 ## Measure this machine's GPU, ten minutes: speed, memory, parity with float32; what to send with a bug report
 .PHONY: gpu-check

@@ -1,11 +1,14 @@
-"""A hub on this machine, as much of one as `datasets` and a download of a model's file ask for: `hub_server.py FOLDER`.
+"""A hub on this machine, as much of one as `datasets`, a download of a model's file and an upload ask for:
+`hub_server.py FOLDER`.
 
 A repository, of data or of a model, is a folder FOLDER/owner/name. The branch main names COMMIT; every other commit holds the same files. The
-port is printed first, then each request.
+port is printed first, then each request. Whoever has TOKEN may make models and upload to them; files named as weights
+go the way of large files.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -19,6 +22,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 COMMIT = "c0ffee" * 6 + "c0ff"
+TOKEN = "hf_of_the_tests"
+LARGE = (".safetensors", ".gguf", "tokenizer.json")
 _CARD = "---\nconfigs:\n- config_name: {config}\n  data_files:\n  - split: {split}\n    path: data/{split}-*\n---\n"
 
 
@@ -58,11 +63,46 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self) -> None:  # noqa: N802 - the handler's protocol
         self._answer(urlsplit(unquote(self.path)).path.strip("/").split("/"))
 
-    do_HEAD = do_POST = do_GET  # noqa: N815
+    do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815
 
     def _answer(self, parts: list[str]) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         match parts:
+            case ["api", "validate-yaml"]:
+                self._validate(json.loads(body)["content"])
+            case (
+                ["api", "repos", "create"] | ["api", "models", _, _, "preupload" | "commit", _] | [_, _, "info", *_]
+            ) if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                self._send(401, {"error": "Invalid username or password."})
+            case ["api", "repos", "create"]:
+                wanted = json.loads(body)
+                (self.root / wanted["organization"] / wanted["name"]).mkdir(parents=True, exist_ok=True)
+                self._send(200, {"url": f"{self._here}/{wanted['organization']}/{wanted['name']}"})
+            case ["api", "models", owner, name, "preupload", _]:
+                files = [
+                    {
+                        "path": file["path"],
+                        "uploadMode": "lfs" if file["path"].endswith(LARGE) else "regular",
+                        "shouldIgnore": False,
+                    }
+                    for file in json.loads(body)["files"]
+                ]
+                self._send(200, {"files": files})
+            case [owner, name, "info", "lfs", "objects", "batch"]:
+                objects = [
+                    {**wanted, "actions": {"upload": {"href": f"{self._here}/large/{wanted['oid']}"}}}
+                    for wanted in json.loads(body)["objects"]
+                ]
+                self._send(200, {"transfer": "basic", "objects": objects})
+            case ["large", oid]:
+                (self.root / oid).write_bytes(body)
+                self._send(200, {})
+            case ["api", "models", owner, name, "commit", _]:
+                self._commit(self.root / owner / name, [json.loads(line) for line in body.splitlines()])
+                url = f"{self._here}/{owner}/{name}/commit/{COMMIT}"
+                self._send(200, {"commitUrl": url, "commitOid": COMMIT, "success": True})
+            case ["api", "models", owner, name, *rest] if (self.root / owner / name).is_dir():
+                self._api(self.root / owner / name, f"{owner}/{name}", rest or ["revision", "main"], body)
             case ["api", "datasets", owner, name, *rest] if (self.root / owner / name).is_dir():
                 self._api(self.root / owner / name, f"{owner}/{name}", rest, body)
             case ["datasets", owner, name, "resolve", revision, *path] | [owner, name, "resolve", revision, *path] if (
@@ -71,6 +111,31 @@ class Hub(BaseHTTPRequestHandler):
                 self._file(self.root / owner / name / "/".join(path), revision)
             case _:
                 self._send(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
+
+    @property
+    def _here(self) -> str:
+        return f"http://{self.headers['Host']}"
+
+    def _validate(self, content: str) -> None:
+        """The hub's own schema is larger; this much of it is what a card of ours could offend."""
+        from huggingface_hub import ModelCard
+
+        try:
+            data = ModelCard(content, ignore_metadata_errors=False).data.to_dict()
+        except ValueError as error:
+            return self._send(400, {"error": str(error)})
+        unknown = {"license": data.get("license"), "base_model": data.get("base_model")}
+        wrong = [key for key, value in unknown.items() if value is not None and (not value or " " in str(value))]
+        self._send(400 if wrong else 200, {"errors": wrong, "warnings": []})
+
+    def _commit(self, folder: Path, lines: list[dict]) -> None:
+        for line in lines[1:]:
+            value, target = line["value"], folder / line["value"]["path"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if line["key"] == "lfsFile":
+                (self.root / value["oid"]).replace(target)
+            else:
+                target.write_bytes(base64.b64decode(value["content"]))
 
     def _api(self, folder: Path, name: str, rest: list[str], body: bytes) -> None:
         files = sorted(path for path in folder.rglob("*") if path.is_file())

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from halo_forge import __version__
+from halo_forge.cli import export, generate
 from halo_forge.process import exit_code
 
 GROUPS = {
@@ -20,6 +21,7 @@ GROUPS = {
     "raft": "RAFT: train a model on its own answers that were verified.",
     "benchmark": "pass@k with intervals, and paired comparisons.",
     "verify": "Judge answers: compile them, run their tests, contain them.",
+    "task": "Tasks of your own: a template, and what its tests miss.",
 }
 """The modules of this package that hold an `app` of further commands, and what `--help` says of each."""
 
@@ -55,6 +57,9 @@ class _WhenAsked(TyperGroup):
 
 for _name, _help in GROUPS.items():
     app.add_typer(typer.Typer(cls=_WhenAsked, no_args_is_help=True, help=_help), name=_name)
+
+app.command("export")(export.export)
+app.command("generate")(generate.generate)
 
 
 def main() -> None:
