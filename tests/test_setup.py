@@ -275,7 +275,9 @@ def test_a_gpu_is_what_the_driver_reports(checkout, set_up, bare_path):
         assert (checkout / ".venv/.lock").read_text() == "requirements.lock: no NVIDIA driver is here\n"
 
 
-@pytest.mark.parametrize(("before", "cleared"), [("requirements-gpu.lock: GPU=1", True), ("requirements.lock: GPU=0", False)])
+@pytest.mark.parametrize(
+    ("before", "cleared"), [("requirements-gpu.lock: GPU=1", True), ("requirements.lock: GPU=0", False)]
+)
 def test_an_environment_of_the_other_lock_is_made_anew(checkout, set_up, before, cleared):
     """Else vLLM would stay beside a torch that it was not built for."""
     (checkout / ".venv/bin").mkdir(parents=True)

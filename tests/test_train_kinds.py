@@ -17,9 +17,7 @@ SETTINGS = Training(epochs=4, batch_size=4, micro_batch_size=4)
 
 
 def trained(base, chat, folder, lora=None, **settings):
-    run = run_of(
-        base, folder, lora=lora or Lora(r=4, alpha=8), settings=SETTINGS.model_copy(update=settings)
-    )
+    run = run_of(base, folder, lora=lora or Lora(r=4, alpha=8), settings=SETTINGS.model_copy(update=settings))
     return train(run, rows_of(chat), chat, folder / "out")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from halo_forge import __version__
-from halo_forge.cli import benchmark, data, doctor, raft, sft, verify
+from halo_forge.cli import benchmark, data, doctor, presets, raft, sft, verify
 from halo_forge.process import exit_code
 from halo_forge.progress import print_table
 from halo_forge.provenance import cores, cpu_model, git_revision, gpus, versions
@@ -49,6 +50,13 @@ def options(
     ] = False,
 ) -> None:
     pass
+
+
+@app.command("presets")
+def list_presets() -> None:
+    """Show what the presets for a GPU take: memory of training and sampling, worked out, on each GPU."""
+    lora = load_params().sft.lora
+    print_table(presets.HEAD, [presets.cells(row) for row in presets.table(Path("presets.yaml"), lora)])
 
 
 @app.command("info")
