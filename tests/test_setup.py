@@ -100,7 +100,7 @@ TORCH, GPU_TORCH = (pins(lock)["torch"] for lock in LOCKS)
 CPU = f"{TORCH}+cpu"
 
 
-@pytest.mark.parametrize(("lock", "wanted"), zip(LOCKS, (RUNTIME + DEV, RUNTIME + DEV + GPU_EXTRA), strict=True))
+@pytest.mark.parametrize(("lock", "wanted"), [(LOCKS[0], RUNTIME + DEV), (LOCKS[1], RUNTIME + DEV + GPU_EXTRA)])
 def test_a_lock_pins_every_requirement_to_a_version_it_allows(lock, wanted):
     have = pins(lock)
     assert [
