@@ -22,10 +22,10 @@ ifneq ($(findstring command line,$(origin GPU) $(origin TORCH_INDEX)),)
 .PHONY: $(READY)
 endif
 
-$(READY): .make/setup.sh pyproject.toml requirements.lock
+$(READY): .make/setup.sh pyproject.toml requirements.lock requirements-gpu.lock
 	@.make/setup.sh
 
-## Install everything the pipeline needs: .venv from requirements.lock, g++, bubblewrap
+## Install everything the pipeline needs: .venv from requirements.lock or requirements-gpu.lock, g++, bubblewrap
 .PHONY: setup
 setup: $(READY)
 
@@ -143,6 +143,6 @@ help:
 	@echo
 	@echo "All but clean and help set up first. To call the tools yourself: source .venv/bin/activate, then: dvc repro"
 	@echo
-	@echo "torch: without an NVIDIA GPU setup takes the small build for the CPU, if the package index has it; with one,"
-	@echo "the build that the index has, which for CUDA is gigabytes. To decide yourself: make setup GPU=0 or GPU=1, and"
-	@echo "TORCH_INDEX=URL for an index of torch's builds (PyTorch's own page names them: CPU, CUDA, ROCm)."
+	@echo "Without an NVIDIA GPU setup takes requirements.lock, and torch's small build for the CPU if the package index has"
+	@echo "it; with one requirements-gpu.lock: torch for CUDA and vLLM, gigabytes. To decide yourself: make setup GPU=0 or"
+	@echo "GPU=1, and TORCH_INDEX=URL for an index of torch's builds (PyTorch's own page names them: CPU, CUDA, ROCm)."

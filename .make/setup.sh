@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Set up everything the pipeline needs in this checkout: a Python environment in .venv with the exact versions of
-# requirements.lock, and the compiler and sandbox that judge C++ answers. Safe to run again; `make setup` does.
+# Set up everything the pipeline needs in this checkout: one Python environment in .venv, for training, sampling and
+# judging, with the exact versions of requirements.lock, or where there is an NVIDIA GPU of requirements-gpu.lock, which
+# has vLLM too; and the compiler and sandbox that judge C++ answers. Safe to run again; `make setup` does.
 #
 # Settings: PYTHON=… picks the interpreter; SKIP_SYSTEM=1 installs no system packages and does not ask for them.
-# GPU=0|1 says whether torch shall use a GPU (left out: whether an NVIDIA driver is here); TORCH_INDEX=URL is a package
-# index to take torch from.
+# GPU=0|1 says which lock (left out: whether an NVIDIA driver is here); TORCH_INDEX=URL is a package index to take torch
+# from, such as one of builds for ROCm.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=${PATH//"$PWD/.venv/bin:"/}  # the Makefile puts the venv first, but it is not what to make the venv from
@@ -73,13 +74,21 @@ install_packages() {
     step "installing $*" ${sudo[@]+"${sudo[@]}"} "${apt[@]}" install --no-install-recommends "$@"
 }
 
-has_gpu() {
+# Sets gpu, lock and why. vLLM's wheels are for Linux and CUDA alone: elsewhere GPU=1 would end in pip's words.
+choose_lock() {
+    gpu=0 lock=requirements.lock
     case ${GPU:-} in
-        0) return 1 ;;
-        1) return 0 ;;
-        "") [ -e /dev/nvidiactl ] || nvidia-smi -L >/dev/null 2>&1 ;;
+        0) why="GPU=0" ;;
+        1) gpu=1 why="GPU=1" ;;
+        "")
+            why="no NVIDIA driver is here"
+            if [ -e /dev/nvidiactl ] || nvidia-smi -L >/dev/null 2>&1; then gpu=1 why="an NVIDIA driver is here"; fi ;;
         *) die "GPU=$GPU: give 0 or 1, or leave it out" ;;
     esac
+    if [ $gpu = 1 ]; then lock=requirements-gpu.lock; fi
+    if [ "${GPU:-}" = 1 ] && [ "$("$python" -c 'import sys; print(sys.platform)')" != linux ]; then
+        die "GPU=1: requirements-gpu.lock holds vLLM, whose wheels are for Linux and CUDA alone" "leave GPU out"
+    fi
 }
 
 # The version of torch in .venv, such as 2.13.0+cpu; nothing if there is none.
@@ -92,7 +101,7 @@ torch_here() {
 # whether it has the small one, only the index can say.
 install_torch() {
     local version here
-    version=$(grep '^torch==' requirements.lock)
+    version=$(grep '^torch==' $lock)
     version=${version#torch==} here=$(torch_here)
     if [ $gpu = 1 ] && [[ $here == *+cpu ]]; then
         step "removing torch $here, which does not use the GPU" "${pip[@]}" uninstall --yes torch
@@ -114,21 +123,27 @@ install_torch() {
 python=$(find_python)
 say "Python $("$python" -c 'import platform; print(platform.python_version())') at $python"
 
-if has_gpu; then gpu=1; else gpu=0; fi
+choose_lock
+say "$lock: $why"
 
 mapfile -t missing < <(missing_packages)
 if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
 
-# A venv is tied to its place and its interpreter: one that was moved, or whose Python went away, is made anew.
+# A venv is tied to its place and its interpreter: one that was moved, or whose Python went away, is made anew. So is one
+# of the other lock: what that lock alone holds would stay, vLLM beside a torch that it was not built for.
 rm -f .venv/.ready
-if ! { .venv/bin/python -c 'import pip' 2>/dev/null && grep -qsF "$PWD/.venv" .venv/bin/activate; }; then
+before=requirements.lock
+if [ -f .venv/.lock ]; then before=$(<.venv/.lock) before=${before%%:*}; fi
+if ! { .venv/bin/python -c 'import pip' 2>/dev/null && grep -qsF "$PWD/.venv" .venv/bin/activate; } ||
+    [ "$before" != $lock ]; then
     step "creating .venv" "$python" -m venv --clear .venv
 fi
 
 pip=(.venv/bin/python -m pip --quiet --disable-pip-version-check --no-input)
 install_torch
-step "installing $(grep -c == requirements.lock) packages of requirements.lock (some minutes the first time)" \
-    "${pip[@]}" install --progress-bar off -r requirements.lock
+step "installing $(grep -c == $lock) packages of $lock (some minutes the first time)" \
+    "${pip[@]}" install --progress-bar off -r $lock
+echo "$lock: $why" >.venv/.lock
 step "installing halo-forge itself" "${pip[@]}" install --no-deps --no-build-isolation --editable .
 
 say "torch $(torch_here)"

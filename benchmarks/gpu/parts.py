@@ -7,6 +7,7 @@ import gc
 import importlib.metadata
 import importlib.util
 import itertools
+import random
 import statistics
 import tempfile
 import time
@@ -18,6 +19,7 @@ from typing import Any
 import torch
 
 from gpu.report import Report
+from halo_forge import memory
 from halo_forge.data.builtin import load_families, variants
 from halo_forge.generate.draws import Settings, draw
 from halo_forge.generate.protocol import Request
@@ -29,6 +31,7 @@ from halo_forge.settings.generate import Generate
 from halo_forge.settings.training import Lora, Training
 from halo_forge.train.adapter import solutions
 from halo_forge.train.lora import Run, train
+from halo_forge.train.packing import packed
 from halo_forge.train.rows import Rows, tokenised
 
 BUILTIN = Path(__file__).resolve().parents[2] / "data" / "builtin"
@@ -316,19 +319,12 @@ def _weights(bench: Bench) -> int:
 
 
 def _training_memory(bench: Bench, rows: Rows, run: Run) -> float:
-    """Bytes, worked out: weights, adapter with its gradient and Adam's two, activations and logits of a micro-batch."""
+    """Bytes, worked out, of the largest micro-batch of as many batches as a run has, drawn anew."""
     config, micro = _config(bench), run.settings.micro_batch_size
-    longest = sorted((len(example["input_ids"]) for example in rows.examples), reverse=True)[:micro]
-    tokens = longest[0] * len(longest)
-    hidden, wide, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
-    whole = _weights(bench) + config.vocab_size * hidden * (not config.tie_word_embeddings)
-    adapter = layers * run.lora.r * (2 * hidden * 4 + 3 * (hidden + wide))
-    # Kept of a layer in bf16: its input and norms in float32, what goes into each matrix, and the activation's parts.
-    layer = 2 * (10 * hidden + 6 * wide) + 4 * 4 * hidden
-    kept = layer if run.settings.gradient_checkpointing else layers * layer
-    kept += layers * 2 * hidden if run.settings.gradient_checkpointing else 0
-    logits = 14 * config.vocab_size  # bf16 logits, their float32, its log-softmax and gradients
-    return 2 * whole + 16 * adapter + tokens * (kept + logits)
+    batches = random.Random(0).sample(rows.examples, len(rows.examples))
+    sizes = [packed(batches[start : start + micro]) for start in range(0, len(batches), micro)]
+    tokens, answers = max((len(one.tokens), len(set(one.predicted_at))) for one in sizes)
+    return memory.training(memory.Shape.of(config), run.settings, run.lora, tokens, answers)
 
 
 def _rows(bench: Bench, number: int) -> Rows:

@@ -47,7 +47,7 @@ ENGINES = {
         "pip install openvino-genai openvino-tokenizers",
     ),
     "transformers": (("torch", "transformers", "peft"), "make setup"),
-    "vllm": (("vllm",), "needs an NVIDIA GPU: pip install 'halo-forge[gpu]' into an environment of its own"),
+    "vllm": (("vllm",), "make setup GPU=1, on Linux with an NVIDIA GPU"),
     "server": (("openai",), "make setup"),
 }
 
@@ -81,7 +81,19 @@ def machine() -> Iterator[Check]:
     yield Check("machine", "memory", memory_gb >= MEMORY_GB, f"{memory_gb:.1f} GB", f"{MEMORY_GB:.0f} GB are advised")
     free_gb = shutil.disk_usage(".").free / 1e9
     yield Check("machine", "disk", free_gb >= DISK_GB, f"{free_gb:.0f} GB free", f"free {DISK_GB:.0f} GB", needed=True)
-    yield gpu_check(gpus(), versions(["torch"]).get("torch", ""))
+    found = gpus()
+    yield gpu_check(found, versions(["torch"]).get("torch", ""))
+    yield environment(found, Path(sys.prefix) / ".lock")
+
+
+def environment(found: list[Gpu], said: Path) -> Check:
+    """Which lock this environment was made from and why, as the set-up wrote it down."""
+    if not said.is_file():
+        return Check("machine", "environment", True, "not made by make setup")
+    words = said.read_text(encoding="utf-8").strip()
+    if found and words.startswith("requirements.lock"):
+        return Check("machine", "environment", False, f"{words}; vLLM is in requirements-gpu.lock", "make setup GPU=1")
+    return Check("machine", "environment", True, words)
 
 
 def gpu_check(found: list[Gpu], torch: str) -> Check:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -80,6 +81,17 @@ def options(
     ] = False,
 ) -> None:
     pass
+
+
+@app.command("presets")
+def list_presets() -> None:
+    """Show what the presets for a GPU take: memory of training and sampling, worked out, on each GPU."""
+    from halo_forge.cli import presets
+    from halo_forge.progress import print_table
+    from halo_forge.settings.params import load_params
+
+    lora = load_params().sft.lora
+    print_table(presets.HEAD, [presets.cells(row) for row in presets.table(Path("presets.yaml"), lora)])
 
 
 @app.command("info")

@@ -50,6 +50,11 @@ class OpenVinoEngine:
             lora = genai.Adapter(str(adapter / "adapter_model.safetensors"))
             # GenAI reads the matrices alone: PEFT's scaling, alpha / r, stands in the adapter's config.
             config = read_json(adapter / "adapter_config.json")
+            if config.get("use_dora"):
+                raise InfrastructureError(
+                    f"generate.engine: openvino: {adapter} is a DoRA adapter, of which this engine would leave out the "
+                    "lengths; set generate.engine: transformers"
+                )
             scaling = config["lora_alpha"] / config["r"]
             properties["adapters"] = genai.AdapterConfig(lora, scaling, mode=genai.AdapterConfig.Mode.MODE_FUSE)
         self.end = end

@@ -18,7 +18,7 @@ class VllmEngine:
     name = "vllm"
 
     def __init__(self, settings: Generate, base: Path, adapter: Path | None, end: int):
-        require("vllm", "pip install 'halo-forge[gpu]'")
+        require("vllm", "make setup GPU=1")
         from vllm import LLM
         from vllm.lora.request import LoRARequest
 

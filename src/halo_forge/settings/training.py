@@ -13,6 +13,11 @@ class Lora(Section):
     r: Positive = 16
     alpha: Positive = 32
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    target_modules: Literal["all-linear"] | Annotated[list[str], Field(min_length=1)] = "all-linear"
+    """Names of the layers that get matrices, such as q_proj; all-linear: every one but the output layer."""
+    use_dora: bool = False
+    """Weights split into direction and length, of which LoRA learns the direction (Liu et al. 2024, arXiv 2402.09353).
+    Slower, and sampled by the transformers engine alone."""
 
 
 class Training(Section):
@@ -35,6 +40,9 @@ class Training(Section):
     """A killed run resumes from the last of these checkpoints."""
     gradient_checkpointing: bool = False
     dtype: Literal["float32", "bfloat16"] = "float32"
+    base_weights: Literal["nf4"] | None = None
+    """How the frozen matrices are held while training: nf4, four bits each (QLoRA, Dettmers et al. 2023, arXiv
+    2305.14314), by the package bitsandbytes; None: in `dtype`."""
 
     @model_validator(mode="after")
     def _micro_batches_fill_a_batch(self) -> Training:

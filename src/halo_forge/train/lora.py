@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from halo_forge.errors import InputError
 from halo_forge.model.chat import Chat, Prompt
 from halo_forge.settings.training import Lora, Training
 from halo_forge.train.attention import use_branch_attention
@@ -201,8 +202,11 @@ def _model(run: Run) -> Any:
     from transformers import AutoModelForCausalLM
 
     from halo_forge.train.fused import fuse
+    from halo_forge.train.nf4 import quantization
 
-    base = AutoModelForCausalLM.from_pretrained(run.base, dtype=getattr(torch, run.settings.dtype))
+    dtype = getattr(torch, run.settings.dtype)
+    held = {"quantization_config": quantization(dtype)} if run.settings.base_weights == "nf4" else {}
+    base = AutoModelForCausalLM.from_pretrained(run.base, dtype=dtype, **held)
     base.config.use_cache = False
     use_branch_attention(base, str(run.base))
     if run.settings.gradient_checkpointing:
@@ -216,12 +220,26 @@ def _model(run: Run) -> Any:
             r=run.lora.r,
             lora_alpha=run.lora.alpha,
             lora_dropout=run.lora.dropout,
-            target_modules="all-linear",
+            target_modules=run.lora.target_modules,
+            use_dora=run.lora.use_dora,
             task_type="CAUSAL_LM",
         )
-        model = get_peft_model(base, config)
+        try:
+            model = get_peft_model(base, config)
+        except ValueError as error:
+            names = sorted({name.rpartition(".")[2] for name, part in base.named_modules() if _is_linear(part)})
+            reason = str(error).splitlines()[0]
+            raise InputError(
+                f"lora.target_modules: {run.lora.target_modules!r}: {reason}; this model has {', '.join(names)}"
+            ) from None
     fuse(model)
     return model
+
+
+def _is_linear(module: Any) -> bool:
+    import torch
+
+    return isinstance(module, torch.nn.Linear)
 
 
 class _Dataset:
