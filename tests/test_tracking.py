@@ -15,6 +15,7 @@ from conftest import REPOSITORY
 from halo_forge.errors import InfrastructureError
 from halo_forge.files import read_json, write_json
 from halo_forge.jsonl import write_records
+from halo_forge.live.execution import Identity
 from halo_forge.settings.params import Params
 from halo_forge.tracking.execution import Execution
 from halo_forge.tracking.record import Recorded, record_execution
@@ -59,9 +60,9 @@ def test_every_model_is_a_child_of_one_parent(run_root: Path, store: Path) -> No
         child = client.get_run(run)
         assert child.data.tags["mlflow.parentRunId"] == recorded.parent
         result = read_json(run_root / f"results/benchmark/{model}.json")
-        assert child.data.metrics["benchmark.pass_at_k.1"] == result["pass_at_k"]["1"]
-        assert child.data.metrics["benchmark.intervals.pass_at_1.low"] == result["intervals"]["pass@1"][0]
-    ladder = client.get_metric_history(recorded.parent, "pass_at_1")
+        assert child.data.metrics["benchmark/pass_at_k.01"] == result["pass_at_k"]["1"]
+        assert child.data.metrics["benchmark/intervals.pass_at_01.low"] == result["intervals"]["pass@1"][0]
+    ladder = client.get_metric_history(recorded.parent, "ladder/pass_at_01")
     assert sorted(point.step for point in ladder) == [-1, 0, 1]
 
 
@@ -91,10 +92,12 @@ def test_public_sets_are_recorded_with_the_models_that_were_asked_them(run_root:
     write_records(run_root / "data/sets/humaneval.jsonl", make_tasks())
     recorded = record_execution(params, run_root)
     client = client_of(recorded)
-    parent = client.get_run(recorded.parent).data.metrics
+    ladder = client.get_metric_history(recorded.parent, "sets/humaneval.pass_at_01")
+    parent = {point.step: point.value for point in ladder}
+    assert list(parent) == [-1, 0, 1]
     for model, called in (("base", "base"), ("sft", "sft"), ("c1", "best")):
         child, path = client.get_run(recorded.children[model]), f"results/benchmark/humaneval/{called}.json"
-        assert child.data.metrics["benchmark.humaneval.pass_at_k.1"] == parent[f"humaneval.{called}.pass_at_1"]
+        assert child.data.metrics["sets/humaneval.pass_at_k.01"] == parent[params.depth(model)]
         assert "data/sets/humaneval.jsonl" in {entry.dataset.name for entry in child.inputs.dataset_inputs}
         found = client.list_artifacts(recorded.children[model], "results/benchmark/humaneval")
         assert [file.path for file in found] == [path]
@@ -146,9 +149,9 @@ def test_files_older_than_the_execution_come_from_the_cache(tmp_path: Path) -> N
     path = tmp_path / "models/pipeline/sft/adapter_model.safetensors"
     write_json(path, {})
     os.utime(path, (1_000, 1_000))
-    assert Execution("e", "", start=2_000.0, root=tmp_path).source(path) == "cache"
-    assert Execution("e", "", start=500.0, root=tmp_path).source(path) == "run"
-    assert Execution("e", "", start=None, root=tmp_path).source(path) == "unknown"
+    assert Execution(Identity("e", "", start=2_000.0), tmp_path).source(path) == "cache"
+    assert Execution(Identity("e", "", start=500.0), tmp_path).source(path) == "run"
+    assert Execution(Identity("e", "", start=None), tmp_path).source(path) == "unknown"
 
 
 def test_a_copy_restored_by_dvc_counts_as_cached_though_it_is_new(
@@ -160,7 +163,7 @@ def test_a_copy_restored_by_dvc_counts_as_cached_though_it_is_new(
     stored = tmp_path / ".dvc/cache/files/md5/ab/cdef.dir"
     write_json(stored, [])
     os.utime(stored, (1_000, 1_000))
-    execution = Execution("e", "", start=2_000.0, root=tmp_path, cached={"models/pipeline/sft": "abcdef.dir"})
+    execution = Execution(Identity("e", "", start=2_000.0), tmp_path, {"models/pipeline/sft": "abcdef.dir"})
     assert execution.source(path) == "cache"
 
 

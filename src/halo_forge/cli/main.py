@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from halo_forge import __version__
-from halo_forge.cli import benchmark, data, doctor, raft, sft, verify
+from halo_forge.cli import benchmark, caches, data, doctor, raft, sft, status, verify
 from halo_forge.process import exit_code
 from halo_forge.progress import print_table
 from halo_forge.provenance import cores, cpu_model, git_revision, gpus, versions
@@ -29,6 +29,7 @@ app.add_typer(sft.app, name="sft")
 app.add_typer(raft.app, name="raft")
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(verify.app, name="verify")
+app.add_typer(caches.app, name="cache")
 
 
 def main() -> None:
@@ -66,6 +67,12 @@ def info() -> None:
     ]
     rows += [[name, version] for name, version in versions().items() if name != "halo-forge"]
     print_table(["", ""], rows)
+
+
+@app.command("status")
+def status_command() -> None:
+    """Say which stage runs, since when, how far, and when the whole will end."""
+    status.main()
 
 
 @app.command("doctor")
