@@ -194,7 +194,7 @@ def test_a_gpu_tells_memory_utilisation_power_and_the_energy_since_the_stage_beg
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     nvml = FakeNvml()
-    machine = Machine(psutil.Process(), nvml)
+    machine = Machine(psutil.Process(os.getppid()), nvml)
     nvml.joules += 2_500.0
     sampled = machine.sample()
     assert sampled.system["gpu_0_memory_usage_megabytes"] == 2_000 and sampled.system["gpu_0_power_usage_watts"] == 150

@@ -109,12 +109,13 @@ def _visible(nvml: ModuleType) -> dict[int, Any]:
 
 
 def _resident(process: psutil.Process) -> int:
-    """Bytes in memory of a process and its children; 0 once it has ended. What they share counts for each."""
+    """Bytes in memory of a process and its children, without this one; 0 once it has ended. What they share counts for
+    each of them."""
     total = 0
     try:
         for one in [process, *process.children(recursive=True)]:
             try:
-                total += one.memory_info().rss
+                total += 0 if one.pid == os.getpid() else one.memory_info().rss
             except psutil.NoSuchProcess:
                 continue  # a compiler or an answer that has just ended
     except psutil.NoSuchProcess:
