@@ -28,6 +28,7 @@ NOT_DECIDING = {
     "interrupts.py": "how a stage is stopped",
     "jsonl.py": "how lines are read and written; another format is refused by every reader",
     "live": "what is seen of a stage while it runs",
+    "model/licences.py": "what is said before a model is fetched",
     "model/source.py": "fetches the file that has the digest in the settings, and no other",
     "model/wheels.py": "fetches the file that has the digest in the settings, and no other",
     "process.py": "how a stage begins and ends",

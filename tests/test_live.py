@@ -200,7 +200,7 @@ def test_a_gpu_tells_memory_utilisation_power_and_the_energy_since_the_stage_beg
     assert sampled.system["gpu_0_memory_usage_megabytes"] == 2_000 and sampled.system["gpu_0_power_usage_watts"] == 150
     assert sampled.system["gpu_1_utilization_percentage"] == 40 and "gpu_1_power_usage_watts" not in sampled.system
     assert sampled.stage["gpu_energy_kilojoules"] == 2.5
-    assert sampled.stage["memory_megabytes"] > 10
+    assert sampled.stage["memory_megabytes"] > 0
 
 
 @pytest.mark.parametrize(("visible", "seen"), [("1", {1}), ("GPU-0a", {0}), ("", set())])

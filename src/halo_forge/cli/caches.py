@@ -47,7 +47,7 @@ class Content(NamedTuple):
 
 @app.command("list")
 def list_() -> None:
-    """Show the kinds of files, how large they are and when they were last used."""
+    """Show the kinds of files, their sizes and last use."""
     root = cache_root()
     rows, total = [], 0
     for folder in sorted(filter(Path.is_dir, root.iterdir())) if root.is_dir() else ():

@@ -71,7 +71,7 @@ def info() -> None:
 
 @app.command("status")
 def status_command() -> None:
-    """Say which stage runs, since when, how far, and when the whole will end."""
+    """Say which stage runs, how far it is, and when all will end."""
     status.main()
 
 

@@ -62,8 +62,10 @@ def log_model(
     known = store.client.search_logged_models([store.experiment], f"{wanted} and tags.ready = 'yes'", max_results=1)
     own = known[0].model_id if known else _new_model(store, run, results, model, found)
     store.log(run, [_linked(measure, own, data) for measure in measures])
-    store.client.log_outputs(run, [LoggedModelOutput(own, results.params.depth(model))])
-    if start:
+    there = store.client.get_run(run)  # a call that was killed may have linked them: MLflow refuses a second link
+    if own not in {output.model_id for output in there.outputs.model_outputs}:
+        store.client.log_outputs(run, [LoggedModelOutput(own, results.params.depth(model))])
+    if start and start not in {given.model_id for given in there.inputs.model_inputs}:
         store.client.log_inputs(run, models=[LoggedModelInput(start)])
     return own
 
