@@ -63,9 +63,10 @@ def log_model(
     own = known[0].model_id if known else _new_model(store, run, results, model, found)
     store.log(run, [_linked(measure, own, data) for measure in measures])
     there = store.client.get_run(run)  # a call that was killed may have linked them: MLflow refuses a second link
-    if own not in {output.model_id for output in there.outputs.model_outputs}:
+    made, given = (there.outputs and there.outputs.model_outputs), (there.inputs and there.inputs.model_inputs)
+    if own not in {one.model_id for one in made or ()}:
         store.client.log_outputs(run, [LoggedModelOutput(own, results.params.depth(model))])
-    if start and start not in {given.model_id for given in there.inputs.model_inputs}:
+    if start and start not in {one.model_id for one in given or ()}:
         store.client.log_inputs(run, models=[LoggedModelInput(start)])
     return own
 
