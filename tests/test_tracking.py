@@ -140,6 +140,7 @@ def test_the_description_is_the_ladder_and_the_plots_are_artifacts(run_root: Pat
     recorded = recorded_tree(run_root, small_params(("c1",)))
     client = client_of(recorded)
     words = client.get_run(recorded.parent).data.tags["mlflow.note.content"]
+    assert "; pass@1: base " in words.splitlines()[0]
     assert [line.split("|")[1].strip(" *") for line in words.splitlines() if "%" in line and line[0] == "|"] == [
         "model",
         "base",

@@ -17,7 +17,8 @@ def description(results: Results, rows: list[dict[str, Any]], compared: list[dic
     """Of an execution; `rows` is the ladder, `compared` the comparisons."""
     every = rows + control_rows(results)
     base = (results.base or {}).get("origin") or results.params.base_model.id
-    lines = [f"{HEADING}: {base}, preset {results.params.preset}", ""]
+    steps = " → ".join(f"{_model(results, row)} {_percent(row['pass@1'])}" for row in rows)  # MLflow folds what follows
+    lines = [f"{HEADING}: {base}, preset {results.params.preset}" + (f"; pass@1: {steps}" if rows else ""), ""]
     if every:
         ks = sorted(int(key[5:]) for key in every[0] if key[5:].isdecimal())
         others = [f"pass@{k}" for k in ks if k != 1]
@@ -60,7 +61,7 @@ def of_model(results: Results, model: str, row: dict[str, Any] | None) -> str:
     ]
     if training:
         parts.append(f"trained from {training.get('from')} on {training['rows']} rows")
-    return f"{HEADING}: " + "; ".join(parts or [model])
+    return f"{model}: " + "; ".join(parts or ["not measured yet"])
 
 
 def _model(results: Results, row: dict[str, Any]) -> str:
