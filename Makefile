@@ -83,6 +83,11 @@ graph: setup
 mlflow: setup
 	@mlflow ui --port $(or $(PORT),5000) --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
 
+## Say which stage runs, since when, how far, and when the whole will end
+.PHONY: status
+status: setup
+	@halo-forge status
+
 ## Say what is installed here, what is missing and how to get it
 .PHONY: doctor
 doctor: setup

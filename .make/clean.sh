@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Delete what can be made again: the outputs that dvc.lock lists, unfinished work, caches of tools. Kept: your files,
-# what Git holds, the MLflow record, .venv (the next make checks it) and the DVC cache with the outputs of every run.
+# what Git holds, the MLflow record, .venv (the next make checks it), the DVC cache with the outputs of every run, and
+# ~/.cache/halo-forge, which all checkouts share (`halo-forge cache prune`).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -23,3 +24,4 @@ if [ -d .dvc/cache ]; then
     echo "kept: .dvc/cache ($(du -sh .dvc/cache | cut -f1)); \`dvc checkout\` brings the outputs back from it,"
     echo "      \`dvc gc -w\` drops from it what no present result needs, \`rm -r .dvc/cache\` all of it"
 fi
+echo "kept: what other checkouts may use too; \`halo-forge cache list\` shows it, \`halo-forge cache prune\` makes room"

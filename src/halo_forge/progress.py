@@ -18,6 +18,9 @@ EVERY_SHARE = 0.10
 AT_MOST_EVERY_S = 2.0
 """… but no faster than this."""
 
+watchers: list[Callable[[Progress, bool], None]] = []
+"""Called with every change of a Progress, and whether it is its first or last: what else wants to know of it."""
+
 
 class Progress:
     """`with Progress(total, "sampling c1") as progress: progress.advance(64, tokens_per_s=380)`.
@@ -44,6 +47,7 @@ class Progress:
     def __enter__(self) -> Progress:
         self._start = self._last_time = self._clock()
         self._last_done = self.done
+        self._tell(True)
         if is_terminal(self._stream):
             self._bar, self._task = _bar(self._stream, self.total, self.label, self.done)
             self._bar.start()
@@ -52,6 +56,7 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._tell(True)
         if self._bar is not None:
             self._bar.stop()
             return
@@ -64,6 +69,7 @@ class Progress:
         """Count `n` more units as done and show the latest `fields`, floats in three digits."""
         self.done += n
         self.fields.update(fields)
+        self._tell(False)
         if self._bar is not None:
             self._bar.update(self._task, completed=self.done, details=", ".join(self._details()))
             return
@@ -92,6 +98,10 @@ class Progress:
         if not self.total or new < 0.02 * self.total:  # the first of a batch come late: their rate says nothing yet
             return []
         return [f"{duration((now - self._start) / new * (self.total - self.done))} left"]
+
+    def _tell(self, wanted: bool) -> None:
+        for watcher in watchers:
+            watcher(self, wanted)
 
     def _say(self, text: str) -> None:
         print(f"{self.label}: {text}", file=self._stream, flush=True)

@@ -33,12 +33,12 @@ def provenance(params: Any, inputs: Iterable[str | Path]) -> dict[str, Any]:
     `git_dirty` says whether the code differs from `git_revision`; both are None outside Git. A change of params.yaml
     shows in `params_sha256` and in nothing else. Raises InputError when an input is missing.
     """
-    settings = params.model_dump(mode="json", by_alias=True) if hasattr(params, "model_dump") else dict(params)
+    settings = _settings(params)
     revision = git_revision()
     return {
         "git_revision": revision,
         "git_dirty": None if revision is None else code_is_changed(),
-        "params_sha256": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
+        "params_sha256": params_digest(params),
         "inputs": {_relative(path): digest(path) for path in inputs},
         "versions": versions(),
         "device": ", ".join(gpu.name for gpu in gpus()) or "cpu",
@@ -46,6 +46,11 @@ def provenance(params: Any, inputs: Iterable[str | Path]) -> dict[str, Any]:
         "cores": cores(),
         "seed": settings.get("seed"),
     }
+
+
+def params_digest(params: Any) -> str:
+    """SHA-256 of settings, a pydantic model or a mapping."""
+    return hashlib.sha256(json.dumps(_settings(params), sort_keys=True).encode()).hexdigest()
 
 
 def git_revision() -> str | None:
@@ -93,6 +98,10 @@ def cpu_model() -> str:
 def cores() -> int:
     """The cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _settings(params: Any) -> dict[str, Any]:
+    return params.model_dump(mode="json", by_alias=True) if hasattr(params, "model_dump") else dict(params)
 
 
 def _git(*arguments: str) -> str | None:

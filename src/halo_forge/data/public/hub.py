@@ -7,6 +7,7 @@ import gzip
 import importlib.metadata
 import importlib.util
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def open_part(part: Part, *, streaming: bool) -> tuple[str, Iterator[dict[str, A
         commit = _commit_of(part)
     except InfrastructureError as unreachable:
         return _from_cache(part, unreachable)
+    print(f"{part.hub}: reading it from the hub; its licence: {part.license}", file=sys.stderr)
     settings: dict[str, Any] = {"split": part.split, "streaming": streaming and "[" not in part.split}
     if part.files:
         files = [f"hf://datasets/{part.hub}@{commit}/{name}" for name in part.files]

@@ -1,0 +1,67 @@
+"""Which stages are still to run: what DVC finds changed, and all that comes after these or after one that runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from halo_forge.errors import InfrastructureError
+
+_NODE, _EDGE = re.compile(r'^"([^"]+)";$'), re.compile(r'^"(.+?)" -> "(.+?)";$')
+
+
+class Graph:
+    """The stages in the order in which DVC names them, which is that of dvc.yaml."""
+
+    def __init__(self, dot: str):
+        """`dot`: what `dvc dag --dot` prints. Raises InfrastructureError if it names no stage."""
+        lines = [line.strip() for line in dot.splitlines()]
+        self.stages = [found[1] for line in lines if (found := _NODE.match(line))]
+        self._after: dict[str, list[str]] = {}
+        for found in filter(None, map(_EDGE.match, lines)):
+            self._after.setdefault(found[1], []).append(found[2])
+        if not self.stages:
+            raise InfrastructureError("`dvc dag` names no stage; run this in the folder of dvc.yaml")
+
+    def after(self, stages: Iterable[str]) -> set[str]:
+        """`stages` and all that depend on them."""
+        return _closure(stages, self._after)
+
+
+def read_graph(folder: Path) -> Graph:
+    return Graph(_dvc(folder, "dag", "--dot"))
+
+
+def to_run(folder: Path, graph: Graph, running: Collection[str], done: Collection[str]) -> list[str]:
+    """The stages that `dvc repro` has before it, in the order of dvc.yaml; what runs is not among them.
+
+    DVC is asked about those alone that nobody writes for: outputs of a stage that runs are locked.
+    """
+    certain = graph.after(running) - set(running)
+    asked = [stage for stage in graph.stages if stage not in certain and stage not in running and stage not in done]
+    changed = json.loads(_dvc(folder, "status", "--json", *asked) or "{}") if asked else {}
+    due = (certain | graph.after(set(changed) & set(graph.stages))) - set(running) - set(done)
+    return [stage for stage in graph.stages if stage in due]
+
+
+def _dvc(folder: Path, *words: str) -> str:
+    """Raises InfrastructureError with DVC's own words."""
+    result = subprocess.run([sys.executable, "-m", "dvc", *words], cwd=folder, capture_output=True, text=True)
+    if result.returncode:
+        raise InfrastructureError(f"`dvc {words[0]}`: {result.stderr.strip() or result.stdout.strip()}")
+    return result.stdout
+
+
+def _closure(start: Iterable[str], edges: dict[str, list[str]]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        stage = waiting.pop()
+        if stage not in found:
+            found.add(stage)
+            waiting += edges.get(stage, ())
+    return found
