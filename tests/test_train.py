@@ -252,7 +252,7 @@ def test_a_batch_that_micro_batches_do_not_fill_is_refused_at_the_door(tmp_path,
     own = tmp_path / "params.yaml"
     own.write_text(re.sub(r"^preset: \S+", "preset: tiny", own.read_text(), flags=re.MULTILINE))
     presets = tmp_path / "presets.yaml"
-    before, key, after = presets.read_text().partition(f"{section.rpartition('.')[2]}: {{epochs")
+    before, key, after = presets.read_text().partition(f"{section.rpartition('.')[2]}: {{learning_rate")
     presets.write_text(before + key + after.replace(old, new, 1))
     with pytest.raises(InputError, match=rf"params\.yaml: {section}: {words}"):
         load_params(tmp_path / "params.yaml")
