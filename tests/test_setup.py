@@ -30,7 +30,7 @@ RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
 DEV = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
 GPU_EXTRA = [Requirement(text) for text in PROJECT["optional-dependencies"]["gpu"]]
 LOCKS = ("requirements.lock", "requirements-gpu.lock")
-OPTIONAL = {"vllm", "ray"}
+OPTIONAL = {"vllm", "ray", "pynvml"}
 """Modules that are imported only where a user installed them."""
 
 
@@ -79,6 +79,7 @@ def undeclared(folder: str, requirements: list[Requirement]) -> dict[str, list[s
     own = {"halo_forge", "conftest"} | {file.stem for file in (ROOT / folder).glob("*.py")}
     # Files of the box, which stand beside each other there; tests import them in the same way.
     own |= {file.stem for file in (ROOT / "src").rglob("inside/*.py")}
+    own |= {folder.name for folder in (ROOT / "benchmarks").iterdir()}  # tests share the engines' questions
     declared = {canonicalize_name(requirement.name) for requirement in requirements}
     providers = importlib.metadata.packages_distributions()
     foreign = modules - set(sys.stdlib_module_names) - own - OPTIONAL

@@ -86,7 +86,7 @@ def options(
 
 @app.command("presets")
 def list_presets() -> None:
-    """Show what the presets for a GPU take: memory of training and sampling, worked out, on each GPU."""
+    """Show the memory that each preset for a GPU takes. Worked out, not measured."""
     from halo_forge.cli import presets
     from halo_forge.progress import print_table
     from halo_forge.settings.params import load_params
