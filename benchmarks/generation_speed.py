@@ -217,7 +217,8 @@ def naive(base: Path, tasks: Sequence[Task], tokens: int) -> Callable[[int], Tur
 def vllm(python: Path, base: Path, tokens: int) -> Callable[[int], Turn]:
     """Another process, which draws when it is told the turn, so that nothing else runs meanwhile."""
     command = [str(python), __file__, "--serve-vllm", "--model", str(base), "--tokens", str(tokens)]
-    environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_LOGGING_LEVEL": "ERROR"}
+    quiet = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}  # one process, as ours
+    environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "2", **quiet}
     served = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
     def said(word: str) -> str:
