@@ -138,14 +138,6 @@ def resumed(path: str | Path, kind: type[R]) -> list[R]:
     return read_records(path, kind)
 
 
-def cut_off(path: str | Path, records: int) -> None:
-    """Leave the first `records` lines of the file of an Appender."""
-    with Path(path).open("r+b") as file:
-        for _ in range(records):
-            file.readline()
-        file.truncate(file.tell())
-
-
 def _damaged(name: str | Path, error: Exception) -> InputError:
     return InputError(f"{name}: not a whole gzip file: {error}; fetch it again")
 

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from halo_forge.errors import InfrastructureError, UnusableTests
 from halo_forge.jsonl import Appender
+from halo_forge.parts import WHOLE, Part
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
 from halo_forge.verify import late
 from halo_forge.verify.core.protocol import Judgement, Verifier, clip
-from halo_forge.verify.programs import Program, group, identities, look_up, resume, wip_of
+from halo_forge.verify.programs import Program, group, identities, look_up, resume, wip_of, wips_of
 from halo_forge.verify.registry import get_verifier
 from halo_forge.verify.verdict_cache import open_cache
 
@@ -49,15 +50,18 @@ def judge_samples(
     wip: Path,
     progress: Callable[[Verdict], None] | None = None,
     tally: Tally | None = None,
+    part: Part = WHOLE,
+    judged_by: Callable[[Sequence[Program], Verify], Judged] | None = None,
 ) -> list[Verdict]:
-    """The verdicts of `samples`, in their order.
+    """The verdicts of `samples`, in their order; of a part of the work those that are there once it is done.
 
     Samples whose extracted program and tests are the same are judged once; the copies carry duration_s 0. What comes
     from the cache of earlier runs (`settings.cache`) carries the seconds that it took then. Each verdict reached now is
     appended as it falls to a file beside `wip` that the identity of the verifiers names (`wip_of`), and a later call
     with the same verifiers takes from there what has the same program, except that infra_error is judged again: so
     `wip` must be a new one when tests or settings change. `progress` is called with every new verdict, from the calling
-    thread.
+    thread. What a `part` of the work judges goes to a file of its own; a call for the whole takes what all parts have
+    judged. `judged_by` judges in place of the threads of this process.
 
     Raises InputError for a sample of an unknown task, a sample_id that comes twice, or tests that no verifier knows;
     InfrastructureError if the verifier cannot work here, or once more than `settings.max_infra_errors` programs could
@@ -65,9 +69,9 @@ def judge_samples(
     """
     programs = group(tasks, samples, settings, verifier)
     judges = identities(programs)
-    wip = wip_of(wip, judges)
-    verdicts = resume(wip, programs)
-    todo = [program for program in programs if any(sample.sample_id not in verdicts for sample in program.samples)]
+    verdicts = resume(wips_of(wip, judges) if part.whole else [wip_of(wip, judges, part)], programs)
+    own = part.of(programs)
+    todo = [program for program in own if any(sample.sample_id not in verdicts for sample in program.samples)]
     tally = tally or Tally()
     tally.resumed += len(verdicts)
     tally.duplicates += len(samples) - len(programs)
@@ -82,18 +86,16 @@ def judge_samples(
         cache = held.enter_context(open_cache(settings.cache))
         if cache:
             tally.cached += look_up(todo, judges, cache)
+        cached = []
         for program in todo:
             if program.known is not None:
-                take(_verdicts(program, program.known, program.seconds, skip=verdicts))
+                cached += _verdicts(program, program.known, program.seconds, skip=verdicts)
+        take(cached)
         todo = [program for program in todo if program.known is None]
-        asked = {id(program.verifier): program.verifier for program in todo}.values()
-        for used in asked:
-            used.probe()
-            held.enter_context(_closing(used))
-        cores = len(os.sched_getaffinity(0))
-        workers = settings.workers or max([cores, *(getattr(used, "workers", 0) for used in asked)])
-        appender = held.enter_context(Appender(wip))
-        judged = held.enter_context(contextlib.closing(_judge_patiently(todo, settings, workers)))
+        judged = held.enter_context(contextlib.closing((judged_by or judge_here)(todo, settings)))
+        appender = held.enter_context(Appender(wip_of(wip, judges, part)))
+        if not part.whole:
+            appender.write(cached)  # the machine that takes all parts together may have another cache
         for program, judgement, seconds in judged:
             tally.judged += 1
             if cache and program.key:
@@ -107,7 +109,24 @@ def judge_samples(
                     f"{failures} programs could not be judged (verify.max_infra_errors: {settings.max_infra_errors}); "
                     f"the last: {judgement.detail}"
                 )
-    return [verdicts[sample.sample_id] for sample in samples]
+    return [verdicts[sample.sample_id] for sample in samples if part == WHOLE or sample.sample_id in verdicts]
+
+
+def judge_here(programs: Sequence[Program], settings: Verify) -> Judged:
+    """Judge in threads of this process, by the verifiers that the programs hold, whose probes are made at once."""
+    asked = list({id(program.verifier): program.verifier for program in programs}.values())
+    for used in asked:
+        used.probe()
+    return _in_threads(programs, asked, settings)
+
+
+def _in_threads(programs: Sequence[Program], asked: Sequence[Verifier], settings: Verify) -> Judged:
+    with contextlib.ExitStack() as held:
+        for used in asked:
+            held.enter_context(_closing(used))
+        cores = len(os.sched_getaffinity(0))
+        workers = settings.workers or max([cores, *(getattr(used, "workers", 0) for used in asked)])
+        yield from _judge_patiently(programs, settings, workers)
 
 
 def _judge_patiently(programs: Sequence[Program], settings: Verify, workers: int) -> Judged:

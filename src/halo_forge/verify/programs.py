@@ -9,6 +9,7 @@ from pathlib import Path
 from halo_forge.errors import InputError
 from halo_forge.hashing import fingerprint
 from halo_forge.jsonl import resumed
+from halo_forge.parts import WHOLE, Part
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.core.protocol import Judgement, Verifier, clip
@@ -98,9 +99,9 @@ def identities(programs: Sequence[Program]) -> dict[int, list[str]]:
     return {number: identity(verifier) for number, verifier in used.items()}
 
 
-def resume(wip: Path, programs: Sequence[Program]) -> dict[str, Verdict]:
+def resume(wips: Iterable[Path], programs: Sequence[Program]) -> dict[str, Verdict]:
     """sample_id -> verdict of an earlier run, where the sample still holds the program that was judged."""
-    earlier = {verdict.sample_id: verdict for verdict in resumed(wip, Verdict)}
+    earlier = {verdict.sample_id: verdict for wip in wips for verdict in resumed(wip, Verdict)}
     kept = {}
     for program in programs:
         for sample in program.samples:
@@ -113,9 +114,18 @@ def resume(wip: Path, programs: Sequence[Program]) -> dict[str, Verdict]:
     return kept
 
 
-def wip_of(wip: Path, judges: Mapping[int, list[str]]) -> Path:
-    """The file beside `wip` for what these verifiers, as they are now, have judged."""
-    return wip.with_stem(f"{wip.stem}-{fingerprint(sorted(judges.values(), key=repr))}")
+def wip_of(wip: Path, judges: Mapping[int, list[str]], part: Part) -> Path:
+    """The file beside `wip` for what these verifiers, as they are now, have judged of a part of the work."""
+    return wip.with_stem("-".join(filter(None, [wip.stem, _name(judges), part.name])))
+
+
+def wips_of(wip: Path, judges: Mapping[int, list[str]]) -> list[Path]:
+    """The files of all parts of the work, those of the whole the last."""
+    return [*sorted(wip.parent.glob(f"{wip.stem}-{_name(judges)}-*{wip.suffix}")), wip_of(wip, judges, WHOLE)]
+
+
+def _name(judges: Mapping[int, list[str]]) -> str:
+    return fingerprint(sorted(judges.values(), key=repr))
 
 
 def look_up(programs: Sequence[Program], judges: Mapping[int, list[str]], cache: VerdictCache) -> int:

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from halo_forge.errors import InputError
 from halo_forge.hashing import digest
 from halo_forge.jsonl import read_records, write_records
+from halo_forge.parts import WHOLE, Part
 from halo_forge.progress import Progress
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
 from halo_forge.state import state_dir
-from halo_forge.verify.judge import Tally, judge_samples
+from halo_forge.verify.judge import Judged, Tally, judge_samples
+from halo_forge.verify.programs import Program
 from halo_forge.verify.second_look import look_again
 
 
 def verify_file(
-    settings: Verify, tasks_path: Path, folder: Path, label: str, verifier: str = "auto", *, training: bool = False
+    settings: Verify,
+    tasks_path: Path,
+    folder: Path,
+    label: str,
+    verifier: str = "auto",
+    *,
+    training: bool = False,
+    part: Part = WHOLE,
+    judged_by: Callable[[Sequence[Program], Verify], Judged] | None = None,
 ) -> list[Verdict]:
     """Write `folder`/verdicts.jsonl from `folder`/samples.jsonl, in its order. Resumes a killed run.
 
     `training`: the samples are for training, so that those that pass are looked at again as `settings.sanitize` says.
+    Of a `part` that is not whole only the work is done, which the call for the whole finds; it looks at all that pass.
+    Raises InputError where `part` is MERGE and something is not judged yet.
     """
     tasks = {task.task_id: task for task in read_records(tasks_path, Task)}
     samples = read_records(folder / "samples.jsonl", Sample)
@@ -30,9 +43,20 @@ def verify_file(
         "tasks": digest(tasks_path),
         "samples": digest(folder / "samples.jsonl"),
     }
-    state = state_dir(f"verify-{label}", inputs)
+    state = state_dir(f"verify-{label}", inputs, part.name)
     wip = state / "verdicts.jsonl"
-    verdicts = judge_with_progress(tasks, samples, settings, verifier, wip, f"{label}: verifying")
+    verdicts = judge_with_progress(
+        tasks, samples, settings, verifier, wip, f"{label}: verifying", None, part, judged_by
+    )
+    if not part.whole:
+        print(f"{label}, {part.name}: {len(verdicts)} of {len(samples)} samples are judged")
+        return verdicts
+    if len(verdicts) < len(samples):
+        raise InputError(
+            f"{label}: {len(samples) - len(verdicts)} of {len(samples)} samples have no verdict under {state}, or one "
+            "that was the machine's fault; run every part (--shard 1/n to n/n, with one n), then --shard merge, or run "
+            "without --shard to judge the rest here"
+        )
     if training and settings.sanitize == "kept":
         verdicts = look_again(tasks, verdicts, settings, verifier, label)
     write_records(folder / "verdicts.jsonl", verdicts)
@@ -47,6 +71,8 @@ def judge_with_progress(
     wip: Path,
     label: str,
     tally: Tally | None = None,
+    part: Part = WHOLE,
+    judged_by: Callable[[Sequence[Program], Verify], Judged] | None = None,
 ) -> list[Verdict]:
     """`judge_samples`, its advance and the share of passes shown under `label`. Raises what that raises."""
     passed = judged = 0
@@ -58,4 +84,14 @@ def judge_with_progress(
             passed += verdict.passed
             progress.advance(1, passing=f"{100 * passed / judged:.1f} %")
 
-        return judge_samples(tasks, samples, settings, verifier=verifier, wip=wip, progress=count, tally=tally)
+        return judge_samples(
+            tasks,
+            samples,
+            settings,
+            verifier=verifier,
+            wip=wip,
+            progress=count,
+            tally=tally,
+            part=part,
+            judged_by=judged_by,
+        )
