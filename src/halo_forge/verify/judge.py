@@ -143,13 +143,13 @@ def _judge(
         return
     with contextlib.ExitStack() as held:
         judged = held.enter_context(contextlib.closing(judge(todo, settings)))
-        appender = held.enter_context(Appender(wip))
-        failures = 0
+        appender, failures = None, 0
         for program, used, judgement, seconds in judged:
             tally.judged += 1
             if cache and (key := programs.key(program.number)):
                 cache.put(key, judgement, seconds)
             new = programs.verdicts(program.number, judgement, seconds, used, shelf)
+            appender = appender or held.enter_context(Appender(wip))  # there once anything is judged
             appender.write(new)
             for verdict in new:
                 progress(verdict)
