@@ -57,6 +57,12 @@ report: setup
 exp: setup
 	@cycles=$$(python .make/cycles.py $(N)); set -x; dvc exp run $$cycles $(SET)
 
+## Try every combination of some settings, each in a copy, JOBS side by side: make sweep JOBS=2 SET="-S raft.keep_top_percent=0.4,0.6"
+.PHONY: sweep
+sweep: setup
+	@set -x; dvc exp run --queue $(SET)
+	@set -x; HALO_FORGE_GPUS=$${HALO_FORGE_GPUS:-1} dvc exp run --run-all --jobs $(or $(JOBS),1)
+
 ## Train and benchmark the control arms beside the best model: what was verification worth?
 .PHONY: ablation
 ablation: setup
@@ -118,6 +124,17 @@ drill-vllm: setup
 .PHONY: drill-export
 drill-export: setup
 	@python benchmarks/export_check.py $(ARGS)
+
+## Two processes train as one does, one of them is killed, the run goes on; says what was equal (minutes)
+.PHONY: drill-ddp
+drill-ddp: setup
+	@python benchmarks/drills/ddp.py
+
+## A Ray cluster of two nodes on this machine loses one while sampling, judging, training; says what was equal
+.PHONY: drill-ray
+drill-ray: setup
+	@python -m pip install --quiet -r requirements-ray.lock
+	@python benchmarks/drills/ray_nodes.py
 
 ## Measure this machine's GPU, ten minutes: speed, memory, parity with float32; what to send with a bug report
 .PHONY: gpu-check

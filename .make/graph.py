@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # What stages import and do not depend on, with the reason. A folder stands for all that is in it.
 NOT_DECIDING = {
     "cache.py": "where files that can be made again are kept",
+    "cluster": "which machines do the work; the outputs are those of one",
+    "devices.py": "which GPU a stage takes",
     "errors.py": "the names of errors",
     "files.py": "how files are written whole and JSON is read",
     "folders.py": "how a folder appears whole",
@@ -31,6 +33,7 @@ NOT_DECIDING = {
     "model/licences.py": "what is said before a model is fetched",
     "model/source.py": "fetches the file that has the digest in the settings, and no other",
     "model/wheels.py": "fetches the file that has the digest in the settings, and no other",
+    "parts.py": "which machine does what; the outputs are those of one",
     "process.py": "how a stage begins and ends",
     "progress.py": "what is shown meanwhile",
     "provenance.py": "what is said about an output's origin: new words are for the next run",

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from begin import stage
 
+from halo_forge.cluster.training import on_ray
+from halo_forge.devices import take_gpus
 from halo_forge.files import read_json, write_json
 from halo_forge.folders import whole_folder
 from halo_forge.hashing import digest
@@ -30,6 +32,7 @@ from halo_forge.train.lora import Run
 
 
 def main(params: Params, arm: str) -> None:
+    take_gpus()
     control, raft = params.control(arm), params.raft
     lock, base = load_lock()
     best = read_json("models/best.json")["model"]
@@ -66,11 +69,13 @@ def main(params: Params, arm: str) -> None:
                 settings=raft.train,
                 learning_rate=params.cycle(cycle).learning_rate,
                 seed=params.seed,
+                compute=params.compute,
                 checkpoints=state / "checkpoints",
                 logs=Path("logs") / arm / cycle,
             )
             label = f"{arm}: training as {cycle}"
-            write_json(summary_path, train_adapter(run, kept_answers(rows), lock, trained, label, label))
+            by = on_ray(params.compute)
+            write_json(summary_path, train_adapter(run, kept_answers(rows), lock, trained, label, label, by))
         updates.append({"cycle": cycle, **read_json(summary_path)})
         model = trained
     with whole_folder(ADAPTERS / arm) as adapter:

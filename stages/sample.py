@@ -12,20 +12,32 @@ from __future__ import annotations
 
 from begin import stage
 
+from halo_forge.cluster.sampling import on_ray
+from halo_forge.devices import take_gpus
 from halo_forge.generate.drawing import draws_of
 from halo_forge.generate.run import generate_file
 from halo_forge.jsonl import read_records
 from halo_forge.model.checkpoint import of_pipeline
+from halo_forge.parts import HELP, Part
 from halo_forge.records import Task
 from halo_forge.runs.pipeline import find_run
 from halo_forge.settings.params import Params
 
 
-def main(params: Params, run: str) -> None:
+def main(params: Params, run: str, shard: str | None = None) -> None:
+    take_gpus()
     found = find_run(params, run)
     draws = draws_of(read_records(found.tasks, Task), found.samples_per_task)
-    generate_file(params, of_pipeline(found.drawing.model), found.drawing, draws, found.folder)
+    generate_file(
+        params,
+        of_pipeline(found.drawing.model),
+        found.drawing,
+        draws,
+        found.folder,
+        Part.parse(shard),
+        on_ray(params.compute),
+    )
 
 
 if __name__ == "__main__":
-    stage(main, run="raft/<cycle>, validation/<model>, benchmark/<model> or benchmark/<set>/<model>")
+    stage(main, run="raft/<cycle>, validation/<model>, benchmark/<model> or benchmark/<set>/<model>", shard=HELP)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from begin import stage
 
+from halo_forge.cluster.training import on_ray
+from halo_forge.devices import take_gpus
 from halo_forge.files import write_json
 from halo_forge.hashing import digest
 from halo_forge.jsonl import read_records
@@ -25,6 +27,7 @@ from halo_forge.train.lora import Run
 
 
 def main(params: Params) -> None:
+    take_gpus()
     data = Path("data/split/sft.jsonl")
     pairs = solutions(read_records(data, Task))
     lock, base = load_lock()
@@ -36,11 +39,12 @@ def main(params: Params) -> None:
         settings=params.sft,
         learning_rate=params.sft.learning_rate,
         seed=params.seed,
+        compute=params.compute,
         checkpoints=state_dir("sft", inputs),
         logs=Path("logs/sft"),
         curve=Path("data/train/sft.tsv"),
     )
-    summary = train_adapter(run, pairs, lock, ADAPTERS / "sft", str(data), "SFT")
+    summary = train_adapter(run, pairs, lock, ADAPTERS / "sft", str(data), "SFT", on_ray(params.compute))
     origin = provenance(params, ["models/base.json", data])
     write_json(
         "data/train/sft.json", {"model": "sft", "from": "base", "seed": params.seed, **summary, "provenance": origin}

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from begin import stage
 
+from halo_forge.cluster.training import on_ray
+from halo_forge.devices import take_gpus
 from halo_forge.files import write_json
 from halo_forge.hashing import digest
 from halo_forge.jsonl import read_records
@@ -26,6 +28,7 @@ from halo_forge.train.lora import Run
 
 
 def main(params: Params, cycle: str) -> None:
+    take_gpus()
     settings = params.cycle(cycle)
     data, out = Path(f"data/raft/{cycle}/kept.jsonl"), ADAPTERS / cycle
     pairs = kept_answers(read_records(data, Kept))
@@ -47,11 +50,12 @@ def main(params: Params, cycle: str) -> None:
             settings=training,
             learning_rate=settings.learning_rate,
             seed=params.seed,
+            compute=params.compute,
             checkpoints=state_dir(f"train-{cycle}", inputs),
             logs=Path("logs") / cycle,
             curve=curve,
         )
-        summary = train_adapter(run, pairs, lock, out, str(data), f"{cycle}: training")
+        summary = train_adapter(run, pairs, lock, out, str(data), f"{cycle}: training", on_ray(params.compute))
     else:
         print(f"warning: {cycle}: no answer was kept, the model stays that of {settings.start}", file=sys.stderr)
         summary = unchanged(start, out, curve) | {"learning_rate": settings.learning_rate}

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from conftest import TEMPLATE
+from tiny import TEMPLATE
 
 HIDDEN, INNER = 64, 96
 

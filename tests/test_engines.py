@@ -16,10 +16,11 @@ from completions_server import MODEL, StandIn
 from conftest import PROMPTS, REPOSITORY
 from test_generate import own_cache, settings  # noqa: F401 - a fixture
 
+from halo_forge.generate.chunks import Chunks
 from halo_forge.generate.drawing import Drawing, draws_of
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Engine
-from halo_forge.generate.samples import chunk_size_of, draw_samples
+from halo_forge.generate.samples import Here, Sampler, chunk_size_of, draw_samples
 from halo_forge.records import Sample
 from halo_forge.settings.generate import Generate, Server
 
@@ -119,16 +120,17 @@ def test_a_resumed_run_leaves_the_same_records_and_greedy_ones_are_those_of_the_
 
     def sample(drawer, name: str, temperature: float) -> list[Sample]:
         drawing, chosen = Drawing("sft", "c1", temperature, 8), Generate(chunk_size=4)
-        wip = tmp_path / name
-        return draw_samples(drawer, tiny_chat, draws_of(tasks, 3), drawing, chosen, seed=1, wip=wip)
+        chunks = Chunks(tmp_path / name, 4, 9)
+        return draw_samples(Here(Sampler(drawer, tiny_chat, drawing, chosen, seed=1)), draws_of(tasks, 3), chunks)
 
     drawer = opened(engine, False)
     whole = sample(drawer, "whole", 1.0)
     with contextlib.suppress(KeyboardInterrupt):
         sample(Stopping(drawer), "cut", 1.0)
-    assert len((tmp_path / "cut").read_text().splitlines()) == 4
+    assert [path.name for path in (tmp_path / "cut").glob("*.jsonl")] == ["000000.jsonl"]
     assert sample(drawer, "cut", 1.0) == whole
-    assert (tmp_path / "cut").read_bytes() == (tmp_path / "whole").read_bytes()
+    for path in (tmp_path / "whole").glob("*.jsonl"):
+        assert path.read_bytes() == (tmp_path / "cut" / path.name).read_bytes()
     greedy = sample(drawer, "greedy", 0.0)
     assert greedy == sample(opened(REFERENCE, False), "reference", 0.0)
     assert [(one.task_id, one.index) for one in greedy] == [(name, index) for name in "abc" for index in range(3)]

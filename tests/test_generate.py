@@ -16,15 +16,14 @@ import pytest
 from conftest import PROMPTS, REPOSITORY
 
 from halo_forge.files import read_json
-from halo_forge.generate.clock import Clock
+from halo_forge.generate.chunks import Chunks
 from halo_forge.generate.drawing import Drawing, draws_of
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion, Request
 from halo_forge.generate.run import generate_file
-from halo_forge.generate.samples import draw_samples, sample_seed, whole_chunks
-from halo_forge.jsonl import Appender, read_records, write_records
+from halo_forge.generate.samples import Here, Sampler, chunk_size_of, draw_samples, sample_seed
+from halo_forge.jsonl import write_records
 from halo_forge.model.checkpoint import Checkpoint
-from halo_forge.records import Sample
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.model import BaseModelChoice
 from halo_forge.settings.params import Params
@@ -87,8 +86,8 @@ def test_a_sample_ends_with_its_block_whatever_the_engine_has_drawn_beyond(
             return [Completion(ids, len(ids), "length") for _ in requests]
 
     drawing, chosen = Drawing("sft", "c1", 1.0, 80), Generate(chunk_size=2, stop=stop)
-    wip = tmp_path / "wip.jsonl"
-    samples = draw_samples(Talking(), tiny_chat, draws_of([make_task("a")], 2), drawing, chosen, seed=1, wip=wip)
+    wip = tmp_path / "wip"
+    samples = drawn(Talking(), tiny_chat, draws_of([make_task("a")], 2), drawing, chosen, wip)
     ended = {(sample.completion, sample.n_tokens, sample.finish_reason) for sample in samples}
     whole = (f"{short}This does nothing.", len(ids), "length")
     assert ended == {whole if stop == "end_of_turn" else (short, len(short), "stop")}
@@ -144,30 +143,36 @@ class Counting:
 
 def draw(engine, chat, tasks, wip):
     drawing, settings = Drawing("sft", "c1", 1.0, 8), Generate(top_k=0, top_p=1.0, chunk_size=3)
-    return draw_samples(engine, chat, draws_of(tasks, 4), drawing, settings, seed=1, wip=wip)
+    return drawn(engine, chat, draws_of(tasks, 4), drawing, settings, wip)
+
+
+def drawn(engine, chat, draws, drawing, settings, wip):
+    chunks = Chunks(wip, chunk_size_of(settings, engine), len(draws))
+    return draw_samples(Here(Sampler(engine, chat, drawing, settings, seed=1)), draws, chunks)
 
 
 def test_an_interrupted_run_redoes_nothing_that_was_saved_and_ends_the_same(tiny_chat, make_task, tmp_path) -> None:
     tasks = [make_task(name) for name in "abc"]
-    whole = draw(Counting(), tiny_chat, tasks, tmp_path / "whole.jsonl")
+    whole = draw(Counting(), tiny_chat, tasks, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        draw(Counting(fail_at=7), tiny_chat, tasks, tmp_path / "cut.jsonl")
-    with (tmp_path / "cut.jsonl").open("a") as file:
-        file.write('{"sample_id": "torn')
+        draw(Counting(fail_at=7), tiny_chat, tasks, tmp_path / "cut")
+    (tmp_path / "cut" / ".000002.jsonl.9.tmp").write_text('{"sample_id": "torn')
     again = Counting()
-    assert draw(again, tiny_chat, tasks, tmp_path / "cut.jsonl") == whole
+    assert draw(again, tiny_chat, tasks, tmp_path / "cut") == whole
     assert again.drawn == 12 - 6
-    assert (tmp_path / "cut.jsonl").read_text() == (tmp_path / "whole.jsonl").read_text()
+    for path in (tmp_path / "whole").glob("*.jsonl"):
+        assert path.read_bytes() == (tmp_path / "cut" / path.name).read_bytes()
 
 
 @pytest.mark.parametrize("breaks", ["\u2028", "\u2029", "\x85", "\x0b\x0c\x1c\x1d\x1e", "\r", "\r\n"])
 def test_an_answer_may_hold_any_kind_of_line_break_when_a_run_resumes(tmp_path, make_judged, breaks) -> None:
     made = [make_judged("t", index, 1.0)[0] for index in range(5)]
     samples = [sample.model_copy(update={"completion": f"a{breaks}b\nc"}) for sample in made]
-    with Appender(tmp_path / "wip") as file:
-        file.write(samples)
-    assert whole_chunks(tmp_path / "wip", 3, 12) == samples[:3]
-    assert read_records(tmp_path / "wip", Sample) == samples[:3]
+    chunks = Chunks(tmp_path / "wip", 3, 12)
+    chunks.save(0, samples[:3], 1.0)
+    chunks.save(2, samples[3:], 1.0)
+    assert chunks.missing() == [1, 3]
+    assert chunks.read() == samples
 
 
 def test_the_seconds_of_a_resumed_run_are_those_of_all_its_chunks_and_of_nothing_torn_off(
@@ -189,23 +194,13 @@ def test_the_seconds_of_a_resumed_run_are_those_of_all_its_chunks_and_of_nothing
     with pytest.raises(KeyboardInterrupt):
         sample(Counting(fail_at=7, pause_s=0.5))
     (state,) = Path(".state").glob("*/")
-    with (state / "samples.jsonl").open("a") as file:
-        file.write('{"sample_id": "torn')
+    (chunks,) = state.iterdir()
+    (chunks / "000002.seconds").write_text("7.0")  # the kill came between this and the samples
     told = sample(Counting(pause_s=0.1))
     drop_state()
     assert 1.1 <= told["seconds"] < 2.5  # 0.5 + 0.5, then 0.1: not 0.1 alone, and not the 2.5 before the kill
     assert (told["tokens"], told["resumed_samples_tokens"]) == (18, 12)
     assert told["tokens_per_s"] == pytest.approx(18 / told["seconds"], rel=0.1)
-
-
-def test_a_kill_between_the_note_of_the_time_and_the_save_counts_neither(tmp_path) -> None:
-    clock = Clock(tmp_path / "seconds.json", 0)
-    for samples in (3, 6):
-        time.sleep(0.2)
-        clock.mark(samples)
-    first, second = read_json(tmp_path / "seconds.json").values()
-    assert first <= Clock(tmp_path / "seconds.json", 3).seconds < second
-    assert Clock(tmp_path / "seconds.json", 0).seconds < first
 
 
 def test_a_run_killed_with_9_resumes_to_the_same_samples(tiny_model, tiny_chat, make_task, tmp_path) -> None:
@@ -223,16 +218,16 @@ def test_a_run_killed_with_9_resumes_to_the_same_samples(tiny_model, tiny_chat, 
         "t.draw(engine, chat, tasks, wip)\n"
     )
     write_records(tmp_path / "tasks.jsonl", tasks)
-    wip = tmp_path / "wip.jsonl"
+    wip = tmp_path / "wip"
     child = subprocess.Popen([sys.executable, str(script), str(tiny_model), str(wip), str(tmp_path / "tasks.jsonl")])
     deadline = time.monotonic() + 120
-    while not (wip.exists() and wip.stat().st_size) and time.monotonic() < deadline:
+    while not list(wip.glob("0*.jsonl")) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
-    assert 0 < len(wip.read_text().splitlines()) < 16
+    assert 0 < len(list(wip.glob("*.jsonl"))) < 6
     engine = open_engine(settings("transformers"), tiny_model, None, tiny_chat.end)
-    assert draw(engine, tiny_chat, tasks, wip) == draw(engine, tiny_chat, tasks, tmp_path / "whole.jsonl")
+    assert draw(engine, tiny_chat, tasks, wip) == draw(engine, tiny_chat, tasks, tmp_path / "whole")
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from pydantic_core import PydanticSerializationError
 
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, whole_file
-from halo_forge.jsonl import Appender, cut_off, each_record, read_records, read_rows, resumed, write_records
+from halo_forge.jsonl import Appender, each_record, read_records, read_rows, resumed, write_records
 from halo_forge.records import Kept, Task
 
 
@@ -138,7 +138,7 @@ def test_a_torn_line_of_any_length_is_cut_off_and_no_other(tmp_path: Path, torn:
     assert resumed(path, Kept) == kept and path.read_bytes() == whole
 
 
-def test_what_a_kill_left_is_resumed_without_its_torn_line_and_cut_to_what_counts(tmp_path: Path) -> None:
+def test_what_a_kill_left_is_resumed_without_its_torn_line(tmp_path: Path) -> None:
     path = tmp_path / "wip.jsonl"
     assert resumed(path, Kept) == []
     kept = [row(number).model_copy(update={"completion": BREAKS}) for number in range(4)]
@@ -146,8 +146,6 @@ def test_what_a_kill_left_is_resumed_without_its_torn_line_and_cut_to_what_count
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"sample_id": "4')
     assert resumed(path, Kept) == kept and path.read_bytes() == whole
-    cut_off(path, 3)
-    assert read_records(path, Kept) == kept[:3]
 
 
 def test_a_json_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import subprocess
 from types import SimpleNamespace
 
 import pytest
-from conftest import TEMPLATE
+from tiny import TEMPLATE
 
 from halo_forge.export.modelfile import go_template, modelfile
 from halo_forge.export.sampling import Sampling

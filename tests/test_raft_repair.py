@@ -6,7 +6,7 @@ import pytest
 
 from halo_forge.generate.drawing import draws_of
 from halo_forge.generate.protocol import Completion
-from halo_forge.generate.samples import draw_samples
+from halo_forge.generate.samples import Sampler
 from halo_forge.raft.cycle import close_cycle
 from halo_forge.raft.repair import turns_of
 from halo_forge.raft.rounds import further_draws
@@ -72,7 +72,7 @@ def test_the_model_is_shown_the_prompt_its_program_the_words_and_the_input_of_th
     assert 900 < len(long[2]["content"]) < 1_200 and "does not compile" in long[2]["content"]
 
 
-def test_what_is_asked_is_the_conversation_and_what_is_recorded_the_tasks_prompt(mended, tiny_chat, tmp_path) -> None:
+def test_what_is_asked_is_the_conversation_and_what_is_recorded_the_tasks_prompt(mended, tiny_chat) -> None:
     asked = []
 
     class Engine:
@@ -86,11 +86,10 @@ def test_what_is_asked_is_the_conversation_and_what_is_recorded_the_tasks_prompt
 
     draws = mended([("t", 0.0, "int a;", "compile_error")])
     drawing = Drawing("sft", "c1", 1.0, 8)
-    (sample,) = draw_samples(Engine(), tiny_chat, draws, drawing, Generate(), seed=1, wip=tmp_path / "wip")
+    sampler = Sampler(Engine(), tiny_chat, drawing, Generate(), seed=1)
+    (sample,) = sampler.draw(draws)
     assert "int a;" in asked[0] and (sample.prompt, sample.repairs) == ("Solve t.", "t/0")
-    (plain,) = draw_samples(
-        Engine(), tiny_chat, draws_of([draws[0].task], 1), drawing, Generate(), seed=1, wip=tmp_path / "plain"
-    )
+    (plain,) = sampler.draw(draws_of([draws[0].task], 1))
     assert plain.repairs is None and "int a;" not in asked[1]
 
 

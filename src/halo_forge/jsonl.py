@@ -158,14 +158,6 @@ def each_resumed(path: str | Path, kind: type[R]) -> Iterator[R]:
         yield from each_record(path, kind)
 
 
-def cut_off(path: str | Path, records: int) -> None:
-    """Leave the first `records` lines of the file of an Appender."""
-    with Path(path).open("r+b") as file:
-        for _ in range(records):
-            file.readline()
-        file.truncate(file.tell())
-
-
 def _damaged(name: str | Path, error: Exception) -> InputError:
     return InputError(f"{name}: not a whole gzip file: {error}; fetch it again")
 

@@ -18,8 +18,9 @@ from halo_forge.settings.params import load_params
 def stage(main: Callable[..., None], **arguments: str) -> None:
     """Run `main(params, …)` with what the command line gives, and end the process with its exit code.
 
-    `arguments`: the further parameters of `main` by name, each with the help of its option. The script's docstring is
-    what `--help` shows. Started by DVC, the process dies with it.
+    `arguments`: the further parameters of `main` by name, each with the help of its option, which must be given where
+    `main` has no default for it. The script's docstring is what `--help` shows. Started by DVC, the process dies with
+    it.
     """
     if "DVC_STAGE" in os.environ:
         die_with_parent()
@@ -27,8 +28,10 @@ def stage(main: Callable[..., None], **arguments: str) -> None:
         description=inspect.getmodule(main).__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: %(default)s")
+    parameters = inspect.signature(main).parameters
     for name, text in arguments.items():
-        parser.add_argument(f"--{name}", required=True, help=text)
+        default = parameters[name].default
+        parser.add_argument(f"--{name}", required=default is inspect.Parameter.empty, default=default, help=text)
 
     def run() -> None:
         given = vars(parser.parse_args())

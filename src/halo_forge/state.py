@@ -10,20 +10,23 @@ from pathlib import Path
 
 from halo_forge.hashing import fingerprint
 
-_held: dict[Path, int] = {}  # state folders of this process: folder -> descriptor of its lock
+_held: dict[Path, tuple[int, Path | None]] = {}
+"""Of this process: lock file -> its descriptor, and the state folder to remove with it, None where others work too."""
 
 
-def state_dir(name: str, inputs: object) -> Path:
+def state_dir(name: str, inputs: object, part: str = "") -> Path:
     """The folder for the unfinished work of stage `name`, kept over a kill and removed once the stage succeeded.
 
     It lies outside the DVC outputs, at `$DVC_ROOT/.state/<name>-<hash of inputs>`; `inputs` is JSON (settings, and the
     `digest` of every input file), pydantic models and paths included, so that other inputs never resume this work.
-    A run that wants a folder in use by another process waits for it.
+    A run that wants a folder in use by another process waits for it. Where several do parts of the work in one folder,
+    each names its `part`: it waits for those of the same name alone, and leaves the folder to the run without one.
     """
     root = Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
     folder = root / ".state" / f"{name}-{fingerprint(inputs)}"
-    if folder not in _held:
-        _held[folder] = _lock(folder.with_name(folder.name + ".lock"))
+    lock = folder.with_name(f"{folder.name}.{part}.lock" if part else f"{folder.name}.lock")
+    if lock not in _held:
+        _held[lock] = _lock(lock), None if part else folder
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -48,8 +51,9 @@ def _lock(path: Path) -> int:
 
 def drop_state() -> None:
     """Remove the unfinished work of this process, now finished, and let go of its locks."""
-    for folder, lock in _held.items():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.with_name(folder.name + ".lock").unlink(missing_ok=True)
-        os.close(lock)
+    for lock, (descriptor, folder) in _held.items():
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
     _held.clear()

@@ -83,6 +83,7 @@ def finetuning(settings: SftFile, model: Checkpoint, rows: Sequence[Row], data: 
         seed=own.seed,
         held_out=held_out,
         keep_checkpoints=own.save_total_limit,
+        compute=load_section("compute"),
         settings=deciding,
     )
 
@@ -166,7 +167,8 @@ def benchmark_params(
 
 
 def _params(model: Checkpoint, seed: int, verify: Verify, **sections: Any) -> Params:
-    return Params(seed=seed, preset="command line", base_model=pinned(model.lock), verify=verify, **sections)
+    sections |= {"base_model": pinned(model.lock), "verify": verify, "compute": load_section("compute")}
+    return Params(seed=seed, preset="command line", **sections)
 
 
 def generation(sequences: int | None) -> Generate:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from halo_forge.errors import InputError
 from halo_forge.files import write_json
-from halo_forge.generate.clock import Clock
+from halo_forge.generate.chunks import Chunks
 from halo_forge.generate.drawing import Draw, Drawing
-from halo_forge.generate.engine import open_engine, weights_of
+from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion
-from halo_forge.generate.samples import chunk_size_of, draw_samples, whole_chunks
+from halo_forge.generate.samples import Drawers, Here, Kind, Sampler, draw_samples, wanted
 from halo_forge.hashing import digest
 from halo_forge.jsonl import write_records
 from halo_forge.model.chat import Chat
 from halo_forge.model.checkpoint import Checkpoint
+from halo_forge.parts import MERGE, WHOLE, Part
 from halo_forge.progress import Progress
 from halo_forge.records import Sample
 from halo_forge.settings.generate import Generate
@@ -28,56 +31,107 @@ def generate_file(
     drawing: Drawing,
     draws: Sequence[Draw],
     out: Path,
+    part: Part = WHOLE,
+    drawers_of: Callable[[Params, Checkpoint, Drawing], Drawers] | None = None,
 ) -> None:
     """Write `out`/samples.jsonl and `out`/generation.json, whose seconds are the whole run's. Resumes a killed run.
 
-    Without draws both files are there, and no model is loaded.
+    Of a `part` that is not whole only the work is done, which the call for the whole finds. Without draws, and where
+    all is drawn, no model is loaded. `drawers_of` makes who draws in place of this process. Raises InputError where
+    `part` is MERGE and something is not drawn yet.
     """
     if not draws:
-        _write(out, drawing, _engine(None, params.generate), [], [], 0.0)
+        if part.whole:
+            _write(out, drawing, _engine(None, None, params.generate), [], 0, 0.0)
         return
-    lock, adapter = checkpoint.lock, checkpoint.adapter
+    adapter = checkpoint.adapter
     state = state_dir(
         f"sample-{drawing.label}-{drawing.model}",
         {
             "settings": params.generate,
             "seed": params.seed,
             "drawing": [drawing.temperature, drawing.max_new_tokens],
-            "lock": lock,
+            "lock": checkpoint.lock,
             "draws": [[draw.task.task_id, draw.index, draw.turns or draw.task.prompt] for draw in draws],
             "adapter": adapter and digest(adapter),
         },
+        part.name,
     )
-    chat = Chat.of(str(checkpoint.base), lock["system_prompt"])
-    engine = open_engine(params.generate, checkpoint.base, adapter, chat.end)
-    wip, total = state / "samples.jsonl", len(draws)
-    resumed = whole_chunks(wip, chunk_size_of(params.generate, engine), total)
-    clock, tokens = Clock(state / "seconds.json", len(resumed)), 0
-    with Progress(total, f"{drawing.label}: sampling from {drawing.model}", done=len(resumed)) as progress:
+    done = next((chunks for chunks in _found(state, len(draws)) if not chunks.missing()), None)
+    resumed = done and sum(sample.n_tokens for sample in done.read())
+    if done is None and part == MERGE:
+        raise InputError(f"{drawing.label}: {_still_missing(state, len(draws))}")
+    if done is None:
+        drawers = (drawers_of or _here)(params, checkpoint, drawing)
+        done, resumed = _draw(drawers, drawing, draws, state, part)
+    if part.whole:
+        engine, weights, _ = _kind_of(done.folder)
+        _write(out, drawing, _engine(engine, weights, params.generate), done.read(), resumed, done.seconds())
+
+
+def opened(params: Params, checkpoint: Checkpoint, drawing: Drawing) -> Sampler:
+    """The engine that the settings name, with all that decides what it draws."""
+    chat = Chat.of(str(checkpoint.base), checkpoint.lock["system_prompt"])
+    engine = open_engine(params.generate, checkpoint.base, checkpoint.adapter, chat.end)
+    return Sampler(engine, chat, drawing, params.generate, params.seed)
+
+
+def _draw(drawers: Drawers, drawing: Drawing, draws: Sequence[Draw], state: Path, part: Part) -> tuple[Chunks, int]:
+    """Draw what of `part` is not drawn yet; where it is, and the tokens of what was there before."""
+    size = drawers.kind[-1]
+    chunks = Chunks(_folder(state, drawers.kind), size, len(draws))
+    before, todo = chunks.read(), wanted(chunks, part)
+    number = sum(len(draws[chunks.span(chunk)]) for chunk in todo)
+    began, tokens = time.monotonic(), 0
+    label = f"{drawing.label}: sampling from {drawing.model}" + (f", {part.name}" if part.name else "")
+    total, there = (len(draws), len(before)) if part.whole else (number, 0)
+    with Progress(total, label, done=there) as progress:
 
         def finished(completion: Completion) -> None:
             nonlocal tokens
             tokens += completion.n_tokens
-            progress.advance(1, tokens_per_s=round(tokens / clock.this_run))
+            progress.advance(1, tokens_per_s=round(tokens / (time.monotonic() - began)))
 
-        samples = draw_samples(
-            engine,
-            chat,
-            draws,
-            drawing,
-            params.generate,
-            seed=params.seed,
-            wip=wip,
-            finished=finished,
-            saving=clock.mark,
-        )
-    _write(out, drawing, _engine(engine.name, params.generate), samples, resumed, clock.seconds)
+        draw_samples(drawers, draws, chunks, part, finished)
+    if not part.whole:
+        print(f"{label}: {len(todo)} chunks of {size} samples drawn now")
+    return chunks, sum(sample.n_tokens for sample in before)
 
 
-def _engine(name: str | None, settings: Generate) -> dict[str, str | None]:
-    """What is said of the engine of that name, None where none was opened."""
+def _here(params: Params, checkpoint: Checkpoint, drawing: Drawing) -> Drawers:
+    return Here(opened(params, checkpoint, drawing))
+
+
+def _folder(state: Path, kind: Kind) -> Path:
+    """Where what is drawn by this kind lies; `_kind_of` reads it from the name."""
+    engine, weights, size = kind
+    return state / f"{engine}.{weights or ''}.{size}"
+
+
+def _kind_of(folder: Path) -> Kind:
+    engine, weights, size = folder.name.split(".")
+    return engine, weights or None, int(size)
+
+
+def _found(state: Path, total: int) -> list[Chunks]:
+    """What has been drawn for this run, by engine and size of chunk."""
+    return [Chunks(folder, _kind_of(folder)[-1], total) for folder in sorted(state.glob("*.*.*"))]
+
+
+def _still_missing(state: Path, total: int) -> str:
+    found = _found(state, total)
+    most = max(found, key=lambda chunks: -len(chunks.missing()), default=None)
+    there = f"{len(most.missing())} of {-(-total // most.size)} chunks are" if most else "nothing is drawn yet: all is"
+    return (
+        f"{there} missing under {state}; run every part (--shard 1/n to n/n, with one n), then --shard merge, or run "
+        "without --shard to draw the rest here"
+    )
+
+
+def _engine(name: str | None, weights: str | None, settings: Generate) -> dict[str, str | None]:
+    """What is said of the engine of that name, None where none was needed."""
     served = settings.server.model if name == "server" and settings.server else None
-    return {"engine": name, "weights": name and weights_of(name, settings), "served_model": served}
+    return {"engine": name, "weights": weights, "served_model": served}
 
 
 def _write(
@@ -85,10 +139,10 @@ def _write(
     drawing: Drawing,
     engine: dict[str, str | None],
     samples: list[Sample],
-    resumed: list[Sample],
+    resumed: int,
     seconds: float,
 ) -> None:
-    """Both files; `resumed` are those of the samples that an earlier run had drawn."""
+    """Both files; `resumed` are the tokens that earlier runs, or other machines, had drawn."""
     tokens = sum(sample.n_tokens for sample in samples)
     write_records(out / "samples.jsonl", samples)
     write_json(
@@ -102,6 +156,6 @@ def _write(
             "tokens": tokens,
             "tokens_per_s": round(tokens / seconds, 1) if seconds else 0.0,
             "seconds": round(seconds, 1),
-            "resumed_samples_tokens": sum(sample.n_tokens for sample in resumed),
+            "resumed_samples_tokens": resumed,
         },
     )

@@ -14,10 +14,11 @@ import shutil
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from halo_forge.cluster.training import on_ray
 from halo_forge.data.rows import Row, family_of
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
@@ -28,6 +29,7 @@ from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.reference import pin
 from halo_forge.provenance import provenance
 from halo_forge.runs.outputs import RUN_FILE, UNKNOWN, claim, owner, set_aside
+from halo_forge.settings.compute import Compute
 from halo_forge.settings.training import Lora, Training
 from halo_forge.state import state_dir
 from halo_forge.train.adapter import train_adapter
@@ -103,6 +105,7 @@ class Finetuning:
     provenance has the digest."""
     held_out: HeldOut | None = None
     keep_checkpoints: int = 1
+    compute: Compute = field(default_factory=Compute)
 
 
 def finetune(run: Finetuning, resume: Path | None = None) -> dict[str, Any]:
@@ -131,13 +134,15 @@ def finetune(run: Finetuning, resume: Path | None = None) -> dict[str, Any]:
         settings=run.training,
         learning_rate=run.learning_rate,
         seed=run.seed,
+        compute=run.compute,
         checkpoints=out,
         logs=out / "logs",
         held_out=run.held_out,
         keep_checkpoints=run.keep_checkpoints,
     )
+    by = on_ray(run.compute)
     with whole_folder(final) as adapter:
-        summary = train_adapter(training, run.sides.training, model.lock, adapter, str(run.data), "SFT")
+        summary = train_adapter(training, run.sides.training, model.lock, adapter, str(run.data), "SFT", by)
         pin(adapter, model)
     for reason, number in summary["rows_left_out"].items():
         print(f"left out: {number} rows: {reason}")

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from halo_forge.cluster.training import on_ray
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
 from halo_forge.folders import whole_folder
@@ -161,11 +162,12 @@ def _trained(plan: Plan, name: str, rows: list[Kept], start: Checkpoint, state: 
             settings=plan.params.raft.train,
             learning_rate=plan.params.cycle(name).learning_rate,
             seed=plan.params.seed,
+            compute=plan.params.compute,
             checkpoints=state,
             logs=plan.out / name / "logs",
         )
         where = str(plan.out / name / "kept.jsonl")
-        return train_adapter(run, kept_answers(rows), start.lock, out, where, f"{name}: training")
+        return train_adapter(run, kept_answers(rows), start.lock, out, where, f"{name}: training", on_ray(run.compute))
     if start.adapter is None:
         raise InputError(
             f"{name}: no answer of {start.name} reached the threshold, and a base model has no adapter to go on from: "

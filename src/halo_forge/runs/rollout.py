@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from halo_forge.cluster import judging, sampling
 from halo_forge.files import read_json
 from halo_forge.generate.drawing import Draw, Drawing
 from halo_forge.generate.run import generate_file
@@ -37,7 +38,8 @@ def roll_out(
 
     Resumes a killed run. Raises what `generate_file` and `judge_samples` raise.
     """
-    generate_file(params, checkpoint, drawing, draws, out)
+    generate_file(params, checkpoint, drawing, draws, out, drawers_of=sampling.on_ray(params.compute))
     label = drawing.cycle or f"benchmark {drawing.model}"
-    verify_file(params.verify, tasks_path, out, label, verifier, training=drawing.cycle is not None)
+    training, judged_by = drawing.cycle is not None, judging.on_ray(params.compute)
+    verify_file(params.verify, tasks_path, out, label, verifier, training=training, judged_by=judged_by)
     return Rollout(JudgedFiles(out, where=label), read_json(out / "generation.json"))

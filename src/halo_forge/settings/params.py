@@ -18,6 +18,7 @@ from halo_forge.settings.base import Section
 from halo_forge.settings.benchmark import Benchmark, Validation
 from halo_forge.settings.checking import check, merge, one_of, read_yaml
 from halo_forge.settings.clean import Clean
+from halo_forge.settings.compute import Compute
 from halo_forge.settings.control import Control
 from halo_forge.settings.data import Prepare, Split
 from halo_forge.settings.generate import Generate
@@ -46,6 +47,7 @@ class Params(Section):
     raft: Raft = Raft()
     validation: Validation = Validation()
     benchmark: Benchmark = Benchmark()
+    compute: Compute = Compute()
     controls: dict[str, Control] = {}
     """Control arms by name: models that show what verification was worth."""
 

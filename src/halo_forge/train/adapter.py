@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from halo_forge.model.naming import name_base
 from halo_forge.progress import Progress
 from halo_forge.records import Kept, Task
 from halo_forge.train.checkpoints import resumed_step
-from halo_forge.train.lora import Run, steps_of, train
+from halo_forge.train.launch import train_here
+from halo_forge.train.lora import Run, steps_of
 from halo_forge.train.reports import write_curve_of_no_steps
 from halo_forge.train.rows import Lesson, tokenised
 
@@ -35,9 +36,10 @@ def train_adapter(
     out: Path,
     where: str,
     label: str,
+    trained_by: Callable[..., dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Train on lessons, or (prompt, answer) pairs, and write the adapter folder `out`, whole or not at all; returns the
-    summary of the training."""
+    summary of the training. `trained_by` trains in place of this machine."""
     chat = Chat.of(str(run.base), lock["system_prompt"])
     rows = tokenised(chat, lessons, run.settings.max_tokens, where)
     steps, done = steps_of(len(rows.examples), run.settings), resumed_step(run.checkpoints)
@@ -47,7 +49,7 @@ def train_adapter(
             progress.advance(entry["step"] - progress.done, loss=entry["loss"])
 
         with whole_folder(out) as adapter:
-            summary = train(run, rows, chat, adapter, step)
+            summary = (trained_by or train_here)(run, rows, chat, adapter.resolve(), step)
             name_base(adapter, lock)
     return summary
 

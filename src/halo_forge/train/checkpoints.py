@@ -38,14 +38,16 @@ def with_seconds(checkpoints: Path, seconds: Callable[[], float]) -> Any:
 
     class WithSeconds(TrainerCallback):
         def on_save(self, args, state, control, **kwargs):  # noqa: ANN001, ANN202 - transformers' protocol
-            write_json(checkpoints / f"checkpoint-{state.global_step}" / SECONDS_FILE, round(seconds(), 3))
+            if state.is_world_process_zero:
+                write_json(checkpoints / f"checkpoint-{state.global_step}" / SECONDS_FILE, round(seconds(), 3))
 
     return WithSeconds()
 
 
 def same_order(checkpoints: Path) -> Any:
     """Keeps, in every checkpoint, the state of the draw that put the rows of its epoch in order, and takes it from the
-    checkpoint resumed from. Trainer restores only the state at the checkpoint itself, too late for the order."""
+    checkpoint resumed from. Trainer restores only the state at the checkpoint itself, too late for the order. Of
+    several processes the first one's counts (`shares`)."""
     import torch
     from transformers import TrainerCallback
 
@@ -59,6 +61,10 @@ def same_order(checkpoints: Path) -> Any:
             self.drawn = torch.get_rng_state()
 
         def on_save(self, args, state, control, **kwargs):  # noqa: ANN001, ANN202
+            if args.world_size > 1:
+                torch.distributed.barrier()  # each process has written its part of the checkpoint
+            if not state.is_world_process_zero:
+                return
             path = checkpoints / f"checkpoint-{state.global_step}" / ORDER_FILE
             torch.save(self.drawn, path.with_suffix(".tmp"))
             path.with_suffix(".tmp").rename(path)

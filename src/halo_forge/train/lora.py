@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from halo_forge.errors import InputError
 from halo_forge.model.chat import Chat, Prompt
+from halo_forge.settings.compute import Compute
 from halo_forge.settings.training import Lora, Training
 from halo_forge.train.attention import use_branch_attention
 from halo_forge.train.checkpoints import early_stopping, last_checkpoint, same_order, seconds_before, with_seconds
@@ -18,6 +20,7 @@ from halo_forge.train.guard import check_weights, guard
 from halo_forge.train.packing import collate
 from halo_forge.train.reports import entry, reports
 from halo_forge.train.rows import IGNORED, Rows, tokenised
+from halo_forge.train.shares import micro_batch_of
 from halo_forge.train.trainer import answer_trainer
 
 
@@ -54,6 +57,8 @@ class Run:
     keep_checkpoints: int = 1
     """How many of the last checkpoints stay in `checkpoints`."""
 
+    compute: Compute = field(default_factory=Compute)
+
     def __post_init__(self) -> None:
         if (self.start is None) == (self.lora is None):
             raise ValueError(f"a run has either start or lora, not start={self.start!r} with lora={self.lora!r}")
@@ -67,6 +72,8 @@ def steps_of(rows: int, settings: Training) -> int:
 def train(run: Run, rows: Rows, chat: Chat, out: Path, on_step: Callable[[dict], None] | None = None) -> dict[str, Any]:
     """Train on `rows` and write the adapter to `out` (a PEFT folder). Returns losses by step and sizes.
 
+    Each of several processes (`launch`) calls this; the first one writes.
+
     The learning rate falls linearly from its full value to near 0, after an optional warm-up that starts above 0: no
     step is spent at learning rate 0. Raises InfrastructureError at the first step that leaves the finite numbers.
     """
@@ -76,10 +83,7 @@ def train(run: Run, rows: Rows, chat: Chat, out: Path, on_step: Callable[[dict],
     began = time.monotonic() - seconds_before(run.checkpoints)
     settings, held_out = run.settings, run.held_out
     held_rows = tokenised(chat, held_out.pairs, settings.max_tokens, "the rows held out") if held_out else None
-    model, state = _trained(run, rows, held_rows, chat, began, on_step)
-    check_weights(model, state.global_step, run.learning_rate)
-    model.save_pretrained(out)
-    (out / "README.md").unlink(missing_ok=True)  # peft's empty model-card template
+    state = _trained(run, rows, held_rows, chat, began, on_step, out)
     losses = [entry(log) for log in state.log_history if "loss" in log]
     return {
         "rows": len(rows.examples),
@@ -104,15 +108,16 @@ def _trained(
     chat: Chat,
     began: float,
     on_step: Callable[[dict], None] | None,
-) -> tuple[Any, Any]:
-    """The model after the last step, or the best one if rows are held out, and Trainer's state.
+    out: Path,
+) -> Any:
+    """Write the model after the last step, or the best one if rows are held out; returns Trainer's state.
 
     `began` is when the training would have begun without interruption, by `time.monotonic`.
     """
     import torch
     from transformers import PrinterCallback
 
-    with reports(run.logs, run.curve, on_step) as report:
+    with reports(run.logs, run.curve, on_step) if first_rank() else reports(None, None, None) as report:
         trainer = answer_trainer(run.settings)(
             model=_model(run),
             args=_arguments(run, cuda=torch.cuda.is_available()),
@@ -130,20 +135,26 @@ def _trained(
         if run.held_out and run.held_out.patience:
             trainer.add_callback(early_stopping(run.held_out.patience, run.held_out.min_gain))
         trainer.train(resume_from_checkpoint=last_checkpoint(run.checkpoints))
-    return trainer.model, trainer.state
+        check_weights(trainer.model, trainer.state.global_step, run.learning_rate)
+        weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if trainer.is_fsdp_enabled else None
+        if first_rank():
+            trainer.accelerator.unwrap_model(trainer.model).save_pretrained(out, state_dict=weights)
+            (out / "README.md").unlink(missing_ok=True)  # peft's empty model-card template
+    return trainer.state
 
 
 def _arguments(run: Run, cuda: bool) -> Any:
     from transformers import TrainingArguments
 
-    settings = run.settings
+    settings, ranks = run.settings, int(os.environ.get("WORLD_SIZE", 1))
+    micro_batch = micro_batch_of(settings.batch_size, settings.micro_batch_size, ranks)
     fields = TrainingArguments.__dataclass_fields__
     # The older name, which transformers 5.17 knows alone, is deprecated in 5.23.
     checkpointing = "activation_checkpointing" if "activation_checkpointing" in fields else "gradient_checkpointing"
     arguments = TrainingArguments(
         output_dir=str(run.checkpoints),
-        per_device_train_batch_size=settings.micro_batch_size,
-        gradient_accumulation_steps=settings.batch_size // settings.micro_batch_size,
+        per_device_train_batch_size=micro_batch,
+        gradient_accumulation_steps=settings.batch_size // ranks // micro_batch,
         num_train_epochs=settings.epochs,
         learning_rate=run.learning_rate,
         weight_decay=settings.weight_decay,
@@ -160,13 +171,19 @@ def _arguments(run: Run, cuda: bool) -> Any:
         seed=run.seed,
         report_to=["none"],
         disable_tqdm=True,
+        ddp_find_unused_parameters=False,
         **{checkpointing: settings.gradient_checkpointing},
         **(_evaluation(run.held_out, settings.micro_batch_size) if run.held_out else {}),
     )
-    if arguments.n_gpu > 1:  # never so where several processes were launched: each has one
+    if arguments.n_gpu > 1:  # compute.processes: 1; where several processes were launched each has one
         print(f"training on {arguments.device}, one of {arguments.n_gpu} visible GPUs", file=sys.stderr)
         arguments._n_gpu = 1  # else Trainer wraps the model in DataParallel, as it knows no argument against that
     return arguments
+
+
+def first_rank() -> bool:
+    """Whether this is the only process that trains, or the first of them: the one that writes."""
+    return int(os.environ.get("RANK", 0)) == 0
 
 
 def _evaluation(held_out: HeldOut, batch: int) -> dict[str, Any]:

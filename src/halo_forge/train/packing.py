@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from halo_forge.train.rows import IGNORED
 
+_NOTHING = {"input_ids": [0, 0], "labels": [IGNORED, 0], "weight": 0.0}
+
 
 class Branch(NamedTuple):
     """What one row adds to the sequence: the tokens `start` to `start + length`, which continue the `shared` tokens
@@ -74,11 +76,12 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
 def collate(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What a batch of rows is to the model and to the loss: see `attention.branch_attention` and `loss.answer_loss`.
 
-    `kept` are the places whose logits are wanted, each once; `predicted_at` counts within them.
+    `kept` are the places whose logits are wanted, each once; `predicted_at` counts within them. Without rows it is what
+    a process computes that has none of a batch, as the others wait for its gradients: they are 0.
     """
     import torch
 
-    sequence = packed(rows)
+    sequence = packed(rows or [_NOTHING])
     kept, predicted_at = torch.tensor(sequence.predicted_at).unique(return_inverse=True)
     return {
         "input_ids": torch.tensor([sequence.tokens]),  # (1, tokens)

@@ -10,10 +10,12 @@ from halo_forge.settings.training import Training
 def answer_trainer(settings: Training) -> type:
     """The class. The rate's factor rises linearly from 1/(w+1) over w warm-up steps, then falls linearly from 1 to
     1/(n-w)."""
+    from torch.utils.data import DataLoader
     from transformers import Trainer
 
     from halo_forge.train.loss import answer_loss
     from halo_forge.train.order import TogetherByPrompt
+    from halo_forge.train.shares import Shares
 
     class AnswerTrainer(Trainer):
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):  # noqa: ANN001, ANN202
@@ -33,8 +35,22 @@ def answer_trainer(settings: Training) -> type:
             total = sum(batch["weights"].sum() for batch in batch_samples).to(device)
             return self.accelerator.gather(total).sum()
 
-        def _get_train_sampler(self, train_dataset=None):  # noqa: ANN001, ANN202
-            return TogetherByPrompt((train_dataset or self.train_dataset).prompts)
+        def get_train_dataloader(self):  # noqa: ANN202
+            """This process's rows. accelerate would fill up the last batch with rows that were there before."""
+            args = self.args
+            order = TogetherByPrompt(self.train_dataset.prompts)
+            micro_batch = args.per_device_train_batch_size
+            shares = Shares(order, settings.batch_size, micro_batch, args.process_index, args.world_size)
+            return self._loader(self.train_dataset, batch_sampler=shares)
+
+        def get_eval_dataloader(self, eval_dataset=None):  # noqa: ANN001, ANN202
+            """All rows held out, in every process: the loss is that of one, and all stop at the same step."""
+            return self._loader(self.eval_dataset, batch_size=self.args.per_device_eval_batch_size)
+
+        def _loader(self, dataset, **rows):  # noqa: ANN001, ANN003, ANN202
+            return DataLoader(
+                dataset, collate_fn=self.data_collator, pin_memory=self.args.dataloader_pin_memory, **rows
+            )
 
         def get_batch_samples(self, epoch_iterator, num_batches, device):  # noqa: ANN001, ANN202
             """No batch once training is to end: Trainer asks only after a step, and a run that is resumed where it had

@@ -1,4 +1,4 @@
-"""Work on what comes in, in threads, a few items ahead of what has been taken."""
+"""Work on what comes in, a few items ahead of what has been taken: in threads, or so many at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ from itertools import islice
 from typing import TypeVar
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
+
+
+def batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """So many at a time, the last fewer."""
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def done_in_threads(

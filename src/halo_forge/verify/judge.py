@@ -8,22 +8,29 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from halo_forge.errors import InfrastructureError, UnusableTests
 from halo_forge.jsonl import Appender
+from halo_forge.parts import WHOLE, Part
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
 from halo_forge.verify import late
-from halo_forge.verify.ahead import done_in_threads
+from halo_forge.verify.ahead import batches, done_in_threads
 from halo_forge.verify.core.protocol import Judgement, Verifier, clip
-from halo_forge.verify.programs import Program, Programs, wip_of
+from halo_forge.verify.programs import Program, Programs, Todo, wip_of, wips_of
 from halo_forge.verify.registry import get_verifier
 from halo_forge.verify.shelf import Shelf
-from halo_forge.verify.verdict_cache import open_cache
+from halo_forge.verify.verdict_cache import VerdictCache, open_cache
 
 TRIES = 3
 PAUSE_S = 0.5
+CACHED_A_WRITE = 16
+
+Judged = Iterator[tuple[Program, Verifier, Judgement, float]]
+"""(program, who judged it, judgement, seconds), as they are ready."""
+Judge = Callable[[Todo, Verify], Judged]
 
 
 @dataclass
@@ -63,6 +70,8 @@ def shelve_verdicts(
     wip: Path,
     progress: Callable[[Verdict], None] | None = None,
     tally: Tally | None = None,
+    part: Part = WHOLE,
+    judged_by: Judge | None = None,
 ) -> Shelf:
     """The verdicts of `samples`, in their order, on disk beside `wip`; `samples` are gone through several times, and no
     text is held but those at hand.
@@ -72,58 +81,75 @@ def shelve_verdicts(
     appended as it falls to a file beside `wip` that the identity of the verifiers names (`wip_of`), and a later call
     with the same verifiers takes from there what has the same program, except that infra_error is judged again: so
     `wip` must be a new one when tests or settings change. `progress` is called with every new verdict, from the calling
-    thread.
+    thread. What a `part` of the work judges goes to a file of its own, and other places than its own are left empty; a
+    call for the whole takes what all parts have judged. `judged_by` judges in place of the threads of this process.
 
     Raises InputError for a sample of an unknown task, a sample_id that comes twice, or tests that no verifier knows;
     InfrastructureError if the verifier cannot work here, or once more than `settings.max_infra_errors` programs could
     not be judged in three tries each (what was judged stays in the file).
     """
-    programs = Programs(tasks, samples, settings, verifier)
-    wip = wip_of(wip, programs.identities)
-    tally = tally or Tally()
+    programs = Programs(tasks, samples, settings, verifier, part)
+    own = wip_of(wip, programs.identities, part)
+    tally, progress = tally or Tally(), progress or (lambda verdict: None)
     tally.duplicates += programs.samples - len(programs)
     with contextlib.ExitStack() as held:
-        shelf = Shelf(wip.parent, programs.samples)
+        shelf = Shelf(own.parent, programs.samples)
         held.callback(shelf.close)
-        tally.resumed += programs.resume(wip, shelf)
-        _judge(programs, settings, shelf, wip, progress or (lambda verdict: None), tally)
+        tally.resumed += programs.resume(wips_of(wip, programs.identities) if part.whole else [own], shelf)
+        for verdict in programs.share(shelf):
+            progress(verdict)
+        with open_cache(settings.cache) as cache:
+            if cache:
+                _look_up(programs, shelf, cache, None if part.whole else own, progress, tally)
+            _judge(programs, settings, shelf, cache, own, progress, tally, judged_by or judge_here)
         held.pop_all()  # all is there: whoever asked for it closes it
     return shelf
+
+
+def _look_up(
+    programs: Programs,
+    shelf: Shelf,
+    cache: VerdictCache,
+    wip: Path | None,
+    progress: Callable[[Verdict], None],
+    tally: Tally,
+) -> None:
+    """Put what the cache knows on the shelf; and into `wip`, where the machine that takes all parts together reads it,
+    which may have another cache."""
+    with contextlib.ExitStack() as held:
+        appender = held.enter_context(Appender(wip)) if wip else None
+        for some in batches(programs.look_up(cache, shelf), CACHED_A_WRITE):
+            tally.cached += len(some)
+            new = list(chain.from_iterable(some))
+            if appender:
+                appender.write(new)
+            for verdict in new:
+                progress(verdict)
 
 
 def _judge(
     programs: Programs,
     settings: Verify,
     shelf: Shelf,
+    cache: VerdictCache | None,
     wip: Path,
     progress: Callable[[Verdict], None],
     tally: Tally,
+    judge: Judge,
 ) -> None:
     """Put the verdicts that are not there yet on the shelf."""
-    for verdict in programs.share(shelf):
-        progress(verdict)
+    todo = programs.todo(shelf)
+    if not todo.verifiers:
+        return
     with contextlib.ExitStack() as held:
-        cache = held.enter_context(open_cache(settings.cache))
-        for found in programs.look_up(cache, shelf) if cache else ():
-            tally.cached += 1
-            for verdict in found:
-                progress(verdict)
-        asked = programs.verifiers(shelf)
-        if not asked:
-            return
-        for used in asked:
-            used.probe()
-            held.enter_context(_closing(used))
-        cores = len(os.sched_getaffinity(0))
-        workers = settings.workers or max([cores, *(getattr(used, "workers", 0) for used in asked)])
-        appender = held.enter_context(Appender(wip))
-        judged = held.enter_context(contextlib.closing(_judge_patiently(programs, shelf, settings, workers)))
-        failures = 0
+        judged = held.enter_context(contextlib.closing(judge(todo, settings)))
+        appender, failures = None, 0
         for program, used, judgement, seconds in judged:
             tally.judged += 1
             if cache and (key := programs.key(program.number)):
                 cache.put(key, judgement, seconds)
             new = programs.verdicts(program.number, judgement, seconds, used, shelf)
+            appender = appender or held.enter_context(Appender(wip))  # there once anything is judged
             appender.write(new)
             for verdict in new:
                 progress(verdict)
@@ -135,15 +161,23 @@ def _judge(
                 )
 
 
-Judged = Iterator[tuple[Program, Verifier, Judgement, float]]
-"""(program, who judged it, judgement, seconds), as they are ready."""
+def judge_here(todo: Todo, settings: Verify) -> Judged:
+    """Judge in threads of this process, by the verifiers that the programs hold, once all are probed."""
+    asked = todo.verifiers.values()
+    with contextlib.ExitStack() as held:
+        for used in asked:
+            used.probe()
+            held.enter_context(_closing(used))
+        cores = len(os.sched_getaffinity(0))
+        workers = settings.workers or max([cores, *(getattr(used, "workers", 0) for used in asked)])
+        yield from _judge_patiently(todo, settings, workers)
 
 
-def _judge_patiently(programs: Programs, shelf: Shelf, settings: Verify, workers: int) -> Judged:
+def _judge_patiently(todo: Todo, settings: Verify, workers: int) -> Judged:
     """What is late is judged once more when all else is done, in less of a crowd and with its task's patience."""
     late_ones: dict[int, float] = {}
     of_task: dict[str, Program] = {}
-    with contextlib.closing(_judge_all(((one, one.verifier) for one in programs.unknown(shelf)), workers)) as judged:
+    with contextlib.closing(_judge_all(((one, one.verifier) for one in todo.programs), workers)) as judged:
         for program, used, judgement, seconds in judged:
             if late.is_late(judgement):
                 late_ones[program.number] = seconds
@@ -158,7 +192,7 @@ def _judge_patiently(programs: Programs, shelf: Shelf, settings: Verify, workers
     with contextlib.ExitStack() as held:
 
         def again() -> Iterator[tuple[Program, Verifier]]:
-            for program in programs.chosen(late_ones):
+            for program in todo.chosen(late_ones):
                 program.seconds = late_ones[program.number]
                 how = program.asked, limits.get(program.task.task_id, 1)
                 if how not in patient:

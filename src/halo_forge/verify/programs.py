@@ -7,11 +7,13 @@ import json
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from halo_forge.errors import InputError
 from halo_forge.hashing import fingerprint
 from halo_forge.jsonl import each_resumed
+from halo_forge.parts import WHOLE, Part
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.core.protocol import Judgement, Verifier, clip
@@ -36,6 +38,18 @@ class Program:
     code: str | None
     seconds: float = 0.0
     """What judging it has taken so far."""
+
+
+@dataclass(frozen=True)
+class Todo:
+    """Programs that are to be judged."""
+
+    verifiers: Mapping[str, Verifier]
+    """Theirs, by the names that they are asked for by."""
+    programs: Iterable[Program]
+    """Each read when it is come to; none is held."""
+    chosen: Callable[[Container[int]], Iterable[Program]]
+    """Those of these numbers, once more."""
 
 
 def refused(tasks: Iterable[Task], settings: Verify, verifier: str) -> dict[str, str]:
@@ -84,12 +98,20 @@ class _How:
 
 class Programs:
     """The programs in `samples`, which are gone through each time that a text is needed: none is held, only the ids of
-    the samples and a digest of each program. A sample is called by its place among them, a program by its number.
+    the samples and a digest of each program. A sample is called by its place among them, a program by its number. Those
+    of a `part` of the work are what is looked up and judged.
 
     Raises InputError as `judge_samples` does, and InfrastructureError if a verifier cannot say what it is.
     """
 
-    def __init__(self, tasks: Mapping[str, Task], samples: Iterable[Sample], settings: Verify, verifier: str):
+    def __init__(
+        self,
+        tasks: Mapping[str, Task],
+        samples: Iterable[Sample],
+        settings: Verify,
+        verifier: str,
+        part: Part = WHOLE,
+    ):
         self._samples = samples
         self._how: dict[str, _How] = {}
         self._made: dict[str, Verifier] = {}
@@ -120,6 +142,7 @@ class Programs:
             self._number_of.append(number)
             self._next.append(place)  # the last of its program leads to itself
         self._ids = list(self._places)
+        self._own = part.of(range(len(self._first)))
 
     def _how_of(self, sample: Sample, tasks: Mapping[str, Task], settings: Verify, verifier: str) -> _How:
         if how := self._how.get(sample.task_id):
@@ -160,18 +183,17 @@ class Programs:
         """What the judgement of a program is kept under between runs; None if it is not."""
         return self._keys[number]
 
-    def verifiers(self, shelf: Shelf) -> list[Verifier]:
-        """Those of the programs of which no sample has a verdict."""
-        hows = (self._how[self._tasks[place]] for place in self._first if place not in shelf)
-        return list({id(how.verifier): how.verifier for how in hows}.values())
+    def todo(self, shelf: Shelf) -> Todo:
+        """The programs of whose samples the first has no verdict."""
+        hows = (self._how[self._tasks[self._first[number]]] for number in self._own if self._lacks(number, shelf))
+        return Todo(
+            {how.asked: how.verifier for how in hows},
+            self._read(lambda number: number in self._own and self._lacks(number, shelf)),
+            lambda numbers: self._read(lambda number: number in numbers),
+        )
 
-    def unknown(self, shelf: Shelf) -> Iterator[Program]:
-        """The programs of whose samples the first has no verdict when it is come to."""
-        return self._read(lambda number: self._first[number] not in shelf)
-
-    def chosen(self, numbers: Container[int]) -> Iterator[Program]:
-        """The programs of these numbers."""
-        return self._read(lambda number: number in numbers)
+    def _lacks(self, number: int, shelf: Shelf) -> bool:
+        return self._first[number] not in shelf
 
     def _read(self, wanted: Callable[[int], bool]) -> Iterator[Program]:
         for place, sample in enumerate(self._samples):
@@ -204,14 +226,15 @@ class Programs:
 
     def look_up(self, cache: VerdictCache, shelf: Shelf) -> Iterator[list[Verdict]]:
         """Put there what the cache knows of programs without a verdict: the verdicts of each."""
-        for number, key in enumerate(self._keys):
-            if key and self._first[number] not in shelf and (kept := cache.get(key)):
+        for number in self._own:
+            key = self._keys[number]
+            if key and self._lacks(number, shelf) and (kept := cache.get(key)):
                 yield self.verdicts(number, *kept, self._how[self._tasks[self._first[number]]].verifier, shelf)
 
-    def resume(self, wip: Path, shelf: Shelf) -> int:
-        """Put the verdicts of an earlier run there, where the sample still holds the program that was judged: how many
+    def resume(self, wips: Iterable[Path], shelf: Shelf) -> int:
+        """Put the verdicts of earlier runs there, where the sample still holds the program that was judged: how many
         there were."""
-        for verdict in each_resumed(wip, Verdict):
+        for verdict in chain.from_iterable(each_resumed(wip, Verdict) for wip in wips):
             place = self._places.get(verdict.sample_id)
             if place is None:
                 continue
@@ -219,7 +242,7 @@ class Programs:
                 shelf.put(place, verdict)
             else:
                 shelf.take_off(place)  # what was written last counts
-        return sum(place in shelf for place in range(self.samples))
+        return shelf.filled
 
     def _holds(self, place: int, verdict: Verdict) -> bool:
         """Whether the sample at `place` holds the program that the verdict is of."""
@@ -247,6 +270,16 @@ def _digest(how: _How, code: str | None) -> bytes:
     return hashlib.sha256(json.dumps([how.digest, code]).encode("utf-8", "surrogatepass")).digest()
 
 
-def wip_of(wip: Path, identities: Iterable[list[str]]) -> Path:
-    """The file beside `wip` for what these verifiers, as they are now, have judged."""
-    return wip.with_stem(f"{wip.stem}-{fingerprint(sorted(identities, key=repr))}")
+def wip_of(wip: Path, identities: Iterable[list[str]], part: Part) -> Path:
+    """The file beside `wip` for what these verifiers, as they are now, have judged of a part of the work."""
+    return wip.with_stem("-".join(filter(None, [wip.stem, _name(identities), part.name])))
+
+
+def wips_of(wip: Path, identities: Iterable[list[str]]) -> list[Path]:
+    """The files of all parts of the work, that of the whole the last."""
+    name = _name(identities)
+    return [*sorted(wip.parent.glob(f"{wip.stem}-{name}-*{wip.suffix}")), wip_of(wip, identities, WHOLE)]
+
+
+def _name(identities: Iterable[list[str]]) -> str:
+    return fingerprint(sorted(identities, key=repr))

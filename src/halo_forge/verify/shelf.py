@@ -36,6 +36,11 @@ class Shelf:
     def __contains__(self, place: int) -> bool:
         return self._at[place] != _NOWHERE
 
+    @property
+    def filled(self) -> int:
+        """The places at which there is a verdict."""
+        return len(self._at) - self._at.count(_NOWHERE)
+
     def put(self, place: int, verdict: Verdict) -> None:
         """Put it there, in the place of one that may be there."""
         self._at[place] = self._file.seek(0, 2)

@@ -1,0 +1,75 @@
+"""The connection to a Ray cluster, and the places in it where work can be done."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from halo_forge.errors import InfrastructureError
+
+
+@dataclass(frozen=True)
+class Place:
+    """A node with all its processors, or one GPU of a node; `number` tells those of a node apart."""
+
+    node: str
+    cpus: float
+    gpus: int = 0
+    number: int = 0
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What puts a Ray task or actor there and nowhere else."""
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        strategy = NodeAffinitySchedulingStrategy(self.node, soft=False)
+        return {"scheduling_strategy": strategy, "num_cpus": self.cpus, "num_gpus": self.gpus}
+
+
+def connect(address: str) -> None:
+    """Connect this process to the cluster at `address`, or to the one that runs here if it is `auto`.
+
+    Its workers find the packages where this process does: the project's folder is one that all nodes share. Raises
+    InfrastructureError where Ray is not installed or no cluster answers.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise InfrastructureError(
+            "compute.ray: ray is not installed: pip install 'halo-forge[ray]', or leave compute.ray out"
+        ) from error
+    if ray.is_initialized():
+        return
+    variables = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    variables |= {name: os.environ[name] for name in ("OMP_NUM_THREADS", "HALO_FORGE_CACHE") if name in os.environ}
+    interrupted = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(
+            address,
+            runtime_env={"env_vars": variables},
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=False,
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise InfrastructureError(
+            f"compute.ray: {address}: no Ray cluster answers ({error}); start one with `ray start --head`, and on "
+            "every other node `ray start --address=HOST:PORT`"
+        ) from error
+    signal.signal(signal.SIGTERM, interrupted)  # Ray puts its own in place of that by which a stage is interrupted
+
+
+def places(gpus: bool) -> list[Place]:
+    """Where work can be done now: with `gpus` each GPU of the cluster, if it has any, else each node."""
+    import ray
+
+    alive = [(node["NodeID"], node["Resources"]) for node in ray.nodes() if node["Alive"]]
+    found = []
+    for node, has in alive if gpus else ():
+        there = int(has.get("GPU", 0))
+        found += [Place(node, int(has.get("CPU", 0)) // there, 1, number) for number in range(there)]
+    return found or [Place(node, has["CPU"]) for node, has in alive if has.get("CPU")]

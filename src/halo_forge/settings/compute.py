@@ -1,0 +1,16 @@
+"""Settings of the machines: where the work is done. They change how fast a result is there, not what it is."""
+
+from __future__ import annotations
+
+from halo_forge.settings.base import Positive, Section
+
+
+class Compute(Section):
+    processes: Positive | None = None
+    """Processes that train together, each with a GPU if there are any; None for as many as GPUs are visible, else 1."""
+    accelerate: str | None = None
+    """A file of `accelerate launch`, such as configs/accelerate/fsdp.yaml, for a model that one GPU does not hold;
+    None for a copy of the model in each process (DDP)."""
+    ray: str | None = None
+    """The Ray cluster that samples, judges and trains: `auto` for the one that this machine is part of, or its address;
+    None for this machine alone."""

@@ -1,0 +1,46 @@
+"""Several machines: what is said where there is no cluster, and that one with a killed node gives one machine's results."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+
+import pytest
+from conftest import REPOSITORY
+
+from halo_forge.cluster import judging, sampling, training
+from halo_forge.cluster.ray import connect
+from halo_forge.errors import InfrastructureError
+from halo_forge.settings.compute import Compute
+
+has_ray = importlib.util.find_spec("ray") is not None
+with_ray = pytest.mark.skipif(not has_ray, reason="ray is not installed: pip install -r requirements-ray.lock")
+
+
+def test_without_a_cluster_in_the_settings_this_machine_does_the_work() -> None:
+    assert [module.on_ray(Compute()) for module in (sampling, judging, training)] == [None] * 3
+    assert None not in [module.on_ray(Compute(ray="auto")) for module in (sampling, judging, training)]
+
+
+def test_a_cluster_that_is_asked_for_without_ray_names_the_cure(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)  # as where it is not installed
+    with pytest.raises(InfrastructureError, match="compute.ray: ray is not installed: pip install 'halo-forge"):
+        connect("auto")
+
+
+@pytest.mark.slow
+@with_ray
+def test_an_address_at_which_no_cluster_answers_is_named() -> None:
+    with pytest.raises(InfrastructureError, match="compute.ray: 127.0.0.1:1: no Ray cluster answers"):
+        connect("127.0.0.1:1")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@with_ray
+def test_a_cluster_that_loses_a_node_in_sampling_judging_and_training_gives_the_results_of_one_machine() -> None:
+    drill = [sys.executable, str(REPOSITORY / "benchmarks/drills/ray_nodes.py")]
+    done = subprocess.run(drill, capture_output=True, text=True, timeout=880)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert done.stdout.splitlines()[-1].startswith("drill-ray: equal, with a node killed in each: 48 samples")
