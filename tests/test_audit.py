@@ -184,6 +184,7 @@ def test_a_killed_audit_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 @python
+@pytest.mark.slow
 def test_tasks_with_weak_tests_are_left_out_with_their_family(tmp_path: Path) -> None:
     weak = [with_solution(task_of(HOLE, task_id=name), ABS, family="weak") for name in ("w1", "w2")]
     strong = with_solution(task_of(STRONG, task_id="s"), ABS, family="strong")
@@ -215,6 +216,7 @@ FAMILIES = load_families(REPOSITORY / "data" / "builtin")
 
 @python
 @gcc
+@pytest.mark.slow
 def test_the_tests_of_some_built_in_families_fail_every_mutant(tmp_path: Path) -> None:
     chosen = [variant for variant in variants(FAMILIES[7::60]) if variant.number == 0]
     tasks = [variant.task(language) for variant in chosen for language in ("cpp", "python")]

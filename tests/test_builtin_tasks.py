@@ -84,6 +84,7 @@ def test_an_unfilled_parameter_is_an_error() -> None:
         VARIANTS[0].fill("print(<<nope>>)")
 
 
+@pytest.mark.slow
 def test_python_references_pass_and_wrong_programs_fail_in_a_sample_of_families(tmp_path: Path) -> None:
     chosen = VARIANTS[::50]
     assert {v.status for v in judged(references(chosen, ["python"]), tmp_path / "right")} == {"pass"}

@@ -42,6 +42,7 @@ def test_weak_tests_are_shown_with_the_fault_and_the_test_that_tells(tmp_path: P
     assert not list((tmp_path / ".state").glob("*"))
 
 
+@pytest.mark.slow
 def test_a_reference_that_fails_is_said_and_ends_nothing(tmp_path: Path) -> None:
     done = audit(tmp_path, TASK | {"solution": "print(1)"}, arguments=("--mutants", "2"))
     assert done.returncode == 0, done.stderr
@@ -55,6 +56,7 @@ def test_tasks_without_any_reference_are_an_error_that_says_what_to_give(tmp_pat
     assert "tasks.jsonl: none of 1 tasks can be audited (1: no reference solution); give reference" in done.stderr
 
 
+@pytest.mark.slow
 def test_another_rate_and_fewer_mutants_may_be_asked_for(tmp_path: Path) -> None:
     done = audit(tmp_path, TASK, arguments=("--mutants", "3", "--min-kill-rate", "0", "--seed", "5"))
     assert done.returncode == 0, done.stderr

@@ -157,6 +157,7 @@ def answers_kept(folder):
         pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_ended_half_way_and_run_again_no_request_is_paid_twice(folder, number, code):
     half = threading.Event()
 

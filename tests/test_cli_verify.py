@@ -121,6 +121,7 @@ def test_a_compiler_that_was_removed_stops_the_run_and_says_which_package(folder
     assert done.returncode == 3 and "apt install g++" in done.stderr and not (folder / "v.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_the_conformance_suite_ends_well_for_a_sound_verifier_and_badly_for_one_that_trusts_exit_codes(folder):
     done = verify(folder, "selfcheck", "python", "--only", "python_stdio/exit", "--stress", "0")
     assert done.returncode == 0 and "0 failed" in done.stdout, done.stdout + done.stderr

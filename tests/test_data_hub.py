@@ -97,6 +97,7 @@ def test_a_split_or_a_set_that_is_not_there_is_named(served):
     assert not (served[0] / "none.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_without_the_hub_a_set_that_was_fetched_before_gives_the_same_bytes(served):
     folder, gone = served[0], "http://127.0.0.1:9"
     own = [*OWN, "--output", "own2.jsonl"]

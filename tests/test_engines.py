@@ -67,6 +67,7 @@ def answers(opened, tiny_chat):
 
 @with_and_without
 @every
+@pytest.mark.slow
 def test_greedy_answers_are_those_of_the_reference_long_prompts_and_truncated_ones_too(answers, engine, tuned) -> None:
     assert conformance.differing(answers(engine, tuned), answers(REFERENCE, tuned)) == []
 

@@ -175,6 +175,7 @@ def test_an_answer_may_hold_any_kind_of_line_break_when_a_run_resumes(tmp_path, 
     assert chunks.read() == samples
 
 
+@pytest.mark.slow
 def test_the_seconds_of_a_resumed_run_are_those_of_all_its_chunks_and_of_nothing_torn_off(
     tiny_model, make_task, tmp_path, monkeypatch
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_run_killed_with_9_ends_with_the_same_weights(tiny_model, tiny_chat, t
 
 
 @pytest.mark.parametrize("step", [3, 7])
+@pytest.mark.slow
 def test_early_stopping_counts_on_after_an_interruption(tiny_model, tiny_chat, tmp_path, step) -> None:
     rows = rows_of(tiny_chat)
     whole = train(idle_run(tiny_model, tmp_path / "whole"), rows, tiny_chat, tmp_path / "whole" / "out")
@@ -107,6 +108,7 @@ def test_a_run_can_go_on_with_early_stopping_from_a_checkpoint_made_without(tiny
     assert train(idle_run(tiny_model, tmp_path), rows, tiny_chat, tmp_path / "out")["steps"] == 7
 
 
+@pytest.mark.slow
 def test_the_seconds_of_a_resumed_run_are_those_of_both_without_what_was_torn_off(
     tiny_model, tiny_chat, tmp_path
 ) -> None:
@@ -149,6 +151,7 @@ def test_the_curve_grows_by_a_line_a_step_while_it_trains(tiny_model, tiny_chat,
     assert written == summary["loss"]
 
 
+@pytest.mark.slow
 def test_the_curve_of_a_run_that_was_interrupted_is_that_of_a_whole_one(tiny_model, tiny_chat, tmp_path) -> None:
     rows = rows_of(tiny_chat)
     whole, killed = (

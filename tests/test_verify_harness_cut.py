@@ -252,6 +252,7 @@ def test_the_answers_type_does_not_choose_the_comparison(verifier, kind):
     assert judge(verifier, task(INTEGERS), program).status == "wrong_answer"
 
 
+@pytest.mark.slow
 def test_every_type_that_holds_the_numbers_passes(verifier):
     for kind in ("int", "long long", "double"):
         assert judge(verifier, task(INTEGERS), f"{kind} f(int n) {{ return n == 2 ? 16777217 : -1; }}").status == "pass"

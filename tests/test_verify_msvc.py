@@ -90,6 +90,7 @@ def test_verdicts_cross_the_wire(connect, server, body, status, reward, detail):
     assert wait_until(lambda: not server.batches())
 
 
+@pytest.mark.slow
 def test_a_sleeper_is_stopped_and_its_children_with_it(connect, server):
     code = program("fork(); sleep(600);", IO + "#include <unistd.h>\n")
     judgement = judge(connect(), code, task(("4", "8")))  # one case: each is waited for
