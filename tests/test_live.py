@@ -20,6 +20,7 @@ from halo_forge.live.durations import Durations, note_duration
 from halo_forge.live.journal import read, seconds_of
 from halo_forge.live.plan import Graph
 from halo_forge.live.watch import stages
+from halo_forge.settings.params import load_params
 from halo_forge.tracking.curves import points
 from halo_forge.tracking.machine import Machine
 
@@ -80,6 +81,13 @@ def test_a_stage_leaves_its_progress_its_end_and_its_duration(place: Path) -> No
 def test_many_small_advances_are_few_lines(place: Path) -> None:
     assert run_stage(place, steps=20_000).wait(60) == 0
     assert len(journal_of(place)) < 20
+
+
+def test_a_stage_that_puts_its_own_journal_away_ends_well(place: Path) -> None:
+    """As `track` does, once all is sent."""
+    process = run_stage(place, "import os, shutil; shutil.rmtree(os.path.join('.state', 'live'))", name="track")
+    assert process.wait(60) == 0
+    assert Durations(load_params(REPOSITORY / "params.yaml").preset).of("track") is not None
 
 
 def test_a_failure_is_noted_and_no_duration_learnt_of_it(place: Path) -> None:

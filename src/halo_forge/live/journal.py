@@ -42,6 +42,7 @@ def journalled(params: Params) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8", newline="\n", buffering=1) as file:
         _begin_on_a_new_line(path, file)
+        before, began = seconds_of(read(path)[0]), time.monotonic()
 
         def say(event: str, **values: Any) -> None:
             print(json.dumps({"at": round(time.time(), 3), "event": event, **values}), file=file)
@@ -77,8 +78,8 @@ def journalled(params: Params) -> Iterator[None]:
         finally:
             watchers.remove(note)
             say("end", how=how)
-    if how == "done":
-        note_duration(stage, params.preset, seconds_of(read(path)[0]))
+    if how == "done":  # the journal itself may be gone: the last stage puts away what has been sent
+        note_duration(stage, params.preset, before + time.monotonic() - began)
 
 
 def read(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
