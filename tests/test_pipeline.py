@@ -249,7 +249,10 @@ def test_another_learning_rate_is_the_one_that_the_statistics_and_the_report_nam
     }
     assert ran == {"train@c2", *measured, "best", "report", "track"}
     statistics = json.loads((finished.folder / "results/raft_statistics.json").read_text())
-    assert [row["learning_rate"] for row in statistics] == [load_params(finished.folder / "params.yaml").raft.train.learning_rate, 2.5e-4]
+    assert [row["learning_rate"] for row in statistics] == [
+        load_params(finished.folder / "params.yaml").raft.train.learning_rate,
+        2.5e-4,
+    ]
     finished.git("checkout", ".")
     finished.dvc("checkout")
 
