@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from halo_forge.errors import InfrastructureError
+from halo_forge.reachable import reachable
 
 _NODE, _EDGE = re.compile(r'^"([^"]+)";$'), re.compile(r'^"(.+?)" -> "(.+?)";$')
 
@@ -29,7 +30,7 @@ class Graph:
 
     def after(self, stages: Iterable[str]) -> set[str]:
         """`stages` and all that depend on them."""
-        return _closure(stages, self._after)
+        return reachable(stages, self._after)
 
 
 def read_graph(folder: Path) -> Graph:
@@ -54,14 +55,3 @@ def _dvc(folder: Path, *words: str) -> str:
     if result.returncode:
         raise InfrastructureError(f"`dvc {words[0]}`: {result.stderr.strip() or result.stdout.strip()}")
     return result.stdout
-
-
-def _closure(start: Iterable[str], edges: dict[str, list[str]]) -> set[str]:
-    found: set[str] = set()
-    waiting = list(start)
-    while waiting:
-        stage = waiting.pop()
-        if stage not in found:
-            found.add(stage)
-            waiting += edges.get(stage, ())
-    return found

@@ -13,6 +13,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Sequence
 
+from halo_forge.reachable import reachable
 from halo_forge.verify.core.answer import source
 from halo_forge.verify.python.statements import Statement
 
@@ -105,7 +106,7 @@ class _Module:
         for name in self.own:
             for used in self._uses[name]:
                 users[used].add(name)
-        self._examples = _closure(asked, users)
+        self._examples = reachable(asked, users)
         """What is asked for and what uses it, directly or not: a call of one of these is an example of use."""
 
     def reasons(self, statement: Statement) -> set[str]:
@@ -125,20 +126,9 @@ class _Module:
 
     def _changed_by(self, callee: str) -> set[str]:
         """Of what a function of the program changes when it is called, itself or by others."""
-        called = _closure({callee}, self._uses)
+        called = reachable({callee}, self._uses)
         changes = (one.changes_later for name in called for one in self.binding.get(name, ()))
         return self._data & set().union(*changes)
-
-
-def _closure(names: set[str], leads: dict[str, set[str]]) -> set[str]:
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += leads.get(name, ())
-    return found
 
 
 def _begin(node: ast.stmt) -> tuple[int, int]:
