@@ -23,9 +23,14 @@ class Chunks:
     size: int
     total: int
 
+    @property
+    def numbers(self) -> range:
+        """Of all the chunks."""
+        return range(-(-self.total // self.size))
+
     def missing(self) -> list[int]:
         """The chunks that nobody has drawn yet."""
-        return [number for number in range(-(-self.total // self.size)) if not self._path(number).exists()]
+        return [number for number in self.numbers if not self._path(number).exists()]
 
     def span(self, number: int) -> slice:
         """The places of its samples among all."""
@@ -45,8 +50,7 @@ class Chunks:
         return sum(read_json(self._path(number).with_suffix(".seconds")) for number in self._there())
 
     def _there(self) -> list[int]:
-        missing = set(self.missing())
-        return [number for number in range(-(-self.total // self.size)) if number not in missing]
+        return [number for number in self.numbers if self._path(number).exists()]
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06}.jsonl"

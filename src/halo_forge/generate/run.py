@@ -121,7 +121,7 @@ def _found(state: Path, total: int) -> list[Chunks]:
 def _still_missing(state: Path, total: int) -> str:
     found = _found(state, total)
     most = max(found, key=lambda chunks: -len(chunks.missing()), default=None)
-    there = f"{len(most.missing())} of {-(-total // most.size)} chunks are" if most else "nothing is drawn yet: all is"
+    there = f"{len(most.missing())} of {len(most.numbers)} chunks are" if most else "nothing is drawn yet: all is"
     return (
         f"{there} missing under {state}; run every part (--shard 1/n to n/n, with one n), then --shard merge, or run "
         "without --shard to draw the rest here"

@@ -119,7 +119,7 @@ def draw_samples(
 def wanted(chunks: Chunks, part: Part) -> list[int]:
     """The chunks of this part that nobody has drawn yet."""
     missing = set(chunks.missing())
-    return [number for number in part.of(range(-(-chunks.total // chunks.size))) if number in missing]
+    return [number for number in part.of(chunks.numbers) if number in missing]
 
 
 def _ended(request: Request, completion: Completion) -> Completion:
