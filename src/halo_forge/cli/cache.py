@@ -14,7 +14,7 @@ from halo_forge.errors import InputError
 from halo_forge.progress import print_table
 from halo_forge.settings.checking import one_of
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Files that can be made again: list, prune.")
+app = typer.Typer(no_args_is_help=True)
 
 # kind -> (what it is, what it costs to be without it)
 KINDS = {

@@ -13,7 +13,7 @@ from halo_forge.records import Task
 from halo_forge.settings.audit import Audit
 from halo_forge.settings.verify import Verify
 
-app = typer.Typer(no_args_is_help=True, help="Tasks of your own: a template, and what its tests miss.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("new")
