@@ -19,6 +19,8 @@ from halo_forge.verify.registry import get_verifier
 pytestmark = pytest.mark.needs("gcc")
 SETTINGS = Verify(run_timeout_s=0.5, memory_mb=200, max_processes=8, max_output_kb=64)
 IO = "#include <iostream>\n"
+LIBRARY = re.compile(r"_Z(?:T[VTIS]|GV|GR)?N?[VKRO]*(?:S[tabsiod]|9__gnu_cxx|6__pstl)")
+"""Mangled names in the namespaces of libstdc++."""
 
 
 @pytest.fixture(scope="module")
@@ -237,8 +239,8 @@ SPECIALIZED = [
 @pytest.mark.parametrize("program", [*PROGRAMS, *SPECIALIZED])
 @pytest.mark.parametrize("build", [gcc.PLAIN, gcc.QUICK])
 def test_what_is_instantiated_earlier_makes_the_same_program(program, build, monkeypatch, tmp_path):
-    """Which functions of the library's templates it holds besides, unused ones and those that the library has itself,
-    depends on when they were asked for."""
+    """Which of the library's own templates it holds besides, unused ones and those that the library has itself, depends
+    on when they were asked for."""
     chosen, made = replace(gcc.GCC, build=build), []
     (tmp_path / "main.cpp").write_text(program + "\n")
     for instantiating in (True, False):
@@ -251,15 +253,21 @@ def test_what_is_instantiated_earlier_makes_the_same_program(program, build, mon
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         said = re.sub(r"\S*/headers/\w+/", "", done.stderr)
         made.append((done.returncode, said, set() if done.returncode else _functions(tmp_path / "main.o")))
-    assert made[0] == made[1]
+    (code, said, earlier), (plain_code, plain_said, plain) = made
+    assert (code, said) == (plain_code, plain_said)
+    assert {name for *_, name in earlier ^ plain if not LIBRARY.match(name)} == set()
+    assert _own(earlier) == _own(plain)
 
 
 def _functions(file):
-    """Every symbol that is no template's, which are weak, with its kind and size."""
-    command = ["nm", "-S", "--defined-only", file]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    symbols = {tuple(line.split()[1:]) for line in listed.splitlines()}
-    return {symbol for symbol in symbols if symbol[-2] not in "WVnu"}
+    """Every symbol with its kind, and its size if it is defined here."""
+    listed = subprocess.run(["nm", "-S", file], capture_output=True, text=True, check=True).stdout
+    return {tuple(line.split()[1:] if line[0] != " " else line.split()) for line in listed.splitlines()}
+
+
+def _own(symbols):
+    """Those that are no template's nor inline, which are weak, nor elsewhere."""
+    return {symbol for symbol in symbols if symbol[-2] not in "WVnuU"}
 
 
 def test_without_a_compiler_it_refuses(monkeypatch, tmp_path):

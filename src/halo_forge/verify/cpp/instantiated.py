@@ -3,7 +3,8 @@
 An inline function of <string> that calls a function template leaves that to be instantiated at the end of every
 program that includes <string>, called or not: more than half of what compiling with a precompiled header costs. The
 language lets a compiler do it where the header ends as well ([temp.point]), so both compilers then make the same
-program, to the byte, and save the work in the precompiled file.
+functions of a program, and save the work in the precompiled file. Only which of the library's own templates the object
+holds besides, rather than calling them in the library or leaving out what nobody calls, is not always the same.
 
 clang++ has an option for it. g++ has none but takes plugins, so a few lines are compiled into one that gives headers a
 pragma. Only precompiling loads it: answers are compiled by the compiler as it was installed. A g++ without plugins
