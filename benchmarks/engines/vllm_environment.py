@@ -57,7 +57,10 @@ def serving(python: Path, base: Path, model: str, rank: int, at_once: int, log: 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(python), "-m", "vllm.entrypoints.cli.main", "serve", str(base), "--served-model-name", model]
+    # The program behind `vllm serve`. The command asks for the version of a package `vllm`, and the build for the CPU is
+    # named otherwise.
+    command = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(base)]
+    command += ["--served-model-name", model]
     command += ["--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--max-num-seqs", str(at_once)]
     command += ["--enable-lora", "--max-lora-rank", str(rank)]
     with log.open("w") as file:
