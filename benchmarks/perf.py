@@ -1,6 +1,7 @@
 """All benchmarks of speed and memory, one after the other, and their tables: `make perf`, or `make perf ARGS=--quick`.
 
-    python benchmarks/perf.py [--quick] [--only growth …] [--vllm-python PATH] [--trl-python PATH] [--cycle FOLDER]
+    python benchmarks/perf.py [--quick] [--only growth …] [--model FOLDER] [--vllm-python PATH] [--trl-python PATH]
+                              [--cycle FOLDER]
     python benchmarks/perf.py --table        the Markdown table of what results/perf holds; nothing is measured
 
 Each is a script of its own that compares A and B in turns and leaves results/perf/<name>.json. vLLM and TRL are asked
@@ -29,6 +30,7 @@ SCRIPTS = {
     "training": "training_speed.py",
     "cycle": "cycle.py",
 }
+MODEL_OPTION = {"generation": "--model", "training": "--base", "cycle": "--model"}
 
 
 def main() -> int:
@@ -36,6 +38,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer turns and smaller sizes")
     parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=list(SCRIPTS))
     parser.add_argument("--table", action="store_true", help="print the table for the README and measure nothing")
+    parser.add_argument("--model", help="a model folder to sample and train; without it the base model of params.yaml")
     parser.add_argument("--vllm-python", help="the interpreter of an environment that has vLLM")
     parser.add_argument("--trl-python", help="a Python that has trl, transformers and peft")
     parser.add_argument("--cycle", help="data/raft/<cycle> of a pipeline that ran, for cycle.py")
@@ -60,6 +63,8 @@ def main() -> int:
 
 def arguments(name: str, options: argparse.Namespace, failed: list[str]) -> list[str]:
     given = ["--quick"] if options.quick else []
+    if options.model and name in MODEL_OPTION:
+        given += [MODEL_OPTION[name], options.model]
     if name == "generation" and options.vllm_python:
         given += ["--vllm-python", options.vllm_python]
     if name == "training" and options.trl_python:

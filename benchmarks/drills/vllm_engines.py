@@ -32,6 +32,7 @@ from engines.vllm_environment import ENVIRONMENT, NotMade, serving, vllm_python 
 REFERENCE, MODEL = "transformers", "smollm2"
 NEW, LONGEST, AT_ONCE, RANK = 48, 1500, 16, 8
 TIE = 1e-3
+STD = 0.05
 SAID = [("Say hello.", "Hello!"), ("What is 2 + 2?", "2 + 2 = 4."), ("Thank you.", "You're welcome!")]
 CANNOT = 77
 
@@ -57,7 +58,7 @@ class Drill:
         self.found[engine, tuned] = read_answers(job.with_suffix(".answers"))
         print(f"{engine}, {tuned}: answered in {time.monotonic() - began:.0f} s", flush=True)
 
-    def ask_until_killed(self, server: int, **settings: Any) -> str:
+    def ask_until_killed(self, process: int, **settings: Any) -> str:
         """Kill the server two seconds after it was asked for long answers; what the engine then says."""
         longer = {"greedy": [{**asdict(one), "max_new_tokens": 1000} for one in self.questions["greedy"]]}
         job = self._job("server", "killed", settings, longer)
@@ -66,7 +67,7 @@ class Drill:
         while "asking" not in _tail(job.with_suffix(".log")) and time.monotonic() < deadline and done.poll() is None:
             time.sleep(0.2)
         time.sleep(2)
-        os.killpg(server, signal.SIGKILL)
+        os.killpg(process, signal.SIGKILL)
         code = done.wait()
         said = _tail(job.with_suffix(".log")).strip().splitlines()[-1]
         return said if code == 3 else f"WRONG: the killed server ended the run with {code}: {said}"
@@ -96,7 +97,7 @@ class Drill:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--prompts", type=int, default=50)
+    parser.add_argument("--prompts", type=int, default=50, help="12 at least, of which some are drawn")
     options = parser.parse_args()
     try:
         python = vllm_python(ROOT / ".venv-vllm")
@@ -142,7 +143,7 @@ def random_adapter(base: Path, folder: Path) -> Path:
     model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), config)
     for name, matrix in model.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(matrix, std=0.01)
+            torch.nn.init.normal_(matrix, std=STD)
     model.save_pretrained(folder)
     return folder
 
