@@ -57,8 +57,8 @@ def serving(python: Path, base: Path, model: str, rank: int, at_once: int, log: 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # The program behind `vllm serve`. The command asks for the version of a package `vllm`, and the build for the CPU is
-    # named otherwise.
+    # The program behind `vllm serve`: the command asks for the version of a package `vllm`, and the build for the CPU
+    # is named otherwise.
     command = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--model", str(base)]
     command += ["--served-model-name", model]
     command += ["--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--max-num-seqs", str(at_once)]
