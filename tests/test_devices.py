@@ -80,6 +80,17 @@ def test_a_stage_sees_the_gpus_that_it_took_alone(fresh, monkeypatch) -> None:
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "4"
 
 
+@pytest.mark.parametrize(
+    ("listed", "seen"),
+    [("-1", []), ("", []), ("1,-1,0", ["1"]), (" 0 , GPU-8d5f", ["0", "GPU-8d5f"]), ("none", []), (None, None)],
+)
+def test_the_list_of_gpus_ends_where_cuda_ends_it(monkeypatch, listed, seen) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if listed is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
+    assert devices.named_gpus() == seen
+
+
 @pytest.mark.parametrize(("visible", "wanted"), [("0,1", None), ("", "1")], ids=["not asked for", "no GPU"])
 def test_where_none_is_asked_for_or_here_nothing_is_changed(fresh, monkeypatch, visible, wanted) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)

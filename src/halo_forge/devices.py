@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from halo_forge.errors import InputError
@@ -40,11 +41,23 @@ def take_gpus() -> None:
     print(f"GPU {', '.join(taken)} of {', '.join(gpus)}", file=sys.stderr)
 
 
+def named_gpus() -> list[str] | None:
+    """The numbers and UUIDs in CUDA_VISIBLE_DEVICES, None where it is not set.
+
+    As CUDA reads it: what cannot be a device, `-1` above all, ends the list, and those before it count.
+    """
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is None:
+        return None
+    names = (name.strip() for name in listed.split(","))
+    return list(takewhile(re.compile(r"\d+|(GPU|MIG)-.+").fullmatch, names))
+
+
 def visible_gpus() -> list[str]:
     """What CUDA_VISIBLE_DEVICES names, else the numbers of this machine's NVIDIA GPUs; no CUDA is asked."""
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    named = named_gpus()
     if named is not None:
-        return [name.strip() for name in named.split(",") if name.strip()]
+        return named
     numbers = (re.fullmatch(r"nvidia(\d+)", path.name) for path in Path("/dev").glob("nvidia*"))
     return sorted((found[1] for found in numbers if found), key=int)
 

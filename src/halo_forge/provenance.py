@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from halo_forge.devices import named_gpus
 from halo_forge.hashing import digest
 
 PACKAGES = ("halo-forge", "torch", "transformers", "peft", "openvino", "openvino-genai", "vllm")
@@ -76,7 +77,7 @@ def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
 
 def gpus() -> list[Gpu]:
     """The NVIDIA GPUs the driver reports; none where CUDA_VISIBLE_DEVICES hides them all."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1") or not shutil.which("nvidia-smi"):
+    if named_gpus() == [] or not shutil.which("nvidia-smi"):
         return []
     command = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]
     result = subprocess.run(command, capture_output=True, text=True)

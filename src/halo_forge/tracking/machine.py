@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from halo_forge.devices import named_gpus
+
 
 class Sampled(NamedTuple):
     system: dict[str, float]
@@ -96,10 +98,9 @@ def load_nvml() -> ModuleType | None:
 def _visible(nvml: ModuleType) -> dict[int, Any]:
     """number -> handle of the GPUs that CUDA_VISIBLE_DEVICES names by number or UUID; all of them if it is not set."""
     every = {number: nvml.nvmlDeviceGetHandleByIndex(number) for number in range(nvml.nvmlDeviceGetCount())}
-    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if listed is None:
+    words = named_gpus()
+    if words is None:
         return every
-    words = [word.strip() for word in listed.split(",") if word.strip()]
     names = {number: nvml.nvmlDeviceGetUUID(handle) for number, handle in every.items()}
     return {
         number: handle
