@@ -1,7 +1,7 @@
 """All benchmarks of speed and memory, one after the other, and their tables: `make perf`, or `make perf ARGS=--quick`.
 
-    python benchmarks/perf.py [--quick] [--only growth …] [--model FOLDER] [--vllm-python PATH] [--trl-python PATH]
-                              [--cycle FOLDER]
+    python benchmarks/perf.py [--quick] [--only growth …] [--model FOLDER] [--tokens 300]
+                              [--vllm-python PATH] [--trl-python PATH] [--cycle FOLDER]
     python benchmarks/perf.py --table        the Markdown table of what results/perf holds; nothing is measured
 
 Each is a script of its own that compares A and B in turns and leaves results/perf/<name>.json. vLLM and TRL are asked
@@ -39,6 +39,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=list(SCRIPTS))
     parser.add_argument("--table", action="store_true", help="print the table for the README and measure nothing")
     parser.add_argument("--model", help="a model folder to sample and train; without it the base model of params.yaml")
+    parser.add_argument("--tokens", help="of a sampled answer at most; without it few, by the model's size")
     parser.add_argument("--vllm-python", help="the interpreter of an environment that has vLLM")
     parser.add_argument("--trl-python", help="a Python that has trl, transformers and peft")
     parser.add_argument("--cycle", help="data/raft/<cycle> of a pipeline that ran, for cycle.py")
@@ -65,6 +66,8 @@ def arguments(name: str, options: argparse.Namespace, failed: list[str]) -> list
     given = ["--quick"] if options.quick else []
     if options.model and name in MODEL_OPTION:
         given += [MODEL_OPTION[name], options.model]
+    if name == "generation" and options.tokens:
+        given += ["--tokens", options.tokens]
     if name == "generation" and options.vllm_python:
         given += ["--vllm-python", options.vllm_python]
     if name == "training" and options.trl_python:
