@@ -35,7 +35,8 @@ FRAGMENTS = 1.1
 """What the allocator holds for each byte that is asked for."""
 PASSING = 1.5
 NF4 = 0.516
-BYTES = {"bfloat16": 2, "float32": 4}
+BYTES = {"bfloat16": 2, "float32": 4, "auto": 4}
+"""A number; `auto` at its larger."""
 
 
 @dataclass(frozen=True)

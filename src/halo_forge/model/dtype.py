@@ -1,4 +1,4 @@
-"""Whether this machine computes in bfloat16."""
+"""Whether this machine computes in bfloat16, and what training computes in for that."""
 
 from __future__ import annotations
 
@@ -14,3 +14,10 @@ def computes_bfloat16() -> bool:
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text(errors="replace").split() if cpuinfo.exists() else []
     return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def training_dtype(wanted: str) -> str:
+    """float32 or bfloat16, the name of a torch dtype; `auto` is bfloat16 where this machine computes in it."""
+    if wanted == "auto":
+        return "bfloat16" if computes_bfloat16() else "float32"
+    return wanted

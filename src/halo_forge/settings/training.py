@@ -39,7 +39,9 @@ class Training(Section):
     save_steps: Positive = 5
     """A killed run resumes from the last of these checkpoints."""
     gradient_checkpointing: bool = False
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Literal["float32", "bfloat16", "auto"] = "float32"
+    """Of the frozen weights and of what is computed with them; the adapter and its optimizer are float32. auto: bfloat16
+    on a GPU or CPU that computes in it, else float32."""
     base_weights: Literal["nf4"] | None = None
     """How the frozen matrices are held while training: nf4, four bits each (QLoRA, Dettmers et al. 2023, arXiv
     2305.14314), by the package bitsandbytes; None: in `dtype`."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from halo_forge.errors import InputError
 from halo_forge.model.chat import Chat, Prompt
+from halo_forge.model.dtype import training_dtype
 from halo_forge.settings.compute import Compute
 from halo_forge.settings.training import Lora, Training
 from halo_forge.train.attention import use_branch_attention
@@ -93,6 +94,7 @@ def train(run: Run, rows: Rows, chat: Chat, out: Path, on_step: Callable[[dict],
         "epochs": settings.epochs,
         "steps": state.global_step,
         "learning_rate": run.learning_rate,
+        "dtype": training_dtype(settings.dtype),
         "loss": losses,
         "loss_first": losses[0]["loss"] if losses else None,
         "loss_last": losses[-1]["loss"] if losses else None,
@@ -160,7 +162,7 @@ def _arguments(run: Run, cuda: bool) -> Any:
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         remove_unused_columns=False,  # the model's arguments are made by the collator
-        bf16=settings.dtype == "bfloat16",
+        bf16=training_dtype(settings.dtype) == "bfloat16",
         use_cpu=not cuda,
         dataloader_pin_memory=cuda,
         logging_steps=1,
@@ -221,7 +223,7 @@ def _model(run: Run) -> Any:
     from halo_forge.train.fused import fuse
     from halo_forge.train.nf4 import quantization
 
-    dtype = getattr(torch, run.settings.dtype)
+    dtype = getattr(torch, training_dtype(run.settings.dtype))
     held = {"quantization_config": quantization(dtype)} if run.settings.base_weights == "nf4" else {}
     base = AutoModelForCausalLM.from_pretrained(run.base, dtype=dtype, **held)
     base.config.use_cache = False
