@@ -257,7 +257,12 @@ def report(timings: dict[str, list], gflops: float, rows: int, base: Path, optio
             | {"goal": GOALS[name], "cpu_ratio": round(cpu, 2)}
         )
         print(f"ours / {name}: {ours / baseline:.2f} by wall clock, {cpu:.2f} by processor; goal {GOALS[name]:g}")
-    setting = {"model": base.name, "trained_rows": rows, "kept": [path.name for path in options.kept], "dtype": options.dtype}
+    setting = {
+        "model": base.name,
+        "trained_rows": rows,
+        "kept": [path.name for path in options.kept],
+        "dtype": options.dtype,
+    }
     setting |= {"threads": torch.get_num_threads(), "cores": os.cpu_count(), "batch": BATCH}
     setting |= {"micro_batch": options.micro_batch}
     write(options.output, table, **setting, timings=timings)

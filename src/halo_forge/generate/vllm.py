@@ -19,7 +19,6 @@ class VllmEngine:
 
     def __init__(self, settings: Generate, base: Path, adapter: Path | None, end: int):
         require("vllm", "make setup GPU=1")
-        import torch
         from vllm import LLM
         from vllm.lora.request import LoRARequest
 
@@ -31,8 +30,6 @@ class VllmEngine:
             max_num_seqs=self.batch_size,
             enable_lora=adapter is not None,
             max_lora_rank=lora_rank(adapter) if adapter else RANKS[0],
-            # A prompt in parts takes back a draw, which the seeded generator of a CPU cannot do: vLLM would stop there.
-            enable_chunked_prefill=None if torch.cuda.is_available() else False,
         )
 
     def generate(
