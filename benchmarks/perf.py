@@ -42,7 +42,7 @@ def main() -> int:
     parser.add_argument("--tokens", help="of a sampled answer at most; without it few, by the model's size")
     parser.add_argument("--vllm-python", help="the interpreter of an environment that has vLLM")
     parser.add_argument("--trl-python", help="a Python that has trl, transformers and peft")
-    parser.add_argument("--cycle", help="data/raft/<cycle> of a pipeline that ran, for cycle.py")
+    parser.add_argument("--cycle", help="data/raft/<cycle> of a pipeline that ran: its kept rows are trained")
     options = parser.parse_args()
     if options.table:
         print(markdown([one for name in SCRIPTS for one in read(name)]))
@@ -72,6 +72,8 @@ def arguments(name: str, options: argparse.Namespace, failed: list[str]) -> list
         given += ["--vllm-python", options.vllm_python]
     if name == "training" and options.trl_python:
         given += ["--trl-python", options.trl_python]
+    if name == "training" and options.cycle:
+        given += ["--kept", str(Path(options.cycle) / "kept.jsonl")]
     if name == "cycle":
         given += ["--cycle", options.cycle] if options.cycle else []
         if {"generation", "training"} <= set(options.only) - set(failed):  # measured minutes ago

@@ -40,8 +40,8 @@ class Training(Section):
     """A killed run resumes from the last of these checkpoints."""
     gradient_checkpointing: bool = False
     dtype: Literal["float32", "bfloat16", "auto"] = "float32"
-    """Of the frozen weights and of what is computed with them; the adapter and its optimizer are float32. auto: bfloat16
-    on a GPU or CPU that computes in it, else float32."""
+    """Of the frozen weights and of what is computed with them; the adapter and its optimizer are float32. auto:
+    bfloat16 on a GPU or CPU that computes in it, else float32."""
     base_weights: Literal["nf4"] | None = None
     """How the frozen matrices are held while training: nf4, four bits each (QLoRA, Dettmers et al. 2023, arXiv
     2305.14314), by the package bitsandbytes; None: in `dtype`."""
