@@ -2,7 +2,7 @@
 
 Reads  results/benchmark/*.json and those of public sets in results/benchmark/<set>/, results/raft/*.json,
        results/split.json, data/train/*.json, models/base.json, models/best.json, data/split/benchmark.jsonl,
-       data/benchmark/<model>/{samples,verdicts}.jsonl
+       data/benchmark/<model>/{samples,verdicts}.jsonl, data/raft/<model>/history.jsonl
 Writes results/report.html (everything in one file), results/ladder.json (a row a model; the DVC plot),
        results/summary.json (pass@1 and compile rate of every model, gains with interval and p; the DVC metrics),
        results/raft_statistics.json (a row a finished cycle)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from benchmark_tree import HOSTILE, small_params, write_tree
 
-from halo_forge.benchmark.browser import as_script_data, browsable_samples
+from halo_forge.benchmark.browser import Browser, as_script_data
+from halo_forge.benchmark.judged import judged_answers
 from halo_forge.benchmark.report import render
 from halo_forge.benchmark.results import load_results
 from halo_forge.errors import InputError
@@ -109,9 +110,9 @@ def test_the_report_says_what_judged_and_whose_verdicts_were_reached_with_someth
 def test_every_section_and_plot_is_there_when_the_run_is_complete(html: str) -> None:
     page = Page(html)
     assert [a["id"] for tag, a in page.elements if tag == "h2"] == [
-        "ladder", "differences", "raft", "tasks", "failures", "samples", "provenance",
+        "ladder", "differences", "raft", "variety", "tasks", "changed", "failures", "samples", "provenance",
     ]  # fmt: skip
-    assert sum(tag == "svg" for tag, _ in page.elements) == 5
+    assert sum(tag == "svg" for tag, _ in page.elements) == 6
     assert 'class="missing"' not in html
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert "figure_1" not in ids
@@ -167,20 +168,27 @@ def test_the_stage_writes_its_files_and_prints_the_ladder(tree: Path, tmp_path: 
     assert (tmp_path / "results/report.html").stat().st_size < 3_000_000
 
 
-def test_the_browser_keeps_its_budget_and_says_how_many_it_shows(tree: Path) -> None:
+def browsed(tree: Path, *budget: int) -> dict:
     results = load_results(small_params(("c1",)), tree)
-    some = browsable_samples(results, budget_bytes=20_000)
+    judged = judged_answers(results)
+    browser = Browser(list(results.benchmark), judged.tasks, *budget)
+    for answer in judged:
+        browser.add(*answer)
+    return browser.carried()
+
+
+def test_the_browser_keeps_its_budget_and_says_how_many_it_shows(tree: Path) -> None:
+    some = browsed(tree, 20_000)
     assert 0 < some["shown"] < some["total"] == 3 * 8 * 10
     assert len(as_script_data(some["samples"])) < 1.5 * 20_000
     assert {row["model"] for row in some["samples"]} == {"base", "sft", "c1"}
-    assert browsable_samples(results)["shown"] == some["total"]
+    assert browsed(tree)["shown"] == some["total"]
 
 
 @pytest.mark.parametrize("budget", [3_000, 20_000, 60_000])
 def test_what_is_shown_is_the_beginning_of_all_and_no_more_would_fit(tree: Path, budget: int) -> None:
-    results = load_results(small_params(("c1",)), tree)
-    every, some = browsable_samples(results), browsable_samples(results, budget_bytes=budget)
-    order = {model: place for place, model in enumerate(results.benchmark)}
+    every, some = browsed(tree), browsed(tree, budget)
+    order = {"base": 0, "sft": 1, "c1": 2}
     keys = [(row["index"], row["task"], order[row["model"]]) for row in every["samples"]]
     assert keys == sorted(keys)
     assert some["samples"] == every["samples"][: some["shown"]] and some["shown"] < some["total"] == every["total"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -11,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from halo_forge.benchmark.curves import Curve
 
 # Colours that no series uses, replaced in the SVG by variables of the page's style sheet.
 _INK, _MUTED, _GRID = "#010101", "#020202", "#030303"
@@ -27,6 +30,7 @@ STATUS_COLOURS = {
     "no_code": "#8a929e",
     "infra_error": "#596270",
 }
+_RAFT, _ARMS = "#2f9e6e", ("#9a70c0", "#4a8cc9", "#8c7b62", "#b5639c")
 _REWARDS = ("#cf5743", "#e2b04a", "#2f9e6e")  # 0, halfway, 1
 
 _STYLE = {
@@ -79,19 +83,99 @@ def ladder_plot(rows: list[dict[str, Any]]) -> str:
     return _svg(figure, "pass@1 and compile rate of each model with 95 % intervals; the numbers are in the table")
 
 
-def pass_at_k_plot(benchmark: dict[str, dict[str, Any]], colours: dict[str, str]) -> str:
-    """pass@k against k, one line a model."""
-    figure, axes = _figure(3.0)
-    ks: set[int] = set()
-    for model, summary in benchmark.items():
-        points = sorted((int(k), value) for k, value in summary["pass_at_k"].items())
-        ks |= {k for k, _ in points}
-        axes.plot(*zip(*points, strict=True), color=colours[model], marker="o", ms=5, lw=1.8, label=model)
-    axes.set_xticks(sorted(ks))
+def curve_plot(curves: Mapping[str, Curve], colours: Mapping[str, str]) -> str:
+    """pass@k against k, one line a model with a band for its 95 % intervals; control arms, which have no colour among
+    `colours`, in dashes."""
+    figure, axes = _figure(3.4)
+    arms = [model for model in curves if model not in colours]
+    most = max(len(curve.means) for curve in curves.values())
+    for model, curve in curves.items():
+        ks = range(1, len(curve.means) + 1)
+        low, high = zip(*curve.intervals, strict=True)
+        colour = colours.get(model) or _ARMS[arms.index(model) % len(_ARMS)]
+        axes.fill_between(ks, low, high, color=colour, alpha=0.13, lw=0)
+        axes.plot(
+            ks, curve.means, color=colour, ls="--" if model in arms else "-", marker="o", ms=3, lw=1.8, label=model
+        )
+    if most > 20:
+        axes.set_xscale("log")
+    ticks = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if k <= most]
+    axes.set_xticks(ticks, [str(k) for k in ticks])
+    axes.minorticks_off()
     axes.set_xlabel("k")
     _share_axis(axes.yaxis, axes)
     _legend_above(axes, 6)
-    return _svg(figure, "pass@k of each model against k")
+    return _svg(figure, "pass@k of each model against k, with bands of the 95 % intervals")
+
+
+def gains_plot(gains: Sequence[tuple[str, Mapping[str, Any]]], measures: Sequence[str]) -> str:
+    """What RAFT and each control arm gained, in points with 95 % intervals: a group a measure, a mark a gain."""
+    figure, axes = _figure(3.0)
+    for place, (what, row) in enumerate(gains):
+        colour = _ARMS[place % len(_ARMS)] if place else _RAFT
+        shift = 0.7 * ((place + 0.5) / len(gains) - 0.5)
+        there = [(i + shift, row[name]) for i, name in enumerate(measures) if name in row]
+        x, y = [at for at, _ in there], [100 * one["difference"] for _, one in there]
+        ranges = [
+            [100 * (one["difference"] - one["low"]) for _, one in there],
+            [100 * (one["high"] - one["difference"]) for _, one in there],
+        ]
+        mark = "osD^v"[place % 5]
+        axes.errorbar(
+            x, y, yerr=_not_negative(ranges), color=colour, ls="none", marker=mark, ms=5, capsize=3, label=what
+        )
+    axes.axhline(0, color=_MUTED, lw=1)
+    axes.set_xticks(range(len(measures)), [name.replace("compile_rate", "compiles") for name in measures])
+    axes.grid(axis="x", visible=False)
+    axes.set_ylabel("percentage points")
+    _legend_above(axes, 3)
+    return _svg(figure, "Gains of RAFT and of the control arms with 95 % intervals; the numbers are in the table")
+
+
+def coverage_plot(
+    models: Sequence[str], raft: Sequence[Mapping[str, Any]], benchmark: Sequence[Mapping[str, Any]]
+) -> str:
+    """Share of tasks solved at all: of the benchmark's by each model, of RAFT's by each cycle and up to it."""
+    figure, axes = _figure(3.0)
+    lines = (
+        ("benchmark tasks, by the model", _RAFT, "-", benchmark, ("model", "solved", "tasks")),
+        ("RAFT tasks, by the cycle's samples", "#e2a93f", "-", raft, ("cycle", "solved", "tasks")),
+        ("RAFT tasks, ever so far", "#c9484f", "--", raft, ("cycle", "ever", "known")),
+    )
+    for label, colour, style, rows, (name, solved, tasks) in lines:
+        there = [row for row in rows if row[tasks]]
+        at, shares = [models.index(row[name]) for row in there], [row[solved] / row[tasks] for row in there]
+        if there:
+            axes.plot(at, shares, color=colour, ls=style, marker="o", ms=5, lw=1.8, label=label)
+    axes.set_xticks(range(len(models)), models)
+    axes.set_xlim(-0.4, len(models) - 0.6)
+    axes.grid(axis="x", visible=False)
+    _share_axis(axes.yaxis, axes)
+    _legend_above(axes, 1)
+    return _svg(figure, "Share of tasks that are solved at all, by model and by cycle; the numbers are in the table")
+
+
+def experiments_plot(rows: Sequence[Mapping[str, Any]], names: tuple[str, str]) -> str:
+    """pass@1 of two experiments' models with 95 % intervals, and their compile rates in dots."""
+    figure, axes = _figure(3.2)
+    for side, name, colour, shift in (("before", names[0], "#4a8cc9", -0.08), ("after", names[1], "#dd8a3c", 0.08)):
+        there = [(place + shift, row[side]) for place, row in enumerate(rows) if row[side]]
+        x, cards = [at for at, _ in there], [card for _, card in there]
+        y = [card["pass_at_k"]["1"] for card in cards]
+        limits = [card["intervals"]["pass@1"] for card in cards]
+        ranges = [
+            [value - low for value, (low, _) in zip(y, limits, strict=True)],
+            [high - value for value, (_, high) in zip(y, limits, strict=True)],
+        ]
+        axes.errorbar(x, y, yerr=_not_negative(ranges), color=colour, marker="o", ms=6, lw=1.6, capsize=3, label=name)
+        compiles = [card["compile_rate"] for card in cards]
+        axes.plot(x, compiles, color=colour, ls=":", marker=".", lw=1.2, label=f"{name}, compiles")
+    axes.set_xticks(range(len(rows)), [row["models"][0] for row in rows])
+    axes.set_xlim(-0.4, len(rows) - 0.6)
+    axes.grid(axis="x", visible=False)
+    _share_axis(axes.yaxis, axes)
+    _legend_above(axes, 2)
+    return _svg(figure, "pass@1 and compile rate of the models of both experiments; the numbers are in the table")
 
 
 def reward_plot(raft: dict[str, dict[str, Any]]) -> str:
