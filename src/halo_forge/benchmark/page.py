@@ -37,6 +37,12 @@ def render_page(template: Path, scripts: Sequence[str], **values: Any) -> str:
     )
 
 
+def tools_of(card: dict[str, Any]) -> str:
+    """The compilers and whatever else judged the answers of a card, in words; "" where it does not say."""
+    tools = (card.get("provenance") or {}).get("judged_with") or {}
+    return ", ".join(version if name in version else f"{name} {version}" for name, version in tools.items())
+
+
 def _percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f} %"
 

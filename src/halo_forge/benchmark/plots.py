@@ -30,7 +30,7 @@ STATUS_COLOURS = {
     "no_code": "#8a929e",
     "infra_error": "#596270",
 }
-_RAFT, _ARMS = "#2f9e6e", ("#9a70c0", "#4a8cc9", "#8c7b62", "#b5639c")
+_RAFT, _ARMS = "#2f9e6e", ("#9a70c0", "#3aa3a3", "#b5639c", "#8c7b62")
 _REWARDS = ("#cf5743", "#e2b04a", "#2f9e6e")  # 0, halfway, 1
 
 _STYLE = {

@@ -14,7 +14,7 @@ from halo_forge.benchmark.coverage import benchmark_coverage, raft_coverage
 from halo_forge.benchmark.curves import curves_of
 from halo_forge.benchmark.judged import JudgedAnswers, judged_answers
 from halo_forge.benchmark.ladder import comparisons, control_gains, control_rows, ladder
-from halo_forge.benchmark.page import render_page
+from halo_forge.benchmark.page import render_page, tools_of
 from halo_forge.benchmark.public import set_rows
 from halo_forge.benchmark.results import Results
 from halo_forge.benchmark.variety import Programs, variety
@@ -104,9 +104,7 @@ def _judged_with(results: Results) -> dict[str, list[str]]:
     """Compilers and whatever else judged, in words -> the models that were judged with just these."""
     found: dict[str, list[str]] = {}
     for model, row in results.benchmark.items():
-        tools = (row.get("provenance") or {}).get("judged_with") or {}
-        words = ", ".join(version if name in version else f"{name} {version}" for name, version in tools.items())
-        found.setdefault(words, []).append(model)
+        found.setdefault(tools_of(row), []).append(model)
     found.pop("", None)
     return found
 

@@ -65,10 +65,13 @@ def _read(name: str, folder: Path, commit: str | None) -> Experiment:
 
 
 def _best(folder: Path, models: list[str], cycles: list[str]) -> str:
-    """The model that models/best.json names if it is benchmarked, else the last cycle, else the last model."""
-    path = folder / "models" / "best.json"
-    chosen = read_json(path).get("model") if path.exists() else None
-    return chosen if chosen in models else [model for model in models if model in cycles or not cycles][-1:][0]
+    """The first of these that is benchmarked: the model that models/best.json names, that which results/summary.json
+    names, the last cycle, the last model."""
+    for path, key in ((folder / "models/best.json", "model"), (folder / "results/summary.json", "best_model")):
+        chosen = read_json(path).get(key) if path.exists() else None
+        if chosen in models:
+            return chosen
+    return ([model for model in models if model in cycles] or models)[-1]
 
 
 def _card(path: Path) -> Card:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from halo_forge.errors import InputError
 
-_WANTED = ("params.yaml", "presets.yaml", "models/best.json", "results/benchmark")
+_WANTED = ("params.yaml", "presets.yaml", "models/best.json", "results/summary.json", "results/benchmark")
 _EXPERIMENTS = "refs/exps"
 """Where `dvc exp` keeps its experiments: refs/exps/<commit they began at>/<name>."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from halo_forge.benchmark.experiments.experiment import Card, Experiment
-from halo_forge.benchmark.page import render_page
+from halo_forge.benchmark.page import render_page, tools_of
 from halo_forge.files import whole_file
 from halo_forge.settings.benchmark import MEASURED_BY_SETS
 from halo_forge.statistics.compare import compare
@@ -121,5 +121,4 @@ def _facts(best: dict[str, Any]) -> list[tuple[str, list[str]]]:
     made = [card.get("provenance") or {} for card in cards]
     facts.append(("code", [str(one.get("git_revision") or "–") for one in made]))
     facts.append(("machine", [f"{one.get('device', '–')}; {one.get('cpu', '–')}" for one in made]))
-    tools = [one.get("judged_with") or {} for one in made]
-    return [*facts, ("judged with", [", ".join(map(" ".join, own.items())) or "–" for own in tools])]
+    return [*facts, ("judged with", [tools_of(card) or "–" for card in cards])]
