@@ -113,7 +113,7 @@ def test_every_section_and_plot_is_there_when_the_run_is_complete(html: str) -> 
         "ladder", "differences", "raft", "variety", "tasks", "changed", "failures", "samples", "provenance",
     ]  # fmt: skip
     assert sum(tag == "svg" for tag, _ in page.elements) == 6
-    assert 'class="missing"' not in html
+    assert 'class="missing"' not in html and "arm" not in re.findall(r'<tr class="(\w+)"', html)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert "figure_1" not in ids
 

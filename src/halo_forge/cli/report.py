@@ -15,7 +15,7 @@ def report(
     experiments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[A B]", help="Two folders with results, Git revisions or names of `dvc exp`, the reference first."
+            metavar="A B", help="Two folders with results, Git revisions or names of `dvc exp`, the reference first."
         ),
     ] = None,
     output: Annotated[
@@ -23,9 +23,10 @@ def report(
         typer.Option("--output", "-o", help="HTML file. [default: results/report.html; of two results/compare.html]"),
     ] = None,
 ) -> None:
-    """Write the report of this folder, or of two experiments side by side.
+    """Write the report, or compare two experiments.
 
-    Without names it shows what is here now, finished or not; nothing is computed anew and no other file is written.
+    Without names the report shows what is in this folder now, finished or not; no stage runs and no other file is
+    written. With two, both are shown side by side, paired task by task where they were asked the same tasks.
     """
     if not experiments:
         _of_here(output or Path("results/report.html"))
