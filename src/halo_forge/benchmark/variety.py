@@ -15,8 +15,11 @@ from halo_forge.raft.programs import normalised
 from halo_forge.records import Sample, Task, Verdict
 from halo_forge.statistics.bootstrap import bootstrap_means
 
+_SPELLINGS = 20_000
+"""So many spellings are remembered at most: samples that are spelt alike stand near each other."""
 
-@dataclass
+
+@dataclass(slots=True)
 class Program:
     """One program of a task: so many samples were it. `first` is the index of the first of them; `text`, the program as
     that one spelt it (the whole answer where there is none), is held only where it may be shown."""
@@ -35,8 +38,8 @@ class Programs:
     def __init__(self, tasks: Mapping[str, Task], shown: Container[str] = ()):
         """`shown`: the tasks whose texts are held."""
         self._tasks, self._shown = tasks, shown
-        self.of_task: dict[str, dict[bytes, Program]] = defaultdict(dict)
-        self._spelt: dict[bytes, bytes] = {}
+        self.of_task: dict[str, dict[int, Program]] = defaultdict(dict)
+        self._spelt: dict[tuple[str, int], int] = {}
 
     def add(self, sample: Sample, verdict: Verdict) -> None:
         if verdict.status == "infra_error":
@@ -53,14 +56,17 @@ class Programs:
             program.passed, program.status = verdict.passed, verdict.status
             program.first, program.text = sample.index, held
 
-    def _key(self, task_id: str, code: str, text: str) -> bytes:
+    def _key(self, task_id: str, code: str, text: str) -> int:
         """What two answers share that are one program. Reading a program takes long, and many are spelt alike."""
         spelling = _digest(text)
         if not code or task_id not in self._tasks:
             return spelling
-        if spelling not in self._spelt:
-            self._spelt[spelling] = _digest(normalised(code, self._tasks[task_id].language))
-        return self._spelt[spelling]
+        spelt = self._tasks[task_id].language, spelling
+        if spelt not in self._spelt:
+            if len(self._spelt) >= _SPELLINGS:
+                self._spelt.clear()
+            self._spelt[spelt] = _digest(normalised(code, spelt[0]))
+        return self._spelt[spelt]
 
 
 def variety(
@@ -78,7 +84,7 @@ def variety(
 
 
 def _row(
-    model: str, of_task: dict[str, dict[bytes, Program]], families: Mapping[str, str], resamples: int, seed: int
+    model: str, of_task: dict[str, dict[int, Program]], families: Mapping[str, str], resamples: int, seed: int
 ) -> dict[str, Any]:
     counts = [[program.count for program in of_task[task].values()] for task in sorted(of_task)]
     bits = np.array([[entropy(own)] for own in counts])
@@ -103,5 +109,5 @@ def entropy(counts: Iterable[int]) -> float:
     return abs(fsum(count / total * log2(total / count) for count in counts))
 
 
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+def _digest(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest())
