@@ -10,12 +10,14 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from benchmark_tree import HOSTILE, small_params, write_tree
 
 from halo_forge.benchmark.browser import Browser, as_script_data
 from halo_forge.benchmark.judged import judged_answers
+from halo_forge.benchmark.plots import ladder_picture
 from halo_forge.benchmark.report import render
 from halo_forge.benchmark.results import load_results
 from halo_forge.errors import InputError
@@ -166,6 +168,7 @@ def test_the_stage_writes_its_files_and_prints_the_ladder(tree: Path, tmp_path: 
     assert read_json(tmp_path / "results/summary.json")["raft_gain"]["models"] == "c1 - sft"
     assert len(read_json(tmp_path / "results/raft_statistics.json")) == 1
     assert (tmp_path / "results/report.html").stat().st_size < 3_000_000
+    assert (tmp_path / "results/ladder.svg").read_text().startswith("<svg ")
 
 
 def browsed(tree: Path, *budget: int) -> dict:
@@ -199,3 +202,20 @@ def test_what_is_shown_is_the_beginning_of_all_and_no_more_would_fit(tree: Path,
         used += len(json.dumps([row, new]))
         fits = used <= budget
     assert not fits
+
+
+def test_the_picture_of_the_ladder_stands_alone_and_has_its_figures() -> None:
+    """Shown as an image it gets nothing from the page: every variable that it uses has its value, light and dark."""
+    row = {"cycle": 0, "model": "<b>&", "n_tasks": 73, "n_families": 70, "n_samples": 730}
+    for key, value in (("pass@1", 0.25), ("compile_rate", 0.75)):
+        row |= {key: value, f"{key}_low": value - 0.1, f"{key}_high": value + 0.1}
+    svg = ladder_picture([row])
+    texts = [element.text for element in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"25.0 %", "75.0 %", "RAFT <b>&"} <= set(texts)
+    used, given = set(re.findall(r"var\((--\w+)\)", svg)), re.findall(r"(--\w+):", svg)
+    assert used and {name: given.count(name) for name in used} == dict.fromkeys(used, 2)
+    assert not re.search(r"<script|(?:href|src)=\"(?!#)|url\((?!#)", svg)
+
+
+def test_the_picture_of_no_ladder_says_so() -> None:
+    assert "nothing is measured yet" in ladder_picture([])

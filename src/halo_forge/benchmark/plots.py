@@ -1,7 +1,8 @@
-"""The report's plots as inline SVG: text stays text, and ink takes the colours of the page, light or dark."""
+"""The report's plots as inline SVG, and the ladder as a picture: text stays text, ink suits light and dark pages."""
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,14 @@ STATUS_COLOURS = {
 }
 _RAFT, _ARMS = "#2f9e6e", ("#9a70c0", "#3aa3a3", "#b5639c", "#8c7b62")
 _REWARDS = ("#cf5743", "#e2b04a", "#2f9e6e")  # 0, halfway, 1
+
+# What the report's page says by its style sheet, for a picture that stands alone.
+_PICTURE_STYLE = """<style>
+svg { --ink: #1f2328; --muted: #59636e; --line: #d8dee4; background: #ffffff; font-family: system-ui, sans-serif }
+@media (prefers-color-scheme: dark) {
+  svg { --ink: #e6edf3; --muted: #9198a1; --line: #30363d; background: #0d1117 }
+}
+</style>"""
 
 _STYLE = {
     "svg.fonttype": "none",
@@ -81,6 +90,38 @@ def ladder_plot(rows: list[dict[str, Any]]) -> str:
     _share_axis(axes.yaxis, axes)
     _legend_above(axes, 2)
     return _svg(figure, "pass@1 and compile rate of each model with 95 % intervals; the numbers are in the table")
+
+
+def ladder_picture(rows: list[dict[str, Any]]) -> str:
+    """`ladder_plot` as a file of its own, with its figures written in: an SVG on a ground that is light or dark as the
+    reader's system is, for pages that show it as a picture. Without rows it says that nothing is measured yet."""
+    figure, axes = _figure(3.3, width=7.6)
+    for key, colour in (("compile_rate", "#8a929e"), ("pass@1", "#2f9e6e")):
+        values = [row[key] for row in rows]
+        ranges = [[row[key] - row[f"{key}_low"] for row in rows], [row[f"{key}_high"] - row[key] for row in rows]]
+        style: dict[str, Any] = {"color": colour, "marker": "o", "ms": 6, "lw": 1.8, "capsize": 3}
+        label = "compiles" if key == "compile_rate" else "passes all tests (pass@1)"
+        axes.errorbar(range(len(rows)), values, yerr=_not_negative(ranges), label=label, **style)
+        for i, value in enumerate(values):
+            place = {"textcoords": "offset points", "ha": "right"}  # a ladder rises: left above is free of its line
+            axes.annotate(f"{100 * value:.1f} %", (i, value), (-7, 5), color=_INK, **place)
+    if rows:
+        first = rows[0]
+        of = f"{first['n_tasks']} tasks of {first['n_families']} problem families that no training step has seen"
+        about = f"{of}, {first['n_samples']} answers a model; 95 % intervals"
+    else:
+        about = "nothing is measured yet"
+    axes.set_xlabel(about, fontsize=9)
+    said_of = {"base": "base model", "sft": "after SFT"}
+    axes.set_xticks(range(len(rows)), [said_of.get(row["model"], f"RAFT {row['model']}") for row in rows])
+    axes.tick_params(axis="x", labelcolor=_INK)
+    axes.set_xlim(-0.5, max(len(rows), 1) - 0.7)
+    axes.grid(axis="x", visible=False)
+    _share_axis(axes.yaxis, axes)
+    _legend_above(axes, 2)
+    said = "; ".join(f"{row['model']}: {row['pass@1']:.1%} pass@1, {row['compile_rate']:.1%} compile" for row in rows)
+    svg = _svg(figure, f"The ladder, {about}. {said}")
+    return svg.replace(">", f">{_PICTURE_STYLE}", 1)
 
 
 def curve_plot(curves: Mapping[str, Curve], colours: Mapping[str, str]) -> str:
@@ -239,10 +280,10 @@ def _stacked_bars(names: list[str], parts: dict[str, tuple[str, list[int]]], des
     return _svg(figure, description)
 
 
-def _figure(height: float) -> tuple[Figure, Axes]:
-    """All of one width (inches), so that text has one size on the page."""
+def _figure(height: float, width: float = 5.4) -> tuple[Figure, Axes]:
+    """All on the report's page are of one width (inches), so that text has one size there."""
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(5.4, height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout="constrained")
         return figure, figure.add_subplot()
 
 
@@ -277,7 +318,7 @@ def _svg(figure: Figure, description: str) -> str:
     svg = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", svg)
     for sentinel, variable in _VARIABLES.items():
         svg = svg.replace(sentinel, variable)
-    return re.sub(r"<svg ", f'<svg role="img" aria-label="{description}" ', svg, count=1)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(description)}" ', 1)
 
 
 def _not_negative(ranges: list[list[float]]) -> list[list[float]]:
