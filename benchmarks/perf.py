@@ -37,7 +37,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer turns and smaller sizes")
     parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=list(SCRIPTS))
-    parser.add_argument("--table", action="store_true", help="print the table for the README and measure nothing")
+    parser.add_argument("--table", action="store_true", help="print the table for docs/measured.md and measure nothing")
     parser.add_argument("--model", help="a model folder to sample and train; without it the base model of params.yaml")
     parser.add_argument("--tokens", help="of a sampled answer at most; without it few, by the model's size")
     parser.add_argument("--vllm-python", help="the interpreter of an environment that has vLLM")
