@@ -20,7 +20,7 @@ from halo_forge.data.split import split
 from halo_forge.generate.protocol import Request
 from halo_forge.generate.transformers import TransformersEngine
 from halo_forge.memory import QWEN2_5_CODER, Shape
-from halo_forge.settings.checking import read_yaml
+from halo_forge.settings.checking import merge, read_yaml
 from halo_forge.settings.data import Split
 from halo_forge.settings.generate import Generate
 from halo_forge.settings.params import load_params
@@ -258,7 +258,7 @@ def test_one_step_of_every_stage_runs_with_a_small_model_of_the_same_architectur
 @pytest.mark.slow
 def test_the_hours_reckon_with_the_tasks_that_the_split_makes() -> None:
     params = load_params(ROOT / "params.yaml")
-    settings = params.split.model_copy(update=Split(**KNOBS["qwen-7b"]["split"]).model_dump(exclude_unset=True))
+    settings = Split(**merge(KNOBS["qwen-7b"]["split"], read_yaml(ROOT / "params.yaml")["split"]))
     tasks, _ = prepare(params.prepare, ROOT)
     _, report = split(tasks, settings, params.seed)
     assert report["tasks"] == hours.TASKS
