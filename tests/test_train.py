@@ -145,11 +145,13 @@ def test_an_update_goes_on_from_the_adapter_it_is_given(tiny_model, tiny_chat, t
     assert again["loss_first"] < fresh["loss_first"]
 
 
-def test_a_run_has_an_adapter_to_go_on_from_or_the_shape_of_a_fresh_one(tiny_model, tmp_path) -> None:
+def test_a_run_has_an_adapter_to_go_on_from_or_the_shape_of_a_fresh_one_or_trains_all_weights(
+    tiny_model, tmp_path
+) -> None:
     with pytest.raises(ValueError, match="either start or lora"):
         run_of(tiny_model, tmp_path, start=tmp_path, lora=Lora())
-    with pytest.raises(ValueError, match="either start or lora"):
-        run_of(tiny_model, tmp_path, lora=None)
+    assert run_of(tiny_model, tmp_path, lora=None).whole
+    assert not run_of(tiny_model, tmp_path).whole and not run_of(tiny_model, tmp_path, start=tmp_path).whole
 
 
 def test_training_stops_at_the_first_step_whose_loss_is_no_number(tiny_model, tiny_chat, tmp_path) -> None:

@@ -87,7 +87,7 @@ def options(
 
 @app.command("presets")
 def list_presets() -> None:
-    """Show the memory that each preset for a GPU takes. Worked out, not measured."""
+    """Show the memory and hours that each preset for GPUs takes. Worked out, not measured."""
     from halo_forge.cli import presets
     from halo_forge.progress import print_table
     from halo_forge.settings.params import load_params
