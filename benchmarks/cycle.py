@@ -261,7 +261,7 @@ def learnt(cycle: Cycle, base: Path, quick: bool) -> Rates:
     """Seconds a row: ours of whole batches, naive's of one row, which take all the same."""
     rows = tokenised(Chat.of(str(base)), kept_answers(cycle.kept), 1024, "the kept rows").examples
     length = training.NAIVE_LENGTH // 4 if quick else training.NAIVE_LENGTH
-    sides = training.model_sides(base, "float32", training.BATCH, length)
+    sides = training.model_sides(base, "auto", training.BATCH, length)
     timings: dict[str, list[dict[str, float]]] = {}
     order = training.in_our_order(rows)
     for batch in training.batches(rows, order, 1 if quick else 2) or [rows]:

@@ -2,7 +2,7 @@
 
     python benchmarks/perf.py [--quick] [--only growth …] [--model FOLDER] [--tokens 300]
                               [--vllm-python PATH] [--trl-python PATH] [--cycle FOLDER]
-    python benchmarks/perf.py --table        the Markdown table of what results/perf holds; nothing is measured
+    python benchmarks/perf.py --table        the Markdown table of the rows in results/perf that have a goal
 
 Each is a script of its own that compares A and B in turns and leaves results/perf/<name>.json. vLLM and TRL are asked
 where an environment that has them is named.
@@ -37,15 +37,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer turns and smaller sizes")
     parser.add_argument("--only", nargs="+", choices=SCRIPTS, default=list(SCRIPTS))
-    parser.add_argument("--table", action="store_true", help="print the table for the README and measure nothing")
+    parser.add_argument("--table", action="store_true", help="print the rows that have a goal, for docs/measured.md")
     parser.add_argument("--model", help="a model folder to sample and train; without it the base model of params.yaml")
     parser.add_argument("--tokens", help="of a sampled answer at most; without it few, by the model's size")
     parser.add_argument("--vllm-python", help="the interpreter of an environment that has vLLM")
     parser.add_argument("--trl-python", help="a Python that has trl, transformers and peft")
-    parser.add_argument("--cycle", help="data/raft/<cycle> of a pipeline that ran, for cycle.py")
+    parser.add_argument("--cycle", help="data/raft/<cycle> of a pipeline that ran: its kept rows are trained")
     options = parser.parse_args()
     if options.table:
-        print(markdown([one for name in SCRIPTS for one in read(name)]))
+        print(markdown([one for name in SCRIPTS for one in read(name) if one["goal"] is not None]))
         return 0
     failed = []
     for name in options.only:
@@ -72,6 +72,8 @@ def arguments(name: str, options: argparse.Namespace, failed: list[str]) -> list
         given += ["--vllm-python", options.vllm_python]
     if name == "training" and options.trl_python:
         given += ["--trl-python", options.trl_python]
+    if name == "training" and options.cycle:
+        given += ["--kept", str(Path(options.cycle) / "kept.jsonl")]
     if name == "cycle":
         given += ["--cycle", options.cycle] if options.cycle else []
         if {"generation", "training"} <= set(options.only) - set(failed):  # measured minutes ago

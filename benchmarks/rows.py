@@ -51,7 +51,7 @@ def show(rows: Sequence[dict[str, Any]], title: str | None = None) -> None:
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """The table of the README: one line a row, and whether its goal was reached."""
+    """The table of docs/measured.md: one line a row, and whether its goal was reached."""
     lines = ["| what | ours | baseline | times | goal | reached | n |", "|---|---|---|---|---|---|---|"]
     for one in rows:
         theirs = "" if one["baseline"] is None else f"{one['baseline']:g} ({one['baseline_name']})"

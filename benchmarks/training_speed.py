@@ -42,12 +42,11 @@ from halo_forge.data.builtin import load_families, variants  # noqa: E402
 from halo_forge.jsonl import read_records  # noqa: E402
 from halo_forge.model.base import materialise, resolve  # noqa: E402
 from halo_forge.model.chat import Chat  # noqa: E402
+from halo_forge.model.dtype import training_dtype  # noqa: E402
 from halo_forge.records import Kept  # noqa: E402
 from halo_forge.settings.params import load_params  # noqa: E402
 from halo_forge.settings.training import Lora, Training  # noqa: E402
 from halo_forge.train.adapter import kept_answers, solutions  # noqa: E402
-from halo_forge.train.attention import NAME as PACKED  # noqa: E402
-from halo_forge.train.fused import fuse  # noqa: E402
 from halo_forge.train.lora import Run, _Dataset, _model  # noqa: E402
 from halo_forge.train.loss import answer_loss  # noqa: E402
 from halo_forge.train.order import TogetherByPrompt  # noqa: E402
@@ -70,7 +69,7 @@ def main() -> None:
     parser.add_argument("--micro-batch", type=int, default=BATCH, help="rows at a time on our side")
     parser.add_argument("--output", type=Path, default=ROOT / "results" / "perf" / "training.json")
     parser.add_argument(
-        "--dtype", choices=["float32", "bfloat16"], default="float32", help="of the model on all sides but TRL's"
+        "--dtype", choices=["auto", "float32", "bfloat16"], default="auto", help="of our side; the others are float32"
     )
     parser.add_argument(
         "--quick", action="store_true", help="one step of 4 rows a side, a naive row of a quarter of the length"
@@ -137,50 +136,51 @@ def micro_batches(rows: list[Row], size: int) -> Iterator[list[Row]]:
 def model_sides(
     base: Path, dtype: str, our_micro: int, naive_length: int = NAIVE_LENGTH
 ) -> dict[str, Callable[[list[Row]], None]]:
-    """Optimizer steps by one model in turns: the packed, fused one that training makes, and the plain one."""
-    settings = Training(dtype=dtype)
-    run = Run(base, None, Lora(), settings, 1e-6, 0, Path("unused"))
-    model = _model(run)
-    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=1e-6)
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16")
-
-    def plain() -> None:
-        model.get_base_model().set_attn_implementation("sdpa")
-        for module in model.modules():
-            vars(module).pop("forward", None)
+    """Optimizer steps of two models in turns: the packed, fused one that training makes, and a plain one in float32."""
+    model, plain = (
+        _model(Run(base, None, Lora(), Training(dtype=one), 1e-6, 0, Path("unused"))) for one in (dtype, "float32")
+    )
+    plain.get_base_model().set_attn_implementation("sdpa")
+    for module in plain.modules():
+        vars(module).pop("forward", None)
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=training_dtype(dtype) == "bfloat16")
 
     def ours(rows: list[Row]) -> None:
-        model.get_base_model().set_attn_implementation(PACKED)
-        fuse(model)
         for micro in micro_batches(rows, our_micro):
             with autocast:
                 loss = answer_loss(model, collate(micro)) / 1000
             loss.backward()
-        finish()
+        finish_ours()
 
     def padded(rows: list[Row]) -> None:
-        plain()
         for micro in micro_batches(rows, BASELINE_MICRO):
-            padded_loss(model, micro, max(len(row["input_ids"]) for row in micro), everything=False).backward()
-        finish()
+            padded_loss(plain, micro, max(len(row["input_ids"]) for row in micro), everything=False).backward()
+        finish_plain()
 
     def naive(rows: list[Row]) -> None:
-        plain()
-        model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
+        plain.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
         cut = [{name: row[name][:naive_length] for name in ("input_ids", "labels")} for row in rows]
-        padded_loss(model, cut, naive_length, everything=True).backward()
-        model.get_base_model().gradient_checkpointing_disable()
-        finish()
+        padded_loss(plain, cut, naive_length, everything=True).backward()
+        plain.get_base_model().gradient_checkpointing_disable()
+        finish_plain()
+
+    finish_ours, finish_plain = stepping(model.train()), stepping(plain.train())
+    with torch.no_grad():  # the weights come from the disk when they are first touched
+        model(input_ids=torch.arange(2, 18)[None], position_ids=None, branches=[(0, 16, torch.tensor([]))])
+        plain(input_ids=torch.arange(2, 18)[None])
+    return {"ours": ours, "padded": padded, "naive": naive}
+
+
+def stepping(model: Any) -> Callable[[], None]:
+    """What a step ends with, once its gradients are there."""
+    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=1e-6)
 
     def finish() -> None:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
 
-    model.train()
-    with torch.no_grad():  # the weights come from the disk when they are first touched
-        model(input_ids=torch.arange(2, 18)[None], position_ids=None, branches=[(0, 16, torch.tensor([]))])
-    return {"ours": ours, "padded": padded, "naive": naive}
+    return finish
 
 
 def padded_loss(model: Any, rows: list[Row], length: int, *, everything: bool) -> Any:

@@ -2,7 +2,8 @@
 
 Reads  models/base.json, models/best.json, models/pipeline/sft/, data/split/sft.jsonl,
        data/raft/<cycle>/{samples,kept}.jsonl and data/raft/<cycle>/more/samples.jsonl of every cycle up to the best
-Writes models/pipeline/<arm>/ (PEFT adapter), data/train/<arm>.json (what it mirrors, rows and steps of every update)
+Writes models/pipeline/<arm>/ (of the kind that SFT made), data/train/<arm>.json (what it mirrors, rows and steps of
+       every update)
 Params seed, raft.cycles, raft.memory, raft.train_from, raft.train, controls.<arm>, preset
 """
 
@@ -21,6 +22,7 @@ from halo_forge.folders import whole_folder
 from halo_forge.hashing import digest
 from halo_forge.jsonl import read_records
 from halo_forge.model.base import ADAPTERS, load_lock
+from halo_forge.model.checkpoint import on_base
 from halo_forge.provenance import provenance
 from halo_forge.raft.control import control_rows
 from halo_forge.raft.memory import reference_rows
@@ -62,9 +64,10 @@ def main(params: Params, arm: str) -> None:
         state = state_dir(f"control-{arm}-{cycle}", inputs)
         summary_path, trained = state / "summary.json", state / "adapter"
         if not summary_path.exists():
+            start = on_base(model.name, model, lock, base)
             run = Run(
-                base=base,
-                start=model,
+                base=start.base,
+                start=start.adapter,
                 lora=None,
                 settings=raft.train,
                 learning_rate=params.cycle(cycle).learning_rate,

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from begin import stage
 
-from halo_forge.cluster.sampling import on_ray
+from halo_forge.cluster.sampling import drawers_of
 from halo_forge.devices import take_gpus
 from halo_forge.generate.drawing import draws_of
 from halo_forge.generate.run import generate_file
@@ -35,7 +35,7 @@ def main(params: Params, run: str, shard: str | None = None) -> None:
         draws,
         found.folder,
         Part.parse(shard),
-        on_ray(params.compute),
+        drawers_of(params),
     )
 
 

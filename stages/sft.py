@@ -1,7 +1,7 @@
-"""Supervised fine-tuning: a LoRA adapter on the base model, trained on reference solutions.
+"""Supervised fine-tuning on reference solutions: a LoRA adapter on the base model, or with sft.lora: null all of it.
 
 Reads  models/base.json, data/split/sft.jsonl
-Writes models/pipeline/sft/ (PEFT adapter), data/train/sft.json (losses, sizes, provenance),
+Writes models/pipeline/sft/ (PEFT adapter, or whole model), data/train/sft.json (losses, sizes, provenance),
        data/train/sft.tsv (the curve, a line a step, while it trains); TensorBoard in logs/sft
 Params seed, sft, preset
 """

@@ -1,7 +1,7 @@
-"""The update of a RAFT cycle: train the cycle's starting adapter, or that of SFT, on the answers that were kept.
+"""The update of a RAFT cycle: train the cycle's starting model, or that of SFT, on the answers that were kept.
 
 Reads  models/base.json, models/pipeline/<from>/, models/pipeline/sft/, data/raft/<cycle>/kept.jsonl
-Writes models/pipeline/<cycle>/ (PEFT adapter), data/train/<cycle>.json (losses, sizes, provenance),
+Writes models/pipeline/<cycle>/ (of the kind that SFT made), data/train/<cycle>.json (losses, sizes, provenance),
        data/train/<cycle>.tsv (the curve, a line a step, while it trains); TensorBoard in logs/<cycle>
 Params seed, raft.cycles.<cycle>, raft.train_from, raft.train, preset
 """
@@ -19,6 +19,7 @@ from halo_forge.files import write_json
 from halo_forge.hashing import digest
 from halo_forge.jsonl import read_records
 from halo_forge.model.base import ADAPTERS, load_lock
+from halo_forge.model.checkpoint import on_base
 from halo_forge.provenance import provenance
 from halo_forge.records import Kept
 from halo_forge.settings.params import Params
@@ -36,6 +37,7 @@ def main(params: Params, cycle: str) -> None:
     curve = Path(f"data/train/{cycle}.tsv")
     if pairs:
         training, (lock, base) = params.raft.train, load_lock()
+        model = on_base(start.name, start, lock, base)
         inputs = {
             "train": training,
             "learning_rate": settings.learning_rate,
@@ -44,8 +46,8 @@ def main(params: Params, cycle: str) -> None:
             "start": digest(start),
         }
         run = Run(
-            base=base,
-            start=start,
+            base=model.base,
+            start=model.adapter,
             lora=None,
             settings=training,
             learning_rate=settings.learning_rate,

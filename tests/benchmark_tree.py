@@ -9,8 +9,8 @@ import numpy as np
 
 from halo_forge.benchmark.evaluate import summarise
 from halo_forge.files import write_json
-from halo_forge.jsonl import write_records
-from halo_forge.records import Sample, Source, StdioCase, StdioTests, Task, Verdict
+from halo_forge.jsonl import read_records, write_records
+from halo_forge.records import History, Sample, Source, StdioCase, StdioTests, Task, Verdict
 from halo_forge.settings.params import Params
 
 HOSTILE = [
@@ -20,7 +20,8 @@ HOSTILE = [
     "{{ 7 * 7 }} {% raw %}",
     "\u2028\u2029 ]]> &lt;b&gt; $x^2$ \x1b[31m \x00",
 ]
-SKILL = {"base": 0.05, "sft": 0.35, "c1": 0.5, "c2": 0.55, "c3": 0.6}
+ARMS = {"unfiltered": {"rows": "unfiltered"}, "continued": {"rows": "references"}}
+SKILL = {"base": 0.05, "sft": 0.35, "c1": 0.5, "c2": 0.55, "c3": 0.6, "unfiltered": 0.1, "continued": 0.4}
 FAILURES = ["wrong_answer", "runtime_error", "compile_error", "timeout", "no_code"]
 
 
@@ -101,18 +102,28 @@ def write_tree(root: Path, params: Params, families: int = 4, variants: int = 2,
     write_json(root / "results/split.json", {"tasks": {"benchmark": len(tasks)}, "largest_overlap_left": 0.2})
     write_json(root / "models/base.json", {"provider": "pypi", "id": params.base_model.id, "sha256": "ab" * 32})
     write_json(root / "models/best.json", {"model": params.candidates()[-1], "by": "last", "pass@1": {}})
-    for model in params.models():
+    write_records(root / "data/raft/sft/history.jsonl", [])
+    for model in [*params.models(), *params.controls]:
         samples, verdicts = make_answers(model, tasks, n)
-        write_records(root / f"data/benchmark/{model}/samples.jsonl", samples)
-        write_records(root / f"data/benchmark/{model}/verdicts.jsonl", verdicts)
-        generation = {"engine": "openvino", "weights": "int8", "seconds": 12.5}
-        result = summarise(model, tasks, zip(samples, verdicts, strict=True), params.benchmark, params.seed, generation)
-        write_json(root / f"results/benchmark/{model}.json", result)
+        write_judged(root, params, model, tasks, samples, verdicts)
+        if model in params.controls:
+            continue
         if model != "base":
             write_training(root, params, model)
         if model in params.raft.cycles:
             write_cycle(root, params, model, verdicts)
     (root / "params.yaml").write_text(json.dumps(params.model_dump(mode="json", by_alias=True)))
+
+
+def write_judged(
+    root: Path, params: Params, model: str, tasks: list[Task], samples: list[Sample], verdicts: list[Verdict]
+) -> None:
+    """The answers of a model to the benchmark, and its card."""
+    write_records(root / f"data/benchmark/{model}/samples.jsonl", samples)
+    write_records(root / f"data/benchmark/{model}/verdicts.jsonl", verdicts)
+    generation = {"engine": "openvino", "weights": "int8", "seconds": 12.5}
+    result = summarise(model, tasks, zip(samples, verdicts, strict=True), params.benchmark, params.seed, generation)
+    write_json(root / f"results/benchmark/{model}.json", result)
 
 
 def write_training(root: Path, params: Params, model: str) -> None:
@@ -185,3 +196,9 @@ def write_cycle(root: Path, params: Params, name: str, verdicts: list[Verdict]) 
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(kept) + "\n")
     write_records(root / f"data/raft/{name}/verdicts.jsonl", verdicts)
+    history = {row.task_id: row for row in read_records(root / f"data/raft/{cycle.start}/history.jsonl", History)}
+    for verdict in verdicts:
+        row = history.get(verdict.task_id) or History(task_id=verdict.task_id, judged=0, passed=0, kept=[])
+        counts = {"judged": row.judged + 1, "passed": row.passed + verdict.passed}
+        history[verdict.task_id] = row.model_copy(update=counts)
+    write_records(root / f"data/raft/{name}/history.jsonl", history.values())

@@ -281,6 +281,20 @@ def test_what_is_no_model_is_refused_by_name(home, tmp_path) -> None:
     assert list((tmp_path / "cache/models").glob("[0-9a-f]*")) == []
 
 
+def test_a_model_that_wants_to_bring_its_own_code_is_refused_and_nothing_of_it_runs(home, tmp_path) -> None:
+    """Left to itself transformers asks at the terminal whether it may."""
+    own = tmp_path / "own"
+    own.mkdir()
+    code = {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}
+    (own / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    (own / "config.json").write_text(json.dumps({"model_type": "theirs", "auto_map": code}))
+    with pytest.raises(InputError, match="own: its type 'theirs' is none of transformers' own.*never done here"):
+        fetch(choice_of(str(own)))
+    (own / "config.json").write_text(json.dumps({"model_type": "llama", "auto_map": code}))
+    assert fetch(choice_of(str(own)))[1] == own  # transformers has this one itself
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.parametrize(("output", "tied"), [("none", True), ("coarse", True), ("other", False)])
 def test_embeddings_are_tied_where_the_file_has_one_matrix_even_if_quantised_twice(tmp_path, output, tied) -> None:
     """And the model computes what transformers makes of the file, up to the input's coarser copy."""

@@ -10,11 +10,14 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from benchmark_tree import HOSTILE, small_params, write_tree
 
-from halo_forge.benchmark.browser import as_script_data, browsable_samples
+from halo_forge.benchmark.browser import Browser, as_script_data
+from halo_forge.benchmark.judged import judged_answers
+from halo_forge.benchmark.plots import ladder_picture
 from halo_forge.benchmark.report import render
 from halo_forge.benchmark.results import load_results
 from halo_forge.errors import InputError
@@ -109,10 +112,10 @@ def test_the_report_says_what_judged_and_whose_verdicts_were_reached_with_someth
 def test_every_section_and_plot_is_there_when_the_run_is_complete(html: str) -> None:
     page = Page(html)
     assert [a["id"] for tag, a in page.elements if tag == "h2"] == [
-        "ladder", "differences", "raft", "tasks", "failures", "samples", "provenance",
+        "ladder", "differences", "raft", "variety", "tasks", "changed", "failures", "samples", "provenance",
     ]  # fmt: skip
-    assert sum(tag == "svg" for tag, _ in page.elements) == 5
-    assert 'class="missing"' not in html
+    assert sum(tag == "svg" for tag, _ in page.elements) == 6
+    assert 'class="missing"' not in html and "arm" not in re.findall(r'<tr class="(\w+)"', html)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert "figure_1" not in ids
 
@@ -165,22 +168,30 @@ def test_the_stage_writes_its_files_and_prints_the_ladder(tree: Path, tmp_path: 
     assert read_json(tmp_path / "results/summary.json")["raft_gain"]["models"] == "c1 - sft"
     assert len(read_json(tmp_path / "results/raft_statistics.json")) == 1
     assert (tmp_path / "results/report.html").stat().st_size < 3_000_000
+    assert (tmp_path / "results/ladder.svg").read_text().startswith("<svg ")
+
+
+def browsed(tree: Path, *budget: int) -> dict:
+    results = load_results(small_params(("c1",)), tree)
+    judged = judged_answers(results)
+    browser = Browser(list(results.benchmark), judged.tasks, *budget)
+    for answer in judged:
+        browser.add(*answer)
+    return browser.carried()
 
 
 def test_the_browser_keeps_its_budget_and_says_how_many_it_shows(tree: Path) -> None:
-    results = load_results(small_params(("c1",)), tree)
-    some = browsable_samples(results, budget_bytes=20_000)
+    some = browsed(tree, 20_000)
     assert 0 < some["shown"] < some["total"] == 3 * 8 * 10
     assert len(as_script_data(some["samples"])) < 1.5 * 20_000
     assert {row["model"] for row in some["samples"]} == {"base", "sft", "c1"}
-    assert browsable_samples(results)["shown"] == some["total"]
+    assert browsed(tree)["shown"] == some["total"]
 
 
 @pytest.mark.parametrize("budget", [3_000, 20_000, 60_000])
 def test_what_is_shown_is_the_beginning_of_all_and_no_more_would_fit(tree: Path, budget: int) -> None:
-    results = load_results(small_params(("c1",)), tree)
-    every, some = browsable_samples(results), browsable_samples(results, budget_bytes=budget)
-    order = {model: place for place, model in enumerate(results.benchmark)}
+    every, some = browsed(tree), browsed(tree, budget)
+    order = {"base": 0, "sft": 1, "c1": 2}
     keys = [(row["index"], row["task"], order[row["model"]]) for row in every["samples"]]
     assert keys == sorted(keys)
     assert some["samples"] == every["samples"][: some["shown"]] and some["shown"] < some["total"] == every["total"]
@@ -191,3 +202,20 @@ def test_what_is_shown_is_the_beginning_of_all_and_no_more_would_fit(tree: Path,
         used += len(json.dumps([row, new]))
         fits = used <= budget
     assert not fits
+
+
+def test_the_picture_of_the_ladder_stands_alone_and_has_its_figures() -> None:
+    """Shown as an image it gets nothing from the page: every variable that it uses has its value, light and dark."""
+    row = {"cycle": 0, "model": "<b>&", "n_tasks": 73, "n_families": 70, "n_samples": 730}
+    for key, value in (("pass@1", 0.25), ("compile_rate", 0.75)):
+        row |= {key: value, f"{key}_low": value - 0.1, f"{key}_high": value + 0.1}
+    svg = ladder_picture([row])
+    texts = [element.text for element in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"25.0 %", "75.0 %", "RAFT <b>&"} <= set(texts)
+    used, given = set(re.findall(r"var\((--\w+)\)", svg)), re.findall(r"(--\w+):", svg)
+    assert used and {name: given.count(name) for name in used} == dict.fromkeys(used, 2)
+    assert not re.search(r"<script|(?:href|src)=\"(?!#)|url\((?!#)", svg)
+
+
+def test_the_picture_of_no_ladder_says_so() -> None:
+    assert "nothing is measured yet" in ladder_picture([])

@@ -21,6 +21,7 @@ from halo_forge.cli import raft as cli_raft
 from halo_forge.cli import sft as cli_sft
 from halo_forge.errors import InputError
 from halo_forge.model.dtype import computes_bfloat16
+from halo_forge.train import lora
 
 pytestmark = pytest.mark.needs("python")
 SYSTEM = "You are an expert programmer."
@@ -204,7 +205,11 @@ def test_sft_says_what_is_wrong_before_it_trains(call, here, tiny_model, flags, 
     assert not (here / "models/sft/final_model").exists()
 
 
-def test_keys_without_meaning_here_are_answered_with_a_word(call, here, tiny_model) -> None:
+def test_code_of_a_model_is_refused_with_a_word_and_attention_is_that_of_the_guide(
+    call, here, tiny_model, monkeypatch
+) -> None:
+    real, asked = lora.use_branch_attention, []
+    monkeypatch.setattr(lora, "use_branch_attention", lambda *given: asked.append(given[-1]) or real(*given))
     write_rows(here / "rows.jsonl", [text_row(number) for number in range(2)])
     (here / "sft.yaml").write_text(
         f"model: {{name: {tiny_model}, trust_remote_code: true, attn_implementation: eager}}\n"
@@ -212,7 +217,8 @@ def test_keys_without_meaning_here_are_answered_with_a_word(call, here, tiny_mod
         "training: {num_train_epochs: 1, learning_rate: 5e-5, gradient_checkpointing: false}\n"
     )
     said = call("sft", "train", "--config", "sft.yaml")
-    assert "trust_remote_code: not honoured" in said and "attn_implementation: without effect" in said
+    assert "trust_remote_code: not honoured" in said
+    assert asked == ["eager"]
     assert json.loads((here / "models/sft/training.json").read_text())["learning_rate"] == 5e-5
 
 

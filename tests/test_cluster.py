@@ -13,14 +13,19 @@ from halo_forge.cluster import judging, sampling, training
 from halo_forge.cluster.ray import connect
 from halo_forge.errors import InfrastructureError
 from halo_forge.settings.compute import Compute
+from halo_forge.settings.model import BaseModelChoice
+from halo_forge.settings.params import Params
 
 has_ray = importlib.util.find_spec("ray") is not None
 with_ray = pytest.mark.skipif(not has_ray, reason="ray is not installed: pip install -r requirements-ray.lock")
 
 
 def test_without_a_cluster_in_the_settings_this_machine_does_the_work() -> None:
-    assert [module.on_ray(Compute()) for module in (sampling, judging, training)] == [None] * 3
-    assert None not in [module.on_ray(Compute(ray="auto")) for module in (sampling, judging, training)]
+    for ray, one_machine in ((None, True), ("auto", False)):
+        compute = Compute(ray=ray)
+        params = Params(seed=0, preset="", base_model=BaseModelChoice(provider="local", id=""), compute=compute)
+        who = [sampling.drawers_of(params), judging.on_ray(compute), training.on_ray(compute)]
+        assert [one is None for one in who] == [one_machine] * 3
 
 
 def test_a_cluster_that_is_asked_for_without_ray_names_the_cure(monkeypatch) -> None:

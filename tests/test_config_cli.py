@@ -61,6 +61,7 @@ def test_the_files_in_configs_are_whole_and_their_numbers_are_numbers(kind, name
         ("training: {num_epochs: 3}", "training.num_epochs: unknown key (did you mean 'num_train_epochs'?)"),
         ("trainig: {}", "trainig: unknown key (did you mean 'training'?)"),
         ("lora: {rank: 8}", "lora.rank: unknown key"),
+        ("model: {attn_implementation: flash_attention_2}", "attn_implementation: Input should be 'sdpa' or 'eager'"),
         ("training: {learning_rate: fast}", "training.learning_rate: Input should be a valid number, got 'fast'"),
         ("training: {learning_rate: -1}", "training.learning_rate: Input should be greater than 0, got -1"),
         ("data: {validation_split: 1.5}", "data.validation_split: Input should be less than 1, got 1.5"),

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 from ruamel.yaml import YAML
+from safetensors.torch import load_file
 
 from halo_forge.settings.params import Params, load_params
 
@@ -391,3 +392,25 @@ def test_a_queue_of_three_values_runs_and_can_be_compared(finished: Checkout) ->
     finished.dvc("plots", "diff", *names, "--out", "plots")
     page = (finished.folder / "plots" / "index.html").read_text()
     assert all(name in page for name in names) and "pass@1" in page
+
+
+def test_all_weights_are_trained_by_sft_and_by_the_cycle_after_it_and_the_best_of_them_is_sampled(
+    tiny_model, tmp_path
+) -> None:
+    checkout = Checkout(tmp_path / "tree", tiny_model)
+
+    def whole(params: dict) -> None:
+        params["sft"]["lora"] = None
+        del params["raft"]["cycles"]["c2"]
+
+    checkout.edit("params.yaml", whole)
+    ran = checkout.dvc("repro")
+    assert {"sft", "train@c1", "benchmark_score@c1", "report", "track"} <= set(ran)
+    models = checkout.folder / "models"
+    weights = {name: load_file(models / f"pipeline/{name}/model.safetensors") for name in ("sft", "c1")}
+    before = load_file(tiny_model / "model.safetensors")
+    for name, tensor in before.items():
+        assert not tensor.equal(weights["sft"][name]) and not weights["sft"][name].equal(weights["c1"][name])
+    lock = json.loads((models / "base.json").read_text())
+    assert json.loads((models / "pipeline/c1/base.json").read_text()) == lock
+    assert checkout.dvc("repro") == []

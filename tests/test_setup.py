@@ -512,15 +512,15 @@ def test_the_doctor_looks_for_a_base_model_in_the_order_in_which_it_is_fetched(t
 
 def test_every_gpu_preset_says_how_much_memory_it_takes():
     text = (ROOT / "presets.yaml").read_text()
-    known = {name: doctor.gpu_memory_gb(name, text) for name in re.findall(r"^([\w.-]+):", text, re.MULTILINE)}
-    assert [name for name, gb in known.items() if gb is None] == [
+    known = {name: doctor.gpus_of(name, text) for name in re.findall(r"^([\w.-]+):", text, re.MULTILINE)}
+    assert [name for name, cards in known.items() if cards is None] == [
         "tiny",
         "smoke",
         "laptop",
         "laptop-long",
         "laptop-1.5b",
     ]
-    assert known["qwen-1.5b"] == 16
+    assert known["qwen-1.5b"] == (1, 16) and known["qwen-7b-8x80gb"] == (8, 80)
 
 
 def halo_forge(*arguments, cwd):

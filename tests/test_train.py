@@ -93,6 +93,26 @@ def test_gradient_checkpointing_changes_no_loss(tiny_model, tiny_chat, tmp_path)
     assert [e["loss"] for e in curves[0]] == pytest.approx([e["loss"] for e in curves[1]], rel=1e-4)
 
 
+@pytest.mark.parametrize(("computes", "dtype"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_computes_in_bfloat16_where_the_machine_does_and_learns_as_much(
+    tiny_model, tiny_chat, tmp_path, monkeypatch, computes, dtype
+) -> None:
+    monkeypatch.setattr("halo_forge.model.dtype.computes_bfloat16", lambda: computes)
+    plain, auto = (
+        train(
+            run_of(tiny_model, tmp_path / name, settings=SETTINGS.model_copy(update={"dtype": name})),
+            rows_of(tiny_chat),
+            tiny_chat,
+            tmp_path / f"{name} out",
+        )
+        for name in ("float32", "auto")
+    )
+    assert auto["dtype"] == dtype
+    losses, others = ([step["loss"] for step in one["loss"]] for one in (plain, auto))
+    assert (losses == others) is not computes
+    assert losses == pytest.approx(others, rel=0.02)
+
+
 def test_a_row_of_weight_2_counts_as_two_rows(tiny_model, tiny_chat, tmp_path) -> None:
     """In the loss and in what it is divided by."""
     losses = []
@@ -125,11 +145,13 @@ def test_an_update_goes_on_from_the_adapter_it_is_given(tiny_model, tiny_chat, t
     assert again["loss_first"] < fresh["loss_first"]
 
 
-def test_a_run_has_an_adapter_to_go_on_from_or_the_shape_of_a_fresh_one(tiny_model, tmp_path) -> None:
+def test_a_run_has_an_adapter_to_go_on_from_or_the_shape_of_a_fresh_one_or_trains_all_weights(
+    tiny_model, tmp_path
+) -> None:
     with pytest.raises(ValueError, match="either start or lora"):
         run_of(tiny_model, tmp_path, start=tmp_path, lora=Lora())
-    with pytest.raises(ValueError, match="either start or lora"):
-        run_of(tiny_model, tmp_path, lora=None)
+    assert run_of(tiny_model, tmp_path, lora=None).whole
+    assert not run_of(tiny_model, tmp_path).whole and not run_of(tiny_model, tmp_path, start=tmp_path).whole
 
 
 def test_training_stops_at_the_first_step_whose_loss_is_no_number(tiny_model, tiny_chat, tmp_path) -> None:

@@ -4,7 +4,8 @@ Training, in bytes, with b bytes a number (2 in bfloat16, 4 in float32):
 
     weights      b · all parameters; with nf4 the layers' matrices at 0.516 (4 bits, their scales quantised), and one
                  of them unpacked
-    adapter      16 · its parameters (float32: itself, its gradient, Adam's two means), and its copy in b
+    adapter      16 · its parameters (float32: itself, its gradient, Adam's two means), and its copy in b; where all
+                 weights are trained the same of them, in place of both
     activations  tokens · layers · layer; with checkpointing tokens · (layers · b · hidden + layer)
     logits       answer tokens · b · vocabulary, their gradient in the same place
 
@@ -14,7 +15,8 @@ up and their product (3b · intermediate), and what each pair of LoRA matrices p
 `train.attention` and `train.loss` are what makes it so little: an edit of theirs is an edit here. DoRA keeps the result
 of every matrix too.
 
-Sampling: b · all parameters, the attention cache, 2b · layers · key heads · width a token, and the logits of a step. A
+Sampling: b · all parameters, the attention cache, 2b · layers · key heads · width a token, and the logits of a step. Of
+cards that share a model each has its part of the weights and of the cache, which has no more parts than key heads. A
 constant stands for the CUDA context and what the allocator holds between.
 
 What a layer keeps was compared with what autograd saves (the tests do it). The peak on a GPU is higher, by what a
@@ -115,7 +117,7 @@ QWEN2_5_CODER = {
 
 
 def training(
-    shape: Shape, settings: Training, lora: Lora, tokens: int | None = None, answers: int | None = None
+    shape: Shape, settings: Training, lora: Lora | None, tokens: int | None = None, answers: int | None = None
 ) -> float:
     """Bytes that tensors take at the peak of a step, as `torch.cuda.max_memory_allocated` counts.
 
@@ -125,33 +127,35 @@ def training(
     tokens = settings.micro_batch_size * settings.max_tokens if tokens is None else tokens
     answers = tokens if answers is None else answers
     b = BYTES[settings.dtype]
-    weights = float(b * shape.parameters)
+    weights = float(b * shape.parameters) if lora else 0.0
     if settings.base_weights == "nf4":
         largest = max(rows * columns for rows, columns in shape.matrices.values())
         weights += (NF4 - b) * shape.in_matrices + b * largest
-    adapter = (16 + b) * shape.adapted(lora)
+    copy = b if lora or b < BYTES["float32"] else 0
+    trained = (16 + copy) * (shape.adapted(lora) if lora else shape.parameters)
     layer = kept_by_layer(shape, b, lora)
     if settings.gradient_checkpointing:
         activations = tokens * (shape.layers * b * shape.hidden + layer)
     else:
         activations = tokens * shape.layers * layer
-    return weights + adapter + PASSING * (activations + answers * b * shape.vocabulary)
+    return weights + trained + PASSING * (activations + answers * b * shape.vocabulary)
 
 
-def kept_by_layer(shape: Shape, b: int, lora: Lora) -> float:
+def kept_by_layer(shape: Shape, b: int, lora: Lora | None) -> float:
     """Bytes that a layer keeps of a token for its backward pass, with b bytes a number."""
     kept = 8 * shape.hidden + 2 * b * shape.hidden + 5 * b * shape.heads * shape.width + 3 * b * shape.intermediate
-    kept += 7 * b * lora.r
-    if lora.use_dora:
+    kept += 7 * b * lora.r if lora else 0
+    if lora and lora.use_dora:
         kept += b * sum(columns for _, columns in shape.matrices.values())
     return kept
 
 
-def sampling(shape: Shape, dtype: str, sequences: int, length: int) -> float:
-    """Bytes of weights, of the attention cache of `sequences` of `length` tokens, and of a step's logits."""
+def sampling(shape: Shape, dtype: str, sequences: int, length: int, cards: int = 1) -> float:
+    """Bytes of weights, of the attention cache of `sequences` of `length` tokens, and of a step's logits, on each of
+    the `cards` that share the model."""
     b = BYTES[dtype]
-    cache = 2 * b * shape.layers * shape.key_heads * shape.width * length
-    return b * shape.parameters + sequences * (cache + 4 * shape.vocabulary)
+    cache = 2 * b * shape.layers * shape.key_heads * shape.width * length / min(cards, shape.key_heads)
+    return b * shape.parameters / cards + sequences * (cache + 4 * shape.vocabulary)
 
 
 def of_gpu(tensors: float) -> float:

@@ -3,45 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from halo_forge.benchmark.results import Results
-from halo_forge.jsonl import read_records
-from halo_forge.pairing import JudgedFiles
 from halo_forge.records import Sample, Task, Verdict
 
 BUDGET_BYTES = 2_000_000
 _COMPLETION, _DETAIL, _PROMPT = 3_000, 800, 2_000  # characters shown of each
 
 
-def browsable_samples(results: Results, budget_bytes: int = BUDGET_BYTES) -> dict[str, Any]:
-    """{"samples": [...], "prompts": {task_id: prompt}, "shown", "total", "missing": [files]} for the sample browser.
+class Browser:
+    """The samples that the report carries: the first of every task and model, then the second, until `budget_bytes` of
+    JSON are used, prompts included; the choice looks at no verdict."""
 
-    The first sample of every task and model, then the second, until `budget_bytes` of JSON are used; the choice looks
-    at no verdict. Raises InputError where samples and verdicts do not match.
-    """
-    judged, missing = {}, []
-    for model in results.benchmark:
-        folder = results.root / "data" / "benchmark" / model
-        paths = [folder / "samples.jsonl", folder / "verdicts.jsonl"]
-        absent = [path.relative_to(results.root).as_posix() for path in paths if not path.exists()]
-        missing += absent
-        if not absent:
-            judged[model] = JudgedFiles(folder, where=str(folder))
-    rows, total = _first_rows(judged, budget_bytes)
+    def __init__(self, models: Sequence[str], tasks: Mapping[str, Task], budget_bytes: int = BUDGET_BYTES):
+        self._places = {model: place for place, model in enumerate(models)}
+        self._tasks, self._budget = tasks, budget_bytes
+        self._first, self._total = _FirstRows(budget_bytes), 0
 
-    prompts = _prompts(results.root / "data/split/benchmark.jsonl", missing)
-    used, shown, used_prompts = 0, [], {}
-    for row in rows:
-        new_prompt = {row["task"]: prompts[row["task"]]} if row["task"] in prompts.keys() - used_prompts.keys() else {}
-        used += len(json.dumps([row, new_prompt]))
-        if used > budget_bytes:
-            break
-        shown.append(row)
-        used_prompts |= new_prompt
-    return {"samples": shown, "prompts": used_prompts, "shown": len(shown), "total": total, "missing": missing}
+    def add(self, model: str, sample: Sample, verdict: Verdict) -> None:
+        """A sample of a model that is none of `models` is passed over."""
+        if model not in self._places:
+            return
+        self._total += 1
+        key = sample.index, sample.task_id, self._places[model]
+        if self._first.wants(key):
+            self._first.add(key, _row(model, sample, verdict))
+
+    def carried(self) -> dict[str, Any]:
+        """{"samples": [...], "prompts": {task_id: prompt}, "shown", "total"}"""
+        used, shown, prompts = 0, [], {}
+        for row in self._first.rows():
+            task = row["task"]
+            first = task in self._tasks and task not in prompts
+            new = {task: cut(self._tasks[task].prompt, _PROMPT)} if first else {}
+            used += len(json.dumps([row, new]))
+            if used > self._budget:
+                break
+            shown.append(row)
+            prompts |= new
+        return {"samples": shown, "prompts": prompts, "shown": len(shown), "total": self._total}
 
 
 def as_script_data(value: Any) -> str:
@@ -86,18 +87,6 @@ class _FirstRows:
         self._used = used
 
 
-def _first_rows(judged: Mapping[str, JudgedFiles], budget_bytes: int) -> tuple[list[dict[str, Any]], int]:
-    """No fewer rows than are shown, in their order, and how many there are."""
-    first, total = _FirstRows(budget_bytes), 0
-    for place, (model, pairs) in enumerate(judged.items()):
-        for sample, verdict in pairs:
-            total += 1
-            key = sample.index, sample.task_id, place
-            if first.wants(key):
-                first.add(key, _row(model, sample, verdict))
-    return first.rows(), total
-
-
 def _row(model: str, sample: Sample, verdict: Verdict) -> dict[str, Any]:
     return {
         "model": model,
@@ -108,17 +97,11 @@ def _row(model: str, sample: Sample, verdict: Verdict) -> dict[str, Any]:
         "tests": f"{verdict.tests_passed}/{verdict.tests_total}",
         "tokens": sample.n_tokens,
         "finish": sample.finish_reason,
-        "completion": _cut(sample.completion, _COMPLETION),
-        "detail": _cut(verdict.detail, _DETAIL),
+        "completion": cut(sample.completion, _COMPLETION),
+        "detail": cut(verdict.detail, _DETAIL),
     }
 
 
-def _prompts(path: Path, missing: list[str]) -> dict[str, str]:
-    if not path.exists():
-        missing.append("data/split/benchmark.jsonl")
-        return {}
-    return {task.task_id: _cut(task.prompt, _PROMPT) for task in read_records(path, Task)}
-
-
-def _cut(text: str, limit: int) -> str:
+def cut(text: str, limit: int) -> str:
+    """The beginning of a text, and how much was left out."""
     return text if len(text) <= limit else f"{text[:limit]}\n… {len(text) - limit} more characters"

@@ -81,6 +81,16 @@ def comparisons(results: Results) -> list[dict[str, Any]]:
     ]
 
 
+def control_gains(results: Results, compared: list[dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """(what it is, `compare` of two models) for what `summary` names raft_gain, control_gain and raft_over_control, an
+    arm after the other; none without a benchmarked arm. `compared` is from `comparisons`."""
+    pairs = {(row["before"], row["after"]): row for row in compared}
+    wanted = [("RAFT's gain", ("sft", results.best))]
+    for arm in results.controls:
+        wanted += [(f"gain of {arm}", ("sft", arm)), (f"RAFT over {arm}", (arm, results.best))]
+    return [(what, pairs[pair]) for what, pair in wanted if pair in pairs] if results.controls else []
+
+
 def summary(results: Results, compared: list[dict[str, Any]]) -> dict[str, Any]:
     """The few numbers worth diffing between experiments (`dvc metrics diff`); `compared` is from `comparisons`.
 

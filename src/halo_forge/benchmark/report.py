@@ -1,35 +1,35 @@
-"""results/report.html: everything a run showed, in one file that needs nothing from outside.
-
-What a model wrote is hostile text: the template escapes it, the samples travel as escaped JSON and are shown as text,
-and a content security policy allows the page's own script alone.
-"""
+"""results/report.html: everything a run showed, in one file that needs nothing from outside."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from halo_forge.benchmark.browser import as_script_data, browsable_samples
-from halo_forge.benchmark.ladder import comparisons, control_rows, ladder
+from halo_forge.benchmark.answers import TASKS, changed_answers, compared_models
+from halo_forge.benchmark.browser import Browser, as_script_data
+from halo_forge.benchmark.coverage import benchmark_coverage, raft_coverage
+from halo_forge.benchmark.curves import curves_of
+from halo_forge.benchmark.judged import JudgedAnswers, judged_answers
+from halo_forge.benchmark.ladder import comparisons, control_gains, control_rows, ladder
+from halo_forge.benchmark.page import render_page, tools_of
 from halo_forge.benchmark.public import set_rows
 from halo_forge.benchmark.results import Results
+from halo_forge.benchmark.variety import Programs, variety
 from halo_forge.files import whole_file
 from halo_forge.provenance import provenance
 from halo_forge.raft.statistics import raft_statistics
 
-_TEMPLATES = Path(__file__).with_name("templates")
+_TEMPLATE = Path(__file__).with_name("templates") / "report.html.j2"
+_SCRIPTS = ("page.js", "samples.js", "answers.js")
 _TASK_ROWS = 300
 """Rows of the per-task table, the most changed tasks first."""
 
 
 def write_report(results: Results, path: str | Path) -> None:
-    """Write the report of `results` to `path` (under 3 MB). Results that are not there yet are named as missing.
+    """Write the report of `results` to `path` (under 4 MB). Results that are not there yet are named as missing.
 
     Raises InputError when the models were benchmarked on different tasks or a samples file is broken.
     """
@@ -39,39 +39,40 @@ def write_report(results: Results, path: str | Path) -> None:
 
 def render(results: Results) -> str:
     """The report as HTML text."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": _percent, "points": _points, "range": _range, "p": _p_value, "number": _number}
-    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8")
-    samples = browsable_samples(results)
-    rows, compared = ladder(results), comparisons(results)
-    return environment.get_template("report.html.j2").render(
-        style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        script=Markup(script),
-        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    rows, compared, curves = ladder(results), comparisons(results), curves_of(results)
+    gains, tasks = control_gains(results, compared), _task_table(results)
+    coverage = {"raft": raft_coverage(results), "benchmark": benchmark_coverage(results)}
+    measures = [*(f"pass@{k}" for k in sorted({1, *results.params.benchmark.k})), "compile_rate"]
+    judged = judged_answers(results)
+    samples, answers, spread = _shown_answers(results, judged, [row["task"] for row in tasks["rows"]])
+    carried = {"samples": samples["samples"], "prompts": samples["prompts"], "answers": answers}
+    return render_page(
+        _TEMPLATE,
+        _SCRIPTS,
         results=results,
         params=results.params,
         models=results.params.models(),
         ladder=rows,
         controls=control_rows(results),
+        gains=gains,
         sets=set_rows(results),
-        ks=[f"pass@{k}" for k in sorted({1, *results.params.benchmark.k})],
+        ks=measures[:-1],
         headline=_headline(results, rows, compared),
-        comparisons=compared,
+        comparisons=[row for row in compared if not {row["before"], row["after"]} & results.controls.keys()],
         best=results.best,
         statistics=raft_statistics(results.params, results.root),
-        tasks=_task_table(results),
+        coverage=coverage,
+        variety=spread,
+        tasks=tasks,
         flips=next((row for row in compared if (row["before"], row["after"]) == ("sft", results.best)), None),
         difficulties=_groups(results, "by_difficulty"),
         languages=_groups(results, "by_language"),
-        plots=_plots(results, rows),
+        plots=_plots(results, rows, curves, gains, measures, coverage),
         samples=samples,
-        samples_json=Markup(as_script_data({key: samples[key] for key in ("samples", "prompts")})),
+        answers=answers,
+        answered={row["task"] for row in answers},
+        missing_answers=judged.missing,
+        carried=Markup(as_script_data(carried)),
         provenance=provenance(results.params, []),
         settings_json=json.dumps(results.params.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False),
         base_json=None if results.base is None else json.dumps(results.base, indent=2, ensure_ascii=False),
@@ -82,25 +83,50 @@ def render(results: Results) -> str:
     )
 
 
+def _shown_answers(
+    results: Results, judged: JudgedAnswers, tasks: list[str]
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+    """What `Browser.carried`, `changed_answers` and `variety` make of the judged answers, gone through once; `tasks`
+    are those whose answers may stand side by side, the first of them first."""
+    models, shown = compared_models(results), set(tasks[:TASKS])
+    browser = Browser(list(results.benchmark), judged.tasks)
+    programs = {model: Programs(judged.tasks, shown if model in models else ()) for model in judged.of_model}
+    for model, sample, verdict in judged:
+        browser.add(model, sample, verdict)
+        programs[model].add(sample, verdict)
+    there = [model for model in models if model in programs]
+    settings, families = results.params, {task.task_id: task.family for task in judged.tasks.values()}
+    spread = variety(programs, families, settings.benchmark.bootstrap, settings.seed) if judged.tasks else []
+    return browser.carried(), changed_answers(programs, there, tasks[:TASKS]), spread
+
+
 def _judged_with(results: Results) -> dict[str, list[str]]:
     """Compilers and whatever else judged, in words -> the models that were judged with just these."""
     found: dict[str, list[str]] = {}
     for model, row in results.benchmark.items():
-        tools = (row.get("provenance") or {}).get("judged_with") or {}
-        words = ", ".join(version if name in version else f"{name} {version}" for name, version in tools.items())
-        found.setdefault(words, []).append(model)
+        found.setdefault(tools_of(row), []).append(model)
     found.pop("", None)
     return found
 
 
-def _plots(results: Results, rows: list[dict[str, Any]]) -> dict[str, Markup | None]:
+def _plots(
+    results: Results,
+    rows: list[dict[str, Any]],
+    curves: dict[str, Any],
+    gains: list[tuple[str, dict[str, Any]]],
+    measures: list[str],
+    coverage: dict[str, Any],
+) -> dict[str, Markup | None]:
     """The plots there is data for; None for the others. matplotlib escapes the text it writes into an SVG."""
     from halo_forge.benchmark import plots  # half a second, which nothing else of a stage needs
 
-    colours = plots.model_colours(results.params.models())
+    models = results.params.models()
+    colours = plots.model_colours(models)
     drawn = {
         "ladder": plots.ladder_plot(rows) if rows else None,
-        "pass_at_k": plots.pass_at_k_plot(results.benchmark, colours) if rows else None,
+        "pass_at_k": plots.curve_plot(curves, colours) if curves else None,
+        "gains": plots.gains_plot(gains, measures) if gains else None,
+        "coverage": plots.coverage_plot(models, coverage["raft"]["rows"], coverage["benchmark"]) if rows else None,
         "status": plots.status_plot(results.benchmark) if rows else None,
         "rewards": plots.reward_plot(results.raft) if results.raft else None,
         "loss": plots.loss_plot(results.training, colours) if results.training else None,
@@ -150,27 +176,3 @@ def _groups(results: Results, key: str) -> dict[str, dict[str, Any]]:
         group: {model: summary[key][group] for model, summary in results.benchmark.items() if group in summary[key]}
         for group in names
     }
-
-
-def _percent(share: float | None, digits: int = 1) -> str:
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
-
-
-def _range(low: float | None, high: float | None) -> str:
-    return "–" if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}"
-
-
-def _points(share: float | None) -> str:
-    """A difference of shares in percentage points, with its sign."""
-    return "–" if share is None else f"{100 * share:+.1f}".replace("-", "−")
-
-
-def _p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    """Counts whole and grouped, other numbers in `digits` significant digits."""
-    if value is None:
-        return "–"
-    return f"{value:,}".replace(",", "\u2009") if isinstance(value, int) else f"{value:.{digits}g}"

@@ -100,6 +100,7 @@ def _training(settings: SftFile, sides: Sides) -> tuple[Training, HeldOut | None
         warmup_ratio=own.warmup_ratio,
         gradient_checkpointing=own.gradient_checkpointing,
         dtype=training_dtype(own.bf16),
+        attention=settings.model.attn_implementation or "sdpa",
     )
     epoch = steps_of(len(sides.training), training) // training.epochs
     every, save = intervals(own.eval_steps, own.save_steps, epoch, bool(sides.held_out))

@@ -155,9 +155,10 @@ def models(params: Params, presets: dict[str, Any], presets_text: str) -> Iterat
         chosen = name == params.preset
         choice = params.base_model if chosen else BaseModelChoice.model_validate(presets[name]["base_model"])
         ok, found, cure = find_model(choice)
-        gpu_gb = gpu_memory_gb(name, presets_text)
-        if gpu_gb and max((gpu.memory_gb for gpu in gpus()), default=0.0) < 0.9 * gpu_gb:
-            ok, found, cure = False, f"{found}; no GPU of {gpu_gb} GB", cure or "choose another preset"
+        wanted = gpus_of(name, presets_text)
+        if wanted and sum(gpu.memory_gb >= 0.9 * wanted.memory_gb for gpu in gpus()) < wanted.number:
+            lack = "no GPU" if wanted.number == 1 else f"not {wanted.number} GPUs"
+            ok, found, cure = False, f"{found}; {lack} of {wanted.memory_gb} GB", cure or "choose another preset"
         return Check("preset", name, ok, f"{choice.id}: {found}", cure, needed=chosen)
 
     with ThreadPoolExecutor() as pool:
@@ -200,10 +201,15 @@ def _on_hub(repository: str) -> str | None:
     return "on the hub" if _answers(lambda: urllib.request.urlopen(url, timeout=NETWORK_TIMEOUT_S).close()) else None
 
 
-def gpu_memory_gb(preset: str, presets_text: str) -> int | None:
-    """The GPU memory in GB that the comment beside a preset in presets.yaml names; None if it names none."""
-    found = re.search(rf"^{re.escape(preset)}:.*#.*GPU of (\d+) GB", presets_text, re.MULTILINE)
-    return int(found[1]) if found else None
+class Cards(NamedTuple):
+    number: int
+    memory_gb: int
+
+
+def gpus_of(preset: str, presets_text: str) -> Cards | None:
+    """The GPUs that the comment beside a preset in presets.yaml names; None if it names none."""
+    found = re.search(rf"^{re.escape(preset)}:.*#\D*?(\d+)? GPUs? of (\d+) GB", presets_text, re.MULTILINE)
+    return Cards(int(found[1] or 1), int(found[2])) if found else None
 
 
 def total_memory_gb() -> float:

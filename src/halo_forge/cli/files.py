@@ -28,8 +28,9 @@ class SftModel(Section):
     """Hub: branch, tag or commit; None for main. Either is pinned to the commit."""
     trust_remote_code: bool = False
     """Never honoured: code out of a model repository is not run."""
-    attn_implementation: str | None = None
-    """Without effect: transformers chooses."""
+    attn_implementation: Literal["sdpa", "eager"] | None = None
+    """How training computes attention: by torch's kernels (None too), or in plain products. Rows are packed, which
+    transformers' other implementations know nothing of."""
 
 
 class SftData(Section):
@@ -73,7 +74,8 @@ class SftTraining(Section):
 class SftFile(Section):
     model: SftModel = SftModel()
     data: SftData = SftData()
-    lora: SftLora = SftLora()
+    lora: SftLora | None = SftLora()
+    """None: no adapter, all weights are trained."""
     training: SftTraining = SftTraining()
 
 

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from halo_forge import __version__
-from halo_forge.cli import export, generate
+from halo_forge.cli import export, generate, report
 from halo_forge.process import exit_code
 
 GROUPS = {
@@ -62,6 +62,7 @@ for _name, _help in GROUPS.items():
 
 app.command("export")(export.export)
 app.command("generate")(generate.generate)
+app.command("report")(report.report)
 
 
 def main() -> None:
@@ -86,7 +87,7 @@ def options(
 
 @app.command("presets")
 def list_presets() -> None:
-    """Show the memory that each preset for a GPU takes. Worked out, not measured."""
+    """Show the memory and hours that each preset for GPUs takes. Worked out, not measured."""
     from halo_forge.cli import presets
     from halo_forge.progress import print_table
     from halo_forge.settings.params import load_params

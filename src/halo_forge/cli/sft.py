@@ -75,7 +75,7 @@ def train(
     seed: Annotated[int | None, typer.Option(help="[default: 42]")] = None,
     strict: Strict = False,
 ) -> None:
-    """Train a LoRA adapter; the model lands in <output>/final_model."""
+    """Train a LoRA adapter, or with `lora: null` in the config all weights; they land in <output>/final_model."""
     flags = {
         "model.name": model,
         "data.train_file": data,
@@ -114,8 +114,6 @@ def _train(settings: SftFile, resume: Path | None) -> None:
 
     if settings.model.trust_remote_code:
         say("model.trust_remote_code: not honoured: code out of a model repository is never run here")
-    if settings.model.attn_implementation:
-        say("model.attn_implementation: without effect: transformers chooses the attention of the model")
     data = input_file(settings.data.train_file, "--data", "data.train_file")
     left_out = LeftOut(settings.data.strict)
     rows = list(islice(read_file(data, left_out=left_out), settings.data.max_samples))

@@ -53,7 +53,7 @@ class RayJudging:
 
             return begin
 
-        for piece, judged in shared_out(pieces(), start, gpus=False, what="judging"):
+        for piece, judged in shared_out(pieces(), start, gpus=0, what="judging"):
             for program, (judgement, seconds) in zip(held.pop(piece), judged, strict=True):
                 yield program, program.verifier, judgement, seconds
 

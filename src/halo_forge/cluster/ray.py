@@ -14,7 +14,7 @@ from halo_forge.errors import InfrastructureError
 
 @dataclass(frozen=True)
 class Place:
-    """A node with all its processors, or one GPU of a node; `number` tells those of a node apart."""
+    """A node with all its processors, or some GPUs of a node; `number` tells those of a node apart."""
 
     node: str
     cpus: float
@@ -63,13 +63,20 @@ def connect(address: str) -> None:
     signal.signal(signal.SIGTERM, interrupted)  # Ray puts its own in place of that by which a stage is interrupted
 
 
-def places(gpus: bool) -> list[Place]:
-    """Where work can be done now: with `gpus` each GPU of the cluster, if it has any, else each node."""
+def places(gpus: int) -> list[Place]:
+    """Where work can be done now: where it takes `gpus`, each such share of the GPUs that the cluster has; where it
+    takes none, or there are none, each node. Raises InfrastructureError for GPUs too few on every node."""
     import ray
 
     alive = [(node["NodeID"], node["Resources"]) for node in ray.nodes() if node["Alive"]]
+    there = [(node, has, int(has.get("GPU", 0))) for node, has in alive if gpus and has.get("GPU")]
     found = []
-    for node, has in alive if gpus else ():
-        there = int(has.get("GPU", 0))
-        found += [Place(node, int(has.get("CPU", 0)) // there, 1, number) for number in range(there)]
+    for node, has, most in there:
+        shares = most // gpus
+        found += [Place(node, int(has.get("CPU", 0)) // shares, gpus, number) for number in range(shares)]
+    if there and not found:
+        most = max(most for _, _, most in there)
+        raise InfrastructureError(
+            f"generate.tensor_parallel: {gpus}: no node of the cluster has so many GPUs; set it to {most} or less"
+        )
     return found or [Place(node, has["CPU"]) for node, has in alive if has.get("CPU")]

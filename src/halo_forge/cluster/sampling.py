@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from halo_forge.cluster.ray import Place, connect, places
+from halo_forge.cluster.replicas import on_gpus
 from halo_forge.cluster.shared import shared_out
 from halo_forge.errors import InfrastructureError
 from halo_forge.generate.drawing import Draw, Drawing
 from halo_forge.generate.protocol import Completion
 from halo_forge.generate.run import opened
-from halo_forge.generate.samples import Here, Kind
+from halo_forge.generate.samples import Drawers, Here, Kind
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.records import Sample
-from halo_forge.settings.compute import Compute
 from halo_forge.settings.params import Params
 
 
@@ -46,7 +46,8 @@ class RaySampling:
 
         connect(params.compute.ray)
         self._remote, self._given = ray.remote(Drawer), (os.getcwd(), params, checkpoint, drawing)
-        self._first = places(gpus=True)[0]
+        self._gpus = params.generate.tensor_parallel
+        self._first = places(self._gpus)[0]
         self._actors = {self._first: self._actor(self._first)}
         try:
             self.kind: Kind = ray.get(self._actors[self._first].kind.remote())
@@ -62,7 +63,7 @@ class RaySampling:
             actor = self._actors.pop(place, None) or self._actor(place)
             return lambda number: actor.draw.remote(self.kind, chunks[number])
 
-        for number, (samples, seconds) in shared_out(chunks, start, gpus=True, what="sampling"):
+        for number, (samples, seconds) in shared_out(chunks, start, gpus=self._gpus, what="sampling"):
             for sample in samples:
                 finished(Completion([], sample.n_tokens, sample.finish_reason))
             yield number, samples, seconds
@@ -71,6 +72,6 @@ class RaySampling:
         return self._remote.options(**place.options).remote(*self._given)
 
 
-def on_ray(compute: Compute) -> Callable[[Params, Checkpoint, Drawing], RaySampling] | None:
-    """Who samples by these settings, None where that is this process."""
-    return RaySampling if compute.ray else None
+def drawers_of(params: Params) -> Callable[[Params, Checkpoint, Drawing], Drawers] | None:
+    """Who samples by these settings, None where that is this process. Raises InputError as `on_gpus`."""
+    return RaySampling if params.compute.ray else on_gpus(params)

@@ -22,9 +22,9 @@ Worker = Callable[[Any], Any]
 
 
 def shared_out(
-    pieces: Iterable[int], start: Callable[[Place], Worker], *, gpus: bool, what: str
+    pieces: Iterable[int], start: Callable[[Place], Worker], *, gpus: int, what: str
 ) -> Iterator[tuple[int, Any]]:
-    """(piece, result) as they are ready; `start` makes the worker of a place, one piece at a time.
+    """(piece, result) as they are ready; `start` makes the worker of a place of `gpus`, one piece at a time.
 
     Pieces are taken as places are free for them, one ahead, so that what they stand for need not be held at once.
     A piece whose worker is lost, or in which an error is raised, is done again, the others before it. Raises
@@ -79,7 +79,7 @@ def shared_out(
 class _Crew:
     """The places, with their workers and what became of them."""
 
-    def __init__(self, start: Callable[[Place], Worker], gpus: bool, what: str):
+    def __init__(self, start: Callable[[Place], Worker], gpus: int, what: str):
         self._start, self._gpus, self._what = start, gpus, what
         self._workers: dict[Place, Worker] = {}
         self._shunned: dict[Place, float] = {}

@@ -75,13 +75,13 @@ def train_on_ray(
     from the last checkpoint, with the same batches. Raises what `lora.train` raises, and InfrastructureError.
     """
     connect(run.compute.ray)
-    gpus = sum(place.gpus for place in places(gpus=True))
+    gpus = sum(place.gpus for place in places(gpus=1))
     processes, batch = processes_of(run.compute, run.settings.batch_size, gpus), run.settings.batch_size
     said = ""
     for number in range(TRIES):
         if number:
             time.sleep(_SETTLE_S)
-            there = sum(place.gpus if gpus else int(place.cpus) for place in places(gpus=bool(gpus)))
+            there = sum(place.gpus if gpus else int(place.cpus) for place in places(gpus=int(gpus > 0)))
             processes = processes_of(Compute(), batch, min(processes, there))
         try:
             return _together(processes, bool(gpus), run, rows, chat, out, on_step)

@@ -28,6 +28,8 @@ class About:
     files: Mapping[str, str]
     relation: str
     adapter_sha256: str | None
+    whole: bool
+    """All weights were trained, not an adapter; with neither it is a base model."""
     versions: Mapping[str, str]
     export_command: str
 
@@ -58,7 +60,13 @@ def _metadata(about: About) -> str:
         base_model_relation=about.relation if about.base.repository else None,
         library_name="peft" if about.relation == "adapter" else "transformers",
         pipeline_tag="text-generation",
-        tags=["code", "halo-forge", "lora", "raft", *(["gguf"] if _has_gguf(about.files) else [])],
+        tags=[
+            "code",
+            "halo-forge",
+            *(["lora"] if about.adapter_sha256 else []),
+            "raft",
+            *(["gguf"] if _has_gguf(about.files) else []),
+        ],
         datasets=_datasets(about.evidence) or None,
         model_name=about.title if results else None,
         eval_results=results or None,

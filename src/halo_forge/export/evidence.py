@@ -70,9 +70,9 @@ def evidence_of(model: Checkpoint, results: Sequence[Path]) -> Evidence:
 
 def _of_pipeline(model: Checkpoint) -> str | None:
     """The name of the model if it lies where the stages of this folder put it."""
-    if model.adapter is None or not Path("params.yaml").exists():
+    if model.trained is None or not Path("params.yaml").exists():
         return None
-    return model.adapter.name if model.adapter.resolve().parent == ADAPTERS.resolve() else None
+    return model.trained.name if model.trained.resolve().parent == ADAPTERS.resolve() else None
 
 
 def _pipeline(folder: str) -> Evidence:
@@ -129,7 +129,7 @@ def _must_be_of(model: Checkpoint, path: Path, card: dict[str, Any]) -> None:
 
 
 def _training_beside(model: Checkpoint) -> dict[str, Any] | None:
-    if model.adapter is None:
+    if model.trained is None:
         return None
-    path = model.adapter.parent / "training.json"
+    path = model.trained.parent / "training.json"
     return read_json(path) if path.exists() else None

@@ -18,9 +18,9 @@ from halo_forge.export.sampling import Sampling
 from halo_forge.files import read_json, write_json
 from halo_forge.folders import whole_folder
 from halo_forge.hashing import digest
+from halo_forge.model.base import BASE_FILE
 from halo_forge.model.chat import Chat
 from halo_forge.model.checkpoint import Checkpoint
-from halo_forge.model.naming import BASE_FILE
 from halo_forge.provenance import git_revision, versions
 
 RECORD = "export.json"
@@ -65,6 +65,7 @@ def export(model: Checkpoint, wanted: Export, evidence: Evidence, sampling: Samp
             files=files,
             relation=relation,
             adapter_sha256=model.adapter and digest(model.adapter),
+            whole=model.adapter is None and model.trained is not None,
             versions=versions(),
             export_command=command,
         )
@@ -75,7 +76,8 @@ def export(model: Checkpoint, wanted: Export, evidence: Evidence, sampling: Samp
 
 def _check(model: Checkpoint, wanted: Export) -> None:
     if wanted.adapter_only and model.adapter is None:
-        raise InputError(f"--adapter-only: {model.name} has no adapter; it is a base model")
+        what = "was trained whole" if model.trained else "is a base model"
+        raise InputError(f"--adapter-only: {model.name} has no adapter; it {what}")
     if wanted.adapter_only and wanted.gguf:
         raise InputError("--adapter-only: a GGUF file is made of the merged model; leave one of the two out")
     if (
@@ -107,7 +109,8 @@ def _write_merged(
     stop = chat.tokenizer.decode([chat.end])
     text = modelfile(weights, ollama_turns(chat), stop, sampling, base.license.get("license"))
     (folder / "Modelfile").write_text(text, encoding="utf-8")
-    shown = {"model*.safetensors": f"the merged weights in {wanted.dtype}, for transformers, vLLM, SGLang"}
+    weights_are = "merged weights" if model.adapter else "weights"
+    shown = {"model*.safetensors": f"the {weights_are} in {wanted.dtype}, for transformers, vLLM, SGLang"}
     shown |= {name: f"the same in {kind}, for llama.cpp, Ollama, LM Studio" for name, kind in ggufs.items()}
     return shown | {"Modelfile": f"`ollama create {wanted.out.name} -f Modelfile`"}
 

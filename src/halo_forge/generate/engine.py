@@ -22,6 +22,11 @@ def open_engine(settings: Generate, base: Path, adapter: Path | None, end: int) 
             f"generate.weights: {settings.weights} is for the openvino engine; the {name} engine holds the weights "
             f"{held}: leave weights out"
         )
+    if settings.tensor_parallel > 1 and name != "vllm":
+        raise InfrastructureError(
+            f"generate.tensor_parallel: {settings.tensor_parallel} is for the vllm engine; the {name} engine has one "
+            "device: leave it out"
+        )
     if name == "openvino":
         from halo_forge.generate.openvino import OpenVinoEngine
 

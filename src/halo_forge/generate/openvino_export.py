@@ -7,23 +7,28 @@ The 4-D mask is built here from plain operations, because transformers' own mask
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
 
 from halo_forge.cache import cache_folder, made_once
+from halo_forge.hashing import digest
 
 _FORMAT = 1  # raise when the conversion changes
+_DIGEST = re.compile(r"[0-9a-f]{16}|[0-9a-f]{40}")
 
 
 def exported(base: Path) -> Path:
-    """The converted folder of `base`, made if it is not there yet (a minute and 4 GB for 135 M parameters)."""
+    """The converted folder of `base`, made if it is not there yet (a minute and 4 GB for 135 M parameters).
+
+    Fetched models lie in folders that are named by their content; others may be trained again in the same place.
+    """
     import openvino
 
     version = openvino.__version__.split("-")[0]
-    return made_once(
-        cache_folder("openvino") / f"{base.name}-{version}-{_FORMAT}", lambda folder: _export(base, folder)
-    )
+    name = base.name if _DIGEST.fullmatch(base.name) else f"{base.name}-{digest(base)[:16]}"
+    return made_once(cache_folder("openvino") / f"{name}-{version}-{_FORMAT}", lambda folder: _export(base, folder))
 
 
 def _export(base: Path, folder: Path) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from halo_forge.errors import InputError
+from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.files import write_json
 from halo_forge.generate.chunks import Chunks
 from halo_forge.generate.drawing import Draw, Drawing
@@ -15,6 +15,7 @@ from halo_forge.generate.protocol import Completion
 from halo_forge.generate.samples import Drawers, Here, Kind, Sampler, draw_samples, wanted
 from halo_forge.hashing import digest
 from halo_forge.jsonl import write_records
+from halo_forge.model.base import is_whole
 from halo_forge.model.chat import Chat
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.parts import MERGE, WHOLE, Part
@@ -70,7 +71,15 @@ def generate_file(
 
 
 def opened(params: Params, checkpoint: Checkpoint, drawing: Drawing) -> Sampler:
-    """The engine that the settings name, with all that decides what it draws."""
+    """The engine that the settings name, with all that decides what it draws.
+
+    Raises InfrastructureError for a model trained whole that a server is to answer for: it has another.
+    """
+    if params.generate.engine == "server" and is_whole(checkpoint.base):
+        raise InfrastructureError(
+            f"generate.engine: server: {checkpoint.name} was trained whole (sft.lora: null), and a server has the base "
+            "model, with adapters; set another generate.engine"
+        )
     chat = Chat.of(str(checkpoint.base), checkpoint.lock["system_prompt"])
     engine = open_engine(params.generate, checkpoint.base, checkpoint.adapter, chat.end)
     return Sampler(engine, chat, drawing, params.generate, params.seed)

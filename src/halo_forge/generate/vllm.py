@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from halo_forge.errors import InfrastructureError
 from halo_forge.files import read_json
 from halo_forge.generate.protocol import Completion, Request, check_lengths, require
 from halo_forge.settings.generate import Generate
@@ -22,12 +23,14 @@ class VllmEngine:
         from vllm import LLM
         from vllm.lora.request import LoRARequest
 
+        _check_heads(base, settings.tensor_parallel)
         self.end, self.batch_size = end, settings.batch_size or BATCH_SIZE
         self.adapter = LoRARequest("adapter", 1, str(adapter.resolve())) if adapter else None
         self.llm = LLM(
             model=str(base),
             dtype=settings.dtype,
             max_num_seqs=self.batch_size,
+            tensor_parallel_size=settings.tensor_parallel,
             enable_lora=adapter is not None,
             max_lora_rank=lora_rank(adapter) if adapter else RANKS[0],
         )
@@ -61,6 +64,17 @@ class VllmEngine:
             if finished:
                 finished(completions[-1])
         return completions
+
+
+def _check_heads(base: Path, shares: int) -> None:
+    """Raises InfrastructureError where the attention heads cannot be dealt out evenly."""
+    heads = read_json(base / "config.json").get("num_attention_heads", 0)
+    if heads % shares:
+        fitting = [number for number in range(2, shares) if heads % number == 0]
+        raise InfrastructureError(
+            f"generate.tensor_parallel: {shares}: the model has {heads} attention heads, which so many GPUs cannot "
+            f"share; set it to {fitting[-1] if fitting else 1}"
+        )
 
 
 def lora_rank(adapter: Path) -> int:

@@ -20,6 +20,8 @@ from halo_forge.settings.model import BaseModelChoice
 
 ADAPTERS = Path("models/pipeline")
 """Where the stages put their adapters, a folder a model; models/sft and models/raft belong to the command line."""
+BASE_FILE = "base.json"
+"""The lock of the base model, in the folder of what was trained on it."""
 LOCK_KEYS = ("provider", "id", "revision", "system_prompt")
 _LOCAL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
 
@@ -60,7 +62,7 @@ def fetch(choice: BaseModelChoice) -> tuple[dict, Path]:
                 f"base_model.id: {path} holds no config.json; give the folder of a Hugging Face model, or a GGUF file"
             )
         # What the folder holds is read to the end for its digest, which `materialise` would compare again.
-        return lock | {"revision": _folder_digest(path)}, path
+        return lock | {"revision": _folder_digest(path)}, _without_code(path)
     return lock, materialise(lock)
 
 
@@ -75,7 +77,7 @@ def pinned(lock: dict) -> BaseModelChoice:
 def materialise(lock: dict) -> Path:
     """The folder with the weights, config and tokenizer that `lock` pins, fetched if they are not there yet."""
     if lock["provider"] == "hub":
-        return folder_of(lock["id"], lock["revision"], _LOCAL_FILES)
+        return _without_code(folder_of(lock["id"], lock["revision"], _LOCAL_FILES))
     if lock["provider"] != "local":
         return made_once(converted_folder(lock["revision"]), lambda target: _fetched(lock, target))
     path = Path(lock["id"])
@@ -83,12 +85,25 @@ def materialise(lock: dict) -> Path:
         raise InputError(f"models/base.json: {path} is gone; restore it or set base_model")
     if (file_digest(path) if path.is_file() else _folder_digest(path)) != lock["revision"]:
         raise InputError(f"models/base.json: {path} has changed since it was pinned; run `dvc repro -f base_model`")
-    return _converted(lock, path) if path.is_file() else path
+    return _converted(lock, path) if path.is_file() else _without_code(path)
 
 
 def converted_folder(revision: str) -> Path:
     """Where the model of a GGUF lies once it has been converted."""
     return cache_folder("models") / revision[:16]
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the folder holds a model that was trained whole; an adapter has no config.json, a base model no lock."""
+    return (folder / "config.json").exists() and (folder / BASE_FILE).exists()
+
+
+def lock_of_whole(folder: Path, lock: dict) -> dict:
+    """The lock of the model in `folder`, which was trained whole on the base model of `lock`."""
+    known = {"provider": "local", "id": folder.as_posix(), "revision": _folder_digest(folder)}
+    repository = lock.get("origin") or (lock["id"] if lock["provider"] == "hub" else None)
+    origin = {"origin": repository} if repository else {}
+    return known | {"system_prompt": lock["system_prompt"]} | origin
 
 
 def load_lock(path: Path = Path("models/base.json")) -> tuple[dict, Path]:
@@ -113,6 +128,21 @@ def _fetched(lock: dict, target: Path) -> None:
 
 def _converted(lock: dict, gguf: Path) -> Path:
     return made_once(converted_folder(lock["revision"]), lambda target: gguf_to_folder(gguf, target))
+
+
+def _without_code(folder: Path) -> Path:
+    """`folder`. Raises InputError for a model that transformers would load by code out of its repository."""
+    config = read_json(folder / "config.json")
+    if config.get("auto_map"):
+        from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+        if config.get("model_type") not in CONFIG_MAPPING_NAMES:
+            raise InputError(
+                f"base_model.id: {folder}: its type {config.get('model_type')!r} is none of transformers' own, which "
+                "would run code that comes with the model (trust_remote_code); that is never done here: take a model "
+                "of a type that transformers knows"
+            )
+    return folder
 
 
 def _dequantised(file: str | None) -> str:

@@ -39,7 +39,7 @@ class Chat:
         else:
             from transformers import AutoTokenizer as Tokenizer
 
-        tokenizer = Tokenizer.from_pretrained(folder)
+        tokenizer = Tokenizer.from_pretrained(folder, trust_remote_code=False)  # None asks at the terminal
         if not tokenizer.chat_template:
             raise InputError(f"{folder}: the tokenizer has no chat template; use an instruction-tuned model")
         return cls(tokenizer, system_prompt, _end_of_turn(tokenizer, folder))

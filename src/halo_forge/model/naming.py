@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from halo_forge.files import read_json, write_json
+from halo_forge.model.base import BASE_FILE
 
-BASE_FILE = "base.json"
-"""The lock of the base model, in the adapter's folder."""
 _CARD = """---
 base_model: {name}
 library_name: peft

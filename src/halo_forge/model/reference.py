@@ -1,6 +1,7 @@
 """What `--model` and `--checkpoint` may name: an adapter folder, a model folder, a GGUF file, a wheel, a hub id.
 
 An adapter folder holds `base.json`, the lock of the base model it belongs to; older ones of the pipeline lie beside it.
+A model that was trained whole holds the lock of what it was made of.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from pathlib import Path
 
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
-from halo_forge.model.base import LOCK_KEYS, fetch, materialise, resolve
+from halo_forge.model.base import BASE_FILE, LOCK_KEYS, fetch, is_whole, materialise, resolve
 from halo_forge.model.chat import Chat
-from halo_forge.model.checkpoint import Checkpoint
-from halo_forge.model.naming import BASE_FILE, peft_name
+from halo_forge.model.checkpoint import Checkpoint, on_base
+from halo_forge.model.naming import peft_name
 from halo_forge.settings.model import BaseModelChoice
 from halo_forge.settings.params import load_params
 
@@ -43,6 +44,8 @@ def find_checkpoint(name: str, revision: str | None = None) -> Checkpoint:
                 f"{source}: the base model {lock['id']} is gone, or no longer what it was when {folder} was trained: "
                 f"{str(error).partition(': ')[2] or error}"
             ) from error
+    if is_whole(folder):
+        return on_base(name, folder, read_json(folder / BASE_FILE), folder)
     return of_choice(choice_of(name, revision))
 
 
@@ -77,7 +80,7 @@ def default_base() -> BaseModelChoice:
 
 
 def pin(adapter: Path, model: Checkpoint) -> None:
-    """Let an adapter folder say which base model it belongs to, and give it the tokenizer, as PEFT's users expect."""
+    """Let the folder say which base model it belongs to, and give it the tokenizer, as its users expect."""
     write_json(adapter / BASE_FILE, model.lock)
     Chat.of(str(model.base)).tokenizer.save_pretrained(adapter)
 

@@ -1,7 +1,7 @@
 """Supervised fine-tuning into a plain folder, without DVC.
 
 <out>/checkpoint-N/     what a killed run resumes from, and --resume
-<out>/final_model/      the adapter, of the checkpoint with the least loss on the rows held out
+<out>/final_model/      the adapter or whole model, of the checkpoint with the least loss on the rows held out
 <out>/training.json     losses, sizes, provenance
 <out>/logs/             TensorBoard
 """
@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import sys
 from collections import Counter, defaultdict
@@ -24,6 +23,7 @@ from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
 from halo_forge.folders import whole_folder
 from halo_forge.hashing import digest, fingerprint
+from halo_forge.model.base import is_whole
 from halo_forge.model.chat import Prompt
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.reference import pin
@@ -96,7 +96,8 @@ class Finetuning:
     sides: Sides
     data: Path
     out: Path
-    lora: Lora
+    lora: Lora | None
+    """None: all weights are trained."""
     training: Training
     learning_rate: float
     seed: int
@@ -112,11 +113,16 @@ def finetune(run: Finetuning, resume: Path | None = None) -> dict[str, Any]:
     """Train and write `run.out`; the content of training.json.
 
     The same run again goes on from its last checkpoint, and is not repeated once it is done. Raises InputError for a
-    `resume` that is no checkpoint, and for an `out` that is an adapter.
+    `resume` that is no checkpoint, for an `out` that is a model, and for an adapter whose base would be trained.
     """
     out, model = run.out, run.model
-    if (out / "adapter_config.json").exists():
-        raise InputError(f"--output: {out} is an adapter itself (the pipeline's?); give another folder")
+    if (out / "adapter_config.json").exists() or is_whole(out):
+        raise InputError(f"--output: {out} is a model itself (the pipeline's?); give another folder")
+    if model.adapter and run.lora is None:
+        raise InputError(
+            f"lora: null trains all weights, and {model.name} is an adapter on others; merge the two first "
+            f"(halo-forge export --model {model.name} --output FOLDER) and take that folder, or leave lora out"
+        )
     state_dir("sft-train", {"out": out.resolve()})  # held: nobody else writes there meanwhile
     inputs = _inputs(run)
     final, record, mark = out / "final_model", out / "training.json", out / RUN_FILE
@@ -182,7 +188,7 @@ def _of_a_run(out: Path) -> list[Path]:
     return [*sorted(out.glob("checkpoint-*")), *fixed]
 
 
-def _go_on_from(resume: Path, out: Path, lora: Lora, own: str) -> None:
+def _go_on_from(resume: Path, out: Path, lora: Lora | None, own: str) -> None:
     """Make `resume` the last checkpoint of `out`, for the run with the fingerprint `own`.
 
     Raises InputError if it is no checkpoint, or of another shape.
@@ -194,8 +200,11 @@ def _go_on_from(resume: Path, out: Path, lora: Lora, own: str) -> None:
             f"--resume: {resume} is no checkpoint; {resume.parent} has {', '.join(there) or 'none'}; without --resume "
             "a killed run goes on from its last one"
         )
-    rank = json.loads((resume / "adapter_config.json").read_text(encoding="utf-8")).get("r")
-    if rank != lora.r:
+    shape = resume / "adapter_config.json"
+    if shape.exists() != (lora is not None):
+        was, cure = ("an adapter", "leave lora: null out") if shape.exists() else ("all weights", "set lora: null")
+        raise InputError(f"--resume: {resume} is of a training of {was}; {cure}, or name another checkpoint")
+    if lora and (rank := read_json(shape).get("r")) != lora.r:
         raise InputError(f"--resume: {resume} was trained with lora r {rank}, not {lora.r}; set --lora-rank {rank}")
     mine, before = out / resume.name, owner(out / RUN_FILE) or UNKNOWN
     # What this very run had is under another name: it is not to be taken up again, it is to be done anew.

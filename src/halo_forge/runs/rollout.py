@@ -38,7 +38,7 @@ def roll_out(
 
     Resumes a killed run. Raises what `generate_file` and `judge_samples` raise.
     """
-    generate_file(params, checkpoint, drawing, draws, out, drawers_of=sampling.on_ray(params.compute))
+    generate_file(params, checkpoint, drawing, draws, out, drawers_of=sampling.drawers_of(params))
     label = drawing.cycle or f"benchmark {drawing.model}"
     training, judged_by = drawing.cycle is not None, judging.on_ray(params.compute)
     verify_file(params.verify, tasks_path, out, label, verifier, training=training, judged_by=judged_by)

@@ -8,6 +8,9 @@ from halo_forge.settings.base import Positive, Section
 class Compute(Section):
     processes: Positive | None = None
     """Processes that train together, each with a GPU if there are any; None for as many as GPUs are visible, else 1."""
+    replicas: Positive | None = None
+    """Engines that sample side by side on the GPUs of this machine, chunk after chunk; None for as many as the visible
+    GPUs have room for, each with `generate.tensor_parallel` of them."""
     accelerate: str | None = None
     """A file of `accelerate launch`, such as configs/accelerate/fsdp.yaml, for a model that one GPU does not hold;
     None for a copy of the model in each process (DDP)."""

@@ -43,6 +43,9 @@ class Generate(Section):
     chunk_size: Positive | None = None
     """Sequences between two saves, of which a killed run redoes at most these; None for four times those decoded at
     once, so that the engine seldom waits for the last of them."""
+    tensor_parallel: Positive = 1
+    """GPUs that share the weights and the cache of one engine, for what one of them does not hold; vllm alone. A
+    divisor of the model's attention heads. Not in `compute`, as sums over several cards are rounded otherwise."""
     top_k: Annotated[int, Field(ge=0)] = 50
     """Draw among the most likely tokens only; 0 for all."""
     top_p: Fraction = 1.0

@@ -75,6 +75,15 @@ class Params(Section):
             raise ValueError(f"controls.{min(taken)}: this name is taken by a model; call the arm otherwise")
         return self
 
+    @model_validator(mode="after")
+    def _cycles_train_the_same_weights_as_sft(self) -> Params:
+        if self.sft.lora is None and self.raft.train.base_weights:
+            raise ValueError(
+                f"raft.train.base_weights: {self.raft.train.base_weights} holds weights that are frozen, and with "
+                "sft.lora: null every cycle trains all of them; leave one of the two out"
+            )
+        return self
+
     def control(self, name: str) -> Control:
         """Raises InputError for a name that controls does not list."""
         if name not in self.controls:

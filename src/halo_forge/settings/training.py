@@ -40,8 +40,11 @@ class Training(Section):
     """A killed run resumes from the last of these checkpoints."""
     gradient_checkpointing: bool = False
     dtype: Literal["float32", "bfloat16", "auto"] = "float32"
-    """Of the frozen weights and of what is computed with them; the adapter and its optimizer are float32. auto: bfloat16
-    on a GPU or CPU that computes in it, else float32."""
+    """Of the frozen weights and of what is computed with them; the adapter and its optimizer are float32. auto:
+    bfloat16 on a GPU or CPU that computes in it, else float32."""
+    attention: Literal["sdpa", "eager"] = "sdpa"
+    """How attention is computed over packed rows: by the kernel that torch chooses, or in plain matrix products, slower
+    and with more memory, for a GPU whose kernels are at fault."""
     base_weights: Literal["nf4"] | None = None
     """How the frozen matrices are held while training: nf4, four bits each (QLoRA, Dettmers et al. 2023, arXiv
     2305.14314), by the package bitsandbytes; None: in `dtype`."""
@@ -60,4 +63,15 @@ class Training(Section):
 
 
 class Sft(Training):
-    lora: Lora = Lora()
+    lora: Lora | None = Lora()
+    """None: no adapter, all weights of the base model are trained, by SFT and by every cycle after it. That takes 16
+    bytes a parameter, models as large as the base, and a learning rate of about a tenth of an adapter's."""
+
+    @model_validator(mode="after")
+    def _four_bits_are_for_frozen_weights(self) -> Sft:
+        if self.lora is None and self.base_weights:
+            raise ValueError(
+                f"base_weights: {self.base_weights} holds weights that are frozen, and with lora: null all are "
+                "trained; leave one of the two out"
+            )
+        return self

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from halo_forge.benchmark import plots
+from halo_forge.benchmark.curves import curves_of
 from halo_forge.benchmark.ladder import comparisons, ladder
 from halo_forge.benchmark.results import Results, load_results
 from halo_forge.provenance import provenance
@@ -179,7 +180,7 @@ def _plots(results: Results, rows: list[dict[str, Any]]) -> dict[str, str]:
     drawn = {}
     if rows:
         drawn["ladder"] = plots.ladder_plot(rows)
-        drawn["pass_at_k"] = plots.pass_at_k_plot(results.benchmark, colours)
+        drawn["pass_at_k"] = plots.curve_plot(curves_of(results), colours)
         drawn["status"] = plots.status_plot(results.benchmark)
     if results.raft:
         drawn["rewards"] = plots.reward_plot(results.raft)

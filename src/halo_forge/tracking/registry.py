@@ -1,7 +1,7 @@
 """The models in MLflow: a logged model that its metrics and data hang on, and a version in the registry.
 
-A model is known by its adapter and the base it belongs to. One that is there already, because DVC took it from its
-cache, is not stored again: its new figures are added to it.
+A model is known by its adapter, or all its weights, and the base it belongs to. One that is there already, because DVC
+took it from its cache, is not stored again: its new figures are added to it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from halo_forge.benchmark.results import Results
 from halo_forge.hashing import digest
-from halo_forge.model.base import ADAPTERS
+from halo_forge.model.base import ADAPTERS, is_whole
 from halo_forge.settings.params import Params
 from halo_forge.tracking.measures import Data, Measure, settings_of
 from halo_forge.tracking.store import Store
@@ -36,10 +36,10 @@ def registered_name(params: Params) -> str:
 
 def identity_of(results: Results, model: str) -> dict[str, str]:
     """Tags by which a model is found again."""
-    adapter = results.root / ADAPTERS / model / "adapter_model.safetensors"
+    trained = _trained(results, model)
     lock = results.root / "models" / "base.json"
     return {
-        "adapter_sha256": digest(adapter) if adapter.exists() else _NO_ADAPTER,
+        "adapter_sha256": digest(trained) if trained else _NO_ADAPTER,
         "base_lock_sha256": digest(lock) if lock.exists() else "unknown",
     }
 
@@ -74,8 +74,8 @@ def log_model(
 def register(
     store: Store, results: Results, model: str, model_id: str, run: str, words: str, tags: dict[str, Any]
 ) -> Version | None:
-    """The version of a logged model in the registry, made if it has none there; None for one without an adapter."""
-    if not (results.root / ADAPTERS / model / "adapter_model.safetensors").exists():
+    """The version of a logged model in the registry, made if it has none there; None for one that was not trained."""
+    if not _trained(results, model):
         return None
     name = registered_name(results.params)
     if not store.client.search_registered_models(f"name = '{name}'", max_results=1):
@@ -98,17 +98,24 @@ def register(
     return Version(name, str(version))
 
 
+def _trained(results: Results, model: str) -> Path | None:
+    """What tells a model from others on its base: the weights of its adapter, or its folder if it was trained whole."""
+    folder = results.root / ADAPTERS / model
+    adapter = folder / "adapter_model.safetensors"
+    return adapter if adapter.exists() else folder if is_whole(folder) else None
+
+
 def _new_model(store: Store, run: str, results: Results, model: str, found: dict[str, str]) -> str:
     settings = {key: str(value) for key, value in settings_of(results.params, model).items()}
+    folder = results.root / ADAPTERS / model
     made = store.client.create_logged_model(
         store.experiment,
         name=re.sub(r"[^\w-]", "-", model),
         source_run_id=run,
         tags={**found, "model": model},
         params=settings,
-        model_type="base model" if model == "base" else "LoRA adapter",
+        model_type="base model" if model == "base" else "whole model" if is_whole(folder) else "LoRA adapter",
     )
-    folder = results.root / ADAPTERS / model
     if folder.is_dir():
         store.client.log_model_artifacts(made.model_id, str(folder))
     store.client.finalize_logged_model(made.model_id, "READY")

@@ -1,4 +1,4 @@
-"""From tasks or kept samples to an adapter folder: what the stages sft and raft_train and the command line share."""
+"""From tasks or kept samples to the folder of a model, an adapter as a rule: what stages and the command line share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from halo_forge.files import write_json
 from halo_forge.folders import whole_folder
+from halo_forge.model.base import BASE_FILE
 from halo_forge.model.chat import Chat, Prompt, fenced
 from halo_forge.model.naming import name_base
 from halo_forge.progress import Progress
@@ -17,6 +19,8 @@ from halo_forge.train.launch import train_here
 from halo_forge.train.lora import Run, steps_of
 from halo_forge.train.reports import write_curve_of_no_steps
 from halo_forge.train.rows import Lesson, tokenised
+
+_TOKENIZER = ("tokenizer*", "*.jinja", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt")
 
 
 def solutions(tasks: Iterable[Task]) -> list[tuple[str, str]]:
@@ -38,8 +42,8 @@ def train_adapter(
     label: str,
     trained_by: Callable[..., dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Train on lessons, or (prompt, answer) pairs, and write the adapter folder `out`, whole or not at all; returns the
-    summary of the training. `trained_by` trains in place of this machine."""
+    """Train on lessons, or (prompt, answer) pairs, and write the folder `out`, all of it or nothing; returns the
+    summary of the training. `lock` is that of the base model, `trained_by` trains in place of this machine."""
     chat = Chat.of(str(run.base), lock["system_prompt"])
     rows = tokenised(chat, lessons, run.settings.max_tokens, where)
     steps, done = steps_of(len(rows.examples), run.settings), resumed_step(run.checkpoints)
@@ -50,12 +54,22 @@ def train_adapter(
 
         with whole_folder(out) as adapter:
             summary = (trained_by or train_here)(run, rows, chat, adapter.resolve(), step)
-            name_base(adapter, lock)
+            if run.whole:
+                write_json(adapter / BASE_FILE, lock)
+                copy_tokenizer(run.base, adapter)
+            else:
+                name_base(adapter, lock)
     return summary
 
 
+def copy_tokenizer(model: Path, folder: Path) -> None:
+    """The files of a model's tokenizer, as they are."""
+    for path in sorted({path for pattern in _TOKENIZER for path in model.glob(pattern)}):
+        shutil.copyfile(path, folder / path.name)
+
+
 def unchanged(start: Path, out: Path, curve: Path | None = None) -> dict[str, Any]:
-    """The model of a cycle in which nothing was kept: the adapter it started from, and a summary of no steps."""
+    """The model of a cycle in which nothing was kept: the one it started from, and a summary of no steps."""
     with whole_folder(out) as adapter:
         shutil.copytree(start, adapter)
     if curve:

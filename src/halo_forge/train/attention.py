@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from typing import Any
 
 from halo_forge.errors import InputError
@@ -11,8 +13,8 @@ _UNKNOWN_TERMS = ("softcap", "s_aux", "position_bias")
 """What some models add to their attention; a result without it would be another model's."""
 
 
-def use_branch_attention(model: Any, name: str) -> None:
-    """Have a transformers model take the argument `branches` of `packing.collate`.
+def use_branch_attention(model: Any, name: str, how: str = "sdpa") -> None:
+    """Have a transformers model take the argument `branches` of `packing.collate`; `how` is `Training.attention`.
 
     Raises InputError for a model whose layers are not all attention, or which computes it in a way of its own.
     """
@@ -27,8 +29,9 @@ def use_branch_attention(model: Any, name: str) -> None:
     # cuDNN's kernel gave gradients that are no numbers, in bfloat16 with such masks (H200, torch 2.11, cuDNN 9.19); the
     # other kernels gave none.
     torch.backends.cuda.enable_cudnn_sdp(False)
-    AttentionInterface.register(NAME, branch_attention)
-    model.set_attn_implementation(NAME)
+    own = NAME if how == "sdpa" else f"{NAME}_{how}"
+    AttentionInterface.register(own, functools.partial(branch_attention, plain=how == "eager"))
+    model.set_attn_implementation(own)
 
 
 def branch_attention(
@@ -42,13 +45,14 @@ def branch_attention(
     scaling: float,
     dropout: float = 0.0,
     sliding_window: int | None = None,
+    plain: bool = False,
     **kwargs: Any,
 ) -> tuple[Any, None]:
     """transformers' attention protocol: query (1, heads, tokens, width), key and value the same with their own, maybe
     fewer, heads; returns (1, tokens, heads, width).
 
     A branch's tokens attend to those it shares and causally to each other: one call a branch, of its own size, so that
-    the work grows with the rows' lengths and not with the square of the sequence.
+    the work grows with the rows' lengths and not with the square of the sequence. `plain`: by no kernel of its own.
     """
     import torch
 
@@ -65,11 +69,18 @@ def branch_attention(
             keys = torch.cat([key.index_select(2, shared), keys], dim=2)
             values = torch.cat([value.index_select(2, shared), values], dim=2)
         mask = _mask(length, keys.shape[2], sliding_window, query.device)
-        part = torch.nn.functional.scaled_dot_product_attention(
-            query[:, :, own], keys, values, mask, dropout, is_causal=mask is None, scale=scaling
-        )
+        with _without_kernels() if plain else contextlib.nullcontext():
+            part = torch.nn.functional.scaled_dot_product_attention(
+                query[:, :, own], keys, values, mask, dropout, is_causal=mask is None, scale=scaling
+            )
         parts.append(part.transpose(1, 2))
     return torch.cat(parts, dim=1), None
+
+
+def _without_kernels() -> Any:
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    return sdpa_kernel(SDPBackend.MATH)
 
 
 def _mask(length: int, total: int, window: int | None, device: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One LoRA training run with transformers' Trainer: SFT and the update of a RAFT cycle are both this."""
+"""One training run with transformers' Trainer, of an adapter or of all weights: SFT and the update of a RAFT cycle."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Run:
-    """What to train: the adapter folder `start`, or a fresh adapter of the shape `lora` on `base`; never both, as an
-    adapter has its shape."""
+    """What to train: the adapter folder `start`, or a fresh adapter of the shape `lora` on `base`, never both, as an
+    adapter has its shape; with neither all weights of `base`."""
 
     base: Path
     start: Path | None
@@ -61,8 +61,13 @@ class Run:
     compute: Compute = field(default_factory=Compute)
 
     def __post_init__(self) -> None:
-        if (self.start is None) == (self.lora is None):
+        if self.start is not None and self.lora is not None:
             raise ValueError(f"a run has either start or lora, not start={self.start!r} with lora={self.lora!r}")
+
+    @property
+    def whole(self) -> bool:
+        """All weights are trained."""
+        return self.start is None and self.lora is None
 
 
 def steps_of(rows: int, settings: Training) -> int:
@@ -71,7 +76,8 @@ def steps_of(rows: int, settings: Training) -> int:
 
 
 def train(run: Run, rows: Rows, chat: Chat, out: Path, on_step: Callable[[dict], None] | None = None) -> dict[str, Any]:
-    """Train on `rows` and write the adapter to `out` (a PEFT folder). Returns losses by step and sizes.
+    """Train on `rows` and write the adapter to `out` (a PEFT folder), or the whole model (weights and config, in the
+    type of the settings). Returns losses by step and sizes.
 
     Each of several processes (`launch`) calls this; the first one writes.
 
@@ -140,7 +146,10 @@ def _trained(
         check_weights(trainer.model, trainer.state.global_step, run.learning_rate)
         weights = trainer.accelerator.get_state_dict(trainer.model_wrapped) if trainer.is_fsdp_enabled else None
         if first_rank():
-            trainer.accelerator.unwrap_model(trainer.model).save_pretrained(out, state_dict=weights)
+            model = trainer.accelerator.unwrap_model(trainer.model)
+            if run.whole:
+                model, weights = _to_be_sampled(model, weights, getattr(torch, training_dtype(run.settings.dtype)))
+            model.save_pretrained(out, state_dict=weights)
             (out / "README.md").unlink(missing_ok=True)  # peft's empty model-card template
     return trainer.state
 
@@ -223,11 +232,16 @@ def _model(run: Run) -> Any:
     from halo_forge.train.fused import fuse
     from halo_forge.train.nf4 import quantization
 
-    dtype = getattr(torch, training_dtype(run.settings.dtype))
+    # Steps of a trained weight are lost in bfloat16's rounding: like adapters, whole models are trained in float32, and
+    # computed in the type of the settings (autocast).
+    dtype = torch.float32 if run.whole else getattr(torch, training_dtype(run.settings.dtype))
     held = {"quantization_config": quantization(dtype)} if run.settings.base_weights == "nf4" else {}
     base = AutoModelForCausalLM.from_pretrained(run.base, dtype=dtype, **held)
     base.config.use_cache = False
-    use_branch_attention(base, str(run.base))
+    use_branch_attention(base, str(run.base), run.settings.attention)
+    if run.whole:
+        fuse(base)
+        return base
     if run.settings.gradient_checkpointing:
         base.enable_input_require_grads()
     if run.start is not None:
@@ -253,6 +267,14 @@ def _model(run: Run) -> Any:
             ) from None
     fuse(model)
     return model
+
+
+def _to_be_sampled(model: Any, weights: dict[str, Any] | None, dtype: Any) -> tuple[Any, dict[str, Any] | None]:
+    """A whole model, and its weights where they are gathered from several processes, as they are written."""
+    model.config.use_cache = True
+    if weights is not None:
+        return model, {name: tensor.to(dtype) for name, tensor in weights.items()}
+    return model.to(dtype), None
 
 
 def _is_linear(module: Any) -> bool:

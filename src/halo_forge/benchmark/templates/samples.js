@@ -1,8 +1,7 @@
-"use strict";
-// The sample browser. Everything a model wrote is set as text, never as HTML.
+// The sample browser.
 (() => {
   const PAGE = 10;
-  const { samples, prompts } = JSON.parse(document.getElementById("samples-data").textContent);
+  const { samples, prompts } = JSON.parse(document.getElementById("carried").textContent);
   const list = document.getElementById("samples-list");
   const found = document.getElementById("found");
   const more = document.getElementById("more");
@@ -10,13 +9,6 @@
   const search = document.getElementById("search");
   let matching = [];
   let shown = 0;
-
-  function element(name, text, className) {
-    const node = document.createElement(name);
-    if (text !== undefined) node.textContent = text;
-    if (className) node.className = className;
-    return node;
-  }
 
   function card(sample) {
     const node = element("article", undefined, "sample");
@@ -38,9 +30,12 @@
   }
 
   function showMore() {
-    for (const sample of matching.slice(shown, shown + PAGE)) list.append(card(sample));
+    const cards = matching.slice(shown, shown + PAGE).map(card);
+    list.append(...cards);
+    scrollable(list.querySelectorAll("pre"));
     shown = Math.min(shown + PAGE, matching.length);
     more.hidden = shown >= matching.length;
+    return cards[0];
   }
 
   function filter() {
@@ -65,12 +60,17 @@
     select.addEventListener("change", filter);
   }
   search.addEventListener("input", filter);
-  more.addEventListener("click", showMore);
+  more.addEventListener("click", () => {
+    const first = showMore();
+    first.tabIndex = -1;
+    first.focus({ preventScroll: true });
+  });
   for (const link of document.querySelectorAll("button[data-task]")) {
     link.addEventListener("click", () => {
       filters.task.value = link.dataset.task;
       filter();
       document.getElementById("samples").scrollIntoView();
+      filters.task.focus({ preventScroll: true });
     });
   }
   filter();
