@@ -79,8 +79,8 @@ def undeclared(folder: str, requirements: list[Requirement]) -> dict[str, list[s
     own = {"halo_forge", "conftest"} | {file.stem for file in (ROOT / folder).glob("*.py")}
     # Files of the box, which stand beside each other there; tests import them in the same way.
     own |= {file.stem for file in (ROOT / "src").rglob("inside/*.py")}
-    if folder == "tests":  # they share the questions that a drill asks the engines
-        own |= {package.parent.name for package in (ROOT / "benchmarks").glob("*/__init__.py")}
+    if folder == "tests":  # they share the questions that a drill asks the engines, and the driver of the browser
+        own |= {package.parent.name for package in (ROOT / "benchmarks").glob("*/__init__.py")} | {"chromium"}
     declared = {canonicalize_name(requirement.name) for requirement in requirements}
     providers = importlib.metadata.packages_distributions()
     foreign = modules - set(sys.stdlib_module_names) - own - OPTIONAL

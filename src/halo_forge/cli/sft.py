@@ -75,7 +75,10 @@ def train(
     seed: Annotated[int | None, typer.Option(help="[default: 42]")] = None,
     strict: Strict = False,
 ) -> None:
-    """Train a LoRA adapter, or with `lora: null` in the config all weights; they land in <output>/final_model."""
+    """Train a LoRA adapter, or all weights; it lands in <output>/final_model.
+
+    All weights are trained with `lora: null` in the config.
+    """
     flags = {
         "model.name": model,
         "data.train_file": data,
