@@ -75,9 +75,9 @@ def train(
     seed: Annotated[int | None, typer.Option(help="[default: 42]")] = None,
     strict: Strict = False,
 ) -> None:
-    """Train a LoRA adapter, or all weights; it lands in <output>/final_model.
+    """Train a LoRA adapter, or all weights.
 
-    All weights are trained with `lora: null` in the config.
+    The model lands in <output>/final_model. All weights are trained with `lora: null` in the config.
     """
     flags = {
         "model.name": model,
