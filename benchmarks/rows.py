@@ -57,8 +57,8 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
         theirs = "" if one["baseline"] is None else f"{one['baseline']:g} ({one['baseline_name']})"
         ratio, goal = ("" if one[key] is None else f"{one[key]:.3g}" for key in ("ratio", "goal"))
         reached = {None: "", True: "yes", False: "**no**"}[reaches(one)]
-        cells = [one["name"].replace("<", "&lt;"), f"{one['ours']:g} {one['unit']}", theirs, ratio, goal, reached, str(one["n"])]
-        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+        cells = [one["name"], f"{one['ours']:g} {one['unit']}", theirs, ratio, goal, reached, str(one["n"])]
+        lines.append(f"| {' | '.join(cell.replace('|', '/').replace('<', '&lt;') for cell in cells)} |")
     return "\n".join(lines)
 
 
