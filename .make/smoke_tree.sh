@@ -18,7 +18,7 @@ git --git-dir "$folder/index" --work-tree . ls-files -z --others --exclude-stand
 cd "$folder/tree"
 rm -f dvc.lock
 mkdir -p results models
-find results models -type f \( -name '*.json' -o -name '*.html' \) -delete
+find results models -type f -delete
 rm -f .dvc/config.local
 dvc config --local core.no_scm true
 # set_line KEY VALUE: `key: …` of params.yaml, at whatever depth, what stands behind the value left as it is.

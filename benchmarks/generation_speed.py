@@ -150,14 +150,21 @@ def built_in() -> list[Task]:
 
 
 def requests(
-    chat: Chat, tasks: Sequence[Task], tokens: int, turn: int, answers: int, *, stopped: bool = False
+    chat: Chat,
+    tasks: Sequence[Task],
+    tokens: int,
+    turn: int,
+    answers: int,
+    *,
+    stopped: bool = False,
+    seeded: bool = True,
 ) -> list[Request]:
     """Eight answers to each of the prompts, which are spread over the tasks."""
     chosen = tasks[turn :: max(1, len(tasks) // (answers // 8))][: answers // 8]
     return [
         Request(
             chat.prompt_ids(task.prompt),
-            1000 * number + index,
+            1000 * number + index if seeded else None,
             TEMPERATURE,
             TOP_K,
             1.0,
@@ -176,15 +183,14 @@ def engine(
     opened = open_engine(settings, base, None, chat.end)
 
     def draw(turn: int) -> Turn:
-        wanted = requests(chat, tasks, tokens, turn, AT_ONCE, stopped=settings.stop == "code_block")
-        wanted = wanted if seeded else [replace(request, seed=None) for request in wanted]
+        stopped = settings.stop == "code_block"
+        wanted = requests(chat, tasks, tokens, turn, AT_ONCE, stopped=stopped, seeded=seeded)
         began = time.perf_counter()
         drawn = opened.generate(wanted)
         return Turn(sum(one.n_tokens for one in drawn), len(drawn), time.perf_counter() - began)
 
     # What is done once, such as the choice of kernels, is no part of the first turn.
-    few = requests(chat, tasks, tokens, 0, 16)
-    opened.generate([replace(one, max_new_tokens=2, seed=one.seed if seeded else None) for one in few])
+    opened.generate([replace(one, max_new_tokens=2) for one in requests(chat, tasks, tokens, 0, 16, seeded=seeded)])
     return draw
 
 

@@ -129,7 +129,7 @@ def test_the_settings_shown_are_settings(block, tmp_path) -> None:
         own = merge(own, shown)
     for name, value in (("params.yaml", own), ("presets.yaml", presets)):
         (tmp_path / name).write_text(json.dumps(value))
-    load_params(tmp_path / "params.yaml")
+    assert load_params(tmp_path / "params.yaml").preset == own["preset"]
 
 
 class Example:

@@ -389,6 +389,8 @@ def test_smoke_runs_in_a_copy_of_what_git_would_see(checkout, tmp_path):
         "ignored.txt",
         "models/base.json",
         "models/sft/adapter",
+        "results/ladder.svg",
+        "results/tests_audit.jsonl",
         "dvc.lock",
         "deleted.txt",
         "a b/ü",
@@ -411,6 +413,7 @@ def test_smoke_runs_in_a_copy_of_what_git_would_see(checkout, tmp_path):
     there = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
     assert {"new.txt", "a b/ü", "Makefile", ".make/ladder.py"} <= there
     assert not there & {"ignored.txt", "models/sft/adapter", "models/base.json", "dvc.lock", "deleted.txt"}
+    assert not {path for path in there if path.startswith("results/")}
     params = load_params(tree / "params.yaml")
     assert (params.preset, params.benchmark.sets) == ("smoke", {})
     after = {path: path.read_bytes() for path in before}

@@ -14,9 +14,10 @@ taken for all sizes, though larger models use a card better. Several cards share
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from halo_forge.memory import Shape
 from halo_forge.settings.training import Training
@@ -37,10 +38,15 @@ ROW, ANSWER = 212, 95
 """Mean tokens of a reference with its prompt, and of it alone, by Qwen2.5-Coder's tokenizer."""
 
 
+def operations(settings: Training, *, whole: bool) -> int:
+    """Of training, a parameter and token."""
+    return 4 + 2 * whole + 2 * settings.gradient_checkpointing
+
+
 def training(shape: Shape, sft: Training, update: Training, *, whole: bool = False) -> float:
     """Hours of SFT and of all cycles' updates on one card."""
     rows = TASKS["sft"] * sft.epochs, CYCLES * KEPT * TASKS["raft"] * update.epochs
-    factors = (4 + 2 * whole + 2 * settings.gradient_checkpointing for settings in (sft, update))
+    factors = (operations(settings, whole=whole) for settings in (sft, update))
     work = sum(factor * number for factor, number in zip(factors, rows, strict=True))
     return work * ROW * shape.parameters / TRAINING / 3600
 
@@ -64,14 +70,7 @@ def sampling(shape: Shape, knobs: Mapping[str, Any]) -> float:
 def sampling_rate(sequences: int) -> float:
     """Operations a second with so many sequences at once: between the measured points in proportion to the sequences
     beyond, below the first in proportion to all, above the last no more."""
-    points = sorted(SAMPLING)
-    if sequences <= points[0]:
-        return SAMPLING[points[0]] * sequences / points[0]
-    if sequences >= points[-1]:
-        return SAMPLING[points[-1]]
-    above = bisect.bisect(points, sequences)
-    low, high = points[above - 1], points[above]
-    return SAMPLING[low] + (SAMPLING[high] - SAMPLING[low]) * (sequences - low) / (high - low)
+    return float(np.interp(sequences, [0, *SAMPLING], [0.0, *SAMPLING.values()]))
 
 
 def judging(knobs: Mapping[str, Any]) -> float:

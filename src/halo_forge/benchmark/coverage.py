@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from halo_forge.benchmark.results import Results
 from halo_forge.jsonl import each_record
+from halo_forge.raft.gate import Counts, counts_before
 from halo_forge.records import History
 
 
@@ -25,16 +25,16 @@ def raft_coverage(results: Results) -> dict[str, Any]:
         if absent:
             missing += absent
             continue
-        before, after = map(_counts, paths)
-        drawn = {task: _minus(counts, before.get(task, (0, 0))) for task, counts in after.items()}
+        before, after = (counts_before(each_record(path, History)) for path in paths)
+        drawn = {task: counts - before.get(task, Counts()) for task, counts in after.items()}
         rows.append(
             {
                 "cycle": cycle,
                 "from": start,
-                "tasks": sum(judged > 0 for judged, _ in drawn.values()),
-                "solved": sum(passed > 0 for _, passed in drawn.values()),
-                "known": sum(judged > 0 for judged, _ in after.values()),
-                "ever": sum(passed > 0 for _, passed in after.values()),
+                "tasks": sum(counts.judged > 0 for counts in drawn.values()),
+                "solved": sum(counts.passed > 0 for counts in drawn.values()),
+                "known": sum(counts.judged > 0 for counts in after.values()),
+                "ever": sum(counts.passed > 0 for counts in after.values()),
             }
         )
     return {"rows": rows, "missing": list(dict.fromkeys(missing))}
@@ -49,12 +49,3 @@ def benchmark_coverage(results: Results) -> list[dict[str, Any]]:
         ever |= solved
         rows.append({"model": model, "tasks": card["n_tasks"], "solved": len(solved), "ever": len(ever)})
     return rows
-
-
-def _counts(path: Path) -> dict[str, tuple[int, int]]:
-    """task_id -> (judged, passed) by all cycles so far."""
-    return {row.task_id: (row.judged, row.passed) for row in each_record(path, History)}
-
-
-def _minus(after: tuple[int, int], before: tuple[int, int]) -> tuple[int, int]:
-    return after[0] - before[0], after[1] - before[1]

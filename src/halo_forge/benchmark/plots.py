@@ -31,6 +31,7 @@ STATUS_COLOURS = {
     "no_code": "#8a929e",
     "infra_error": "#596270",
 }
+_RATE_COLOURS = {"compile_rate": "#8a929e", "pass@1": "#2f9e6e"}
 _RAFT, _ARMS = "#2f9e6e", ("#9a70c0", "#3aa3a3", "#b5639c", "#8c7b62")
 _REWARDS = ("#cf5743", "#e2b04a", "#2f9e6e")  # 0, halfway, 1
 
@@ -76,14 +77,8 @@ def model_colours(models: list[str]) -> dict[str, str]:
 def ladder_plot(rows: list[dict[str, Any]]) -> str:
     """pass@1 and compile rate of every model with 95 % intervals."""
     figure, axes = _figure(3.0)
-    for key, colour, shift, label in (
-        ("compile_rate", "#8a929e", 0.07, "compiles"),
-        ("pass@1", "#2f9e6e", -0.07, "pass@1"),
-    ):
-        x = [i + shift for i in range(len(rows))]
-        y = [row[key] for row in rows]
-        ranges = [[row[key] - row[f"{key}_low"] for row in rows], [row[f"{key}_high"] - row[key] for row in rows]]
-        axes.errorbar(x, y, yerr=_not_negative(ranges), color=colour, marker="o", ms=6, lw=1.6, capsize=3, label=label)
+    for key, shift, label in (("compile_rate", 0.07, "compiles"), ("pass@1", -0.07, "pass@1")):
+        _rates(axes, rows, key, shift, label=label, lw=1.6)
     axes.set_xticks(range(len(rows)), [row["model"] for row in rows])
     axes.set_xlim(-0.4, len(rows) - 0.6)
     axes.grid(axis="x", visible=False)
@@ -96,15 +91,11 @@ def ladder_picture(rows: list[dict[str, Any]]) -> str:
     """`ladder_plot` as a file of its own, with its figures written in: an SVG on a ground that is light or dark as the
     reader's system is, for pages that show it as a picture. Without rows it says that nothing is measured yet."""
     figure, axes = _figure(3.3, width=7.6)
-    for key, colour in (("compile_rate", "#8a929e"), ("pass@1", "#2f9e6e")):
-        values = [row[key] for row in rows]
-        ranges = [[row[key] - row[f"{key}_low"] for row in rows], [row[f"{key}_high"] - row[key] for row in rows]]
-        style: dict[str, Any] = {"color": colour, "marker": "o", "ms": 6, "lw": 1.8, "capsize": 3}
-        label = "compiles" if key == "compile_rate" else "passes all tests (pass@1)"
-        axes.errorbar(range(len(rows)), values, yerr=_not_negative(ranges), label=label, **style)
-        for i, value in enumerate(values):
+    for key, label in (("compile_rate", "compiles"), ("pass@1", "passes all tests (pass@1)")):
+        _rates(axes, rows, key, label=label, lw=1.8)
+        for i, row in enumerate(rows):
             place = {"textcoords": "offset points", "ha": "right"}  # a ladder rises: left above is free of its line
-            axes.annotate(f"{100 * value:.1f} %", (i, value), (-7, 5), color=_INK, **place)
+            axes.annotate(f"{100 * row[key]:.1f} %", (i, row[key]), (-7, 5), color=_INK, **place)
     if rows:
         first = rows[0]
         of = f"{first['n_tasks']} tasks of {first['n_families']} problem families that no training step has seen"
@@ -122,6 +113,13 @@ def ladder_picture(rows: list[dict[str, Any]]) -> str:
     said = "; ".join(f"{row['model']}: {row['pass@1']:.1%} pass@1, {row['compile_rate']:.1%} compile" for row in rows)
     svg = _svg(figure, f"The ladder, {about}. {said}")
     return svg.replace(">", f">{_PICTURE_STYLE}", 1)
+
+
+def _rates(axes: Any, rows: list[dict[str, Any]], key: str, shift: float = 0.0, **style: Any) -> None:
+    """The line of a rate over the models with its 95 % intervals, moved by `shift` to the right."""
+    x, y = [i + shift for i in range(len(rows))], [row[key] for row in rows]
+    ranges = [[row[key] - row[f"{key}_low"] for row in rows], [row[f"{key}_high"] - row[key] for row in rows]]
+    axes.errorbar(x, y, yerr=_not_negative(ranges), color=_RATE_COLOURS[key], marker="o", ms=6, capsize=3, **style)
 
 
 def curve_plot(curves: Mapping[str, Curve], colours: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ from halo_forge.errors import InputError
 from halo_forge.generate.engine import has_gpu
 from halo_forge.model.base import pinned
 from halo_forge.model.checkpoint import Checkpoint
-from halo_forge.model.dtype import computes_bfloat16
+from halo_forge.model.dtype import computes_bfloat16, training_dtype
 from halo_forge.runs.finetune import Finetuning, Sides, split_rows, with_system_turn
 from halo_forge.settings.benchmark import USUAL_K, Benchmark
 from halo_forge.settings.checking import check, merge
@@ -99,7 +99,7 @@ def _training(settings: SftFile, sides: Sides) -> tuple[Training, HeldOut | None
         max_grad_norm=own.max_grad_norm,
         warmup_ratio=own.warmup_ratio,
         gradient_checkpointing=own.gradient_checkpointing,
-        dtype=training_dtype(own.bf16),
+        dtype=_dtype(own.bf16),
         attention=settings.model.attn_implementation or "sdpa",
     )
     epoch = steps_of(len(sides.training), training) // training.epochs
@@ -145,7 +145,7 @@ def raft_params(settings: RaftFile, start: Checkpoint, verify: Verify) -> Params
         micro_batch_size=own.batch_size,
         max_tokens=own.max_seq_length,
         gradient_checkpointing=own.gradient_checkpointing,
-        dtype=training_dtype(own.bf16),
+        dtype=_dtype(own.bf16),
     )
     same = ("reward_threshold", "keep_top_percent", "selection", "drop_solved", "max_pass_rate", "first_round")
     same += ("repair", "memory", "train_from", "replay", "weigh_copies")
@@ -178,12 +178,12 @@ def generation(sequences: int | None) -> Generate:
     return Generate(batch_size=sequences, chunk_size=sequences and max(256, sequences), dtype=dtype)
 
 
-def training_dtype(bf16: bool) -> str:
+def _dtype(bf16: bool) -> str:
     """bfloat16 if it is wanted and this machine computes in it; else float32, with a word if it was wanted."""
-    if bf16 and not computes_bfloat16():
+    dtype = training_dtype("auto" if bf16 else "float32")
+    if bf16 and dtype == "float32":
         say("bf16: this machine does not compute in bfloat16; float32 is used")
-        return "float32"
-    return "bfloat16" if bf16 else "float32"
+    return dtype
 
 
 def wanted_k(given: str | None, samples: int) -> list[int]:

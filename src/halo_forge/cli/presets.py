@@ -58,7 +58,7 @@ def table(presets: Path, lora: Lora | None) -> Iterator[Row]:
             generate=generate,
             train_gb=max(of_gpu(training(shape, settings, lora)) for settings in (sft, update)) / 1e9,
             sample_gb=of_gpu(held) / 1e9,
-            pflop=(4 + 2 * (lora is None) + 2 * sft.gradient_checkpointing) * shape.parameters * 1e6 / 1e15,
+            pflop=hours.operations(sft, whole=lora is None) * shape.parameters * 1e6 / 1e15,
             train_h=hours.training(shape, sft, update, whole=lora is None) / cards.number,
             sample_h=hours.sampling(shape, knobs) / cards.number,
         )

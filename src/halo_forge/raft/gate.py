@@ -42,6 +42,9 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.judged + other.judged, self.passed + other.passed)
 
+    def __sub__(self, other: Counts) -> Counts:
+        return Counts(self.judged - other.judged, self.passed - other.passed)
+
     def pass_rate(self, prior: float = UNIFORM) -> float:
         """Mean of the posterior that Beta(prior, prior) becomes; 0 where nothing is known, and nothing is assumed."""
         weight = self.judged + 2 * prior
@@ -57,9 +60,14 @@ def counts_of(verdicts: Iterable[Judged]) -> dict[str, Counts]:
     return dict(found)
 
 
+def counts_before(history: Iterable[History]) -> dict[str, Counts]:
+    """task_id -> counts by all cycles that `history` is of."""
+    return {row.task_id: Counts(row.judged, row.passed) for row in history}
+
+
 def too_easy(now: Mapping[str, Counts], history: Iterable[History], settings: Raft) -> set[str]:
     """The tasks of this cycle, `now`, that the gate leaves out; `history` is of the cycles before it."""
-    before = {row.task_id: Counts(row.judged, row.passed) for row in history}
+    before = counts_before(history)
     known = {task_id: before.get(task_id, Counts()) + counts for task_id, counts in now.items()}
     shut = {task_id for task_id, counts in known.items() if counts.pass_rate() >= settings.max_pass_rate}
     if settings.drop_solved:
