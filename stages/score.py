@@ -2,7 +2,7 @@
 
 Reads  data/split/benchmark.jsonl or data/sets/<set>.jsonl, data/<run>/{samples,verdicts}.jsonl, generation.json
 Writes results/<run>.json
-Params seed, preset; benchmark.k, benchmark.temperature, benchmark.samples_per_task, benchmark.max_new_tokens,
+Params seed, preset; benchmark.k, benchmark.temperature, benchmark.[base_]samples_per_task, benchmark.max_new_tokens,
        benchmark.bootstrap; of a set benchmark.sets.<set>
 """
 

@@ -93,6 +93,14 @@ def test_of_a_set_with_dates_only_those_in_the_range_are_asked() -> None:
         set_tasks("humaneval", small_set(since="2024-01"), Path())
 
 
+def test_the_base_model_may_be_measured_by_fewer_samples_than_the_others() -> None:
+    params = small_params()
+    params = params.model_copy(update={"benchmark": params.benchmark.model_copy(update={"base_samples_per_task": 3})})
+    fewer, others = find_run(params, "benchmark/base"), find_run(params, "benchmark/sft")
+    assert (fewer.samples_per_task, fewer.measure.samples_per_task) == (3, 3)
+    assert others.samples_per_task == others.measure.samples_per_task == params.benchmark.samples_per_task
+
+
 def test_only_a_set_to_measure_with_is_taken() -> None:
     with pytest.raises(InputError, match=r"benchmark.sets.humanevl: 'humanevl' is no .* \(did you mean 'humaneval'"):
         set_tasks("humanevl", BenchmarkSet(), Path())

@@ -96,6 +96,13 @@ def test_k_above_the_number_of_samples_is_refused(project: Path) -> None:
         load_params(project)
 
 
+def test_k_above_the_number_of_samples_of_the_base_model_is_refused(project: Path) -> None:
+    edit(project.with_name("presets.yaml"), "base_samples_per_task: 10", "base_samples_per_task: 9")
+    edit(project, "preset: laptop", "preset: tiny")
+    with pytest.raises(InputError, match="pass@10 needs at least 10 samples a task, base_samples_per_task is 9"):
+        load_params(project)
+
+
 def test_broken_yaml_names_the_line(project: Path) -> None:
     edit(project, "seed: 14", "seed: [14")
     with pytest.raises(InputError, match=r"params\.yaml:\d+: not YAML"):

@@ -53,11 +53,11 @@ def training(shape: Shape, sft: Training, update: Training, *, whole: bool = Fal
 
 def samples(knobs: Mapping[str, Any]) -> dict[str, int]:
     """How many answers a preset's run draws: of the base model, and of all others."""
-    benchmark = TASKS["benchmark"] * knobs["benchmark"]["samples_per_task"]
+    benchmark, base = (TASKS["benchmark"] * knobs["benchmark"][f"{name}samples_per_task"] for name in ("", "base_"))
     cycles = CYCLES * TASKS["raft"] * knobs["raft"]["samples_per_task"]
     models = 1 + CYCLES
     validation = models * TASKS["validation"] * knobs["validation"]["samples_per_task"]
-    return {"base": benchmark, "trained": cycles + validation + models * benchmark}
+    return {"base": base, "trained": cycles + validation + models * benchmark}
 
 
 def sampling(shape: Shape, knobs: Mapping[str, Any]) -> float:

@@ -50,7 +50,7 @@ def find_run(params: Params, name: str) -> PipelineRun:
             samples = params.validation.samples_per_task
             return PipelineRun(folder, Path("data/split/validation.jsonl"), drawing, samples)
         case ["benchmark" as side, model]:
-            tasks = Path("data/split/benchmark.jsonl")
+            tasks, how = Path("data/split/benchmark.jsonl"), how.of_model(model)
         case [_, side, model]:
             tasks, how = Path(f"data/sets/{side}.jsonl"), how.of_set(side)
     drawing = Drawing(model, None, how.temperature, how.max_new_tokens, side)

@@ -40,6 +40,8 @@ class BenchmarkSet(Section):
 
 class Benchmark(Section):
     samples_per_task: Positive = 10
+    base_samples_per_task: Positive | None = None
+    """Of the base model, whose answers are long and by whose figures nothing is chosen; None: as many as of the others."""
     k: list[Positive] = [1, 5, 10]
     temperature: Annotated[float, Field(ge=0)] = 0.7
     max_new_tokens: Positive = 512
@@ -50,13 +52,20 @@ class Benchmark(Section):
 
     @model_validator(mode="after")
     def _k_at_most_n(self) -> Benchmark:
-        too_large = [k for k in self.k if k > self.samples_per_task]
-        if too_large:
-            raise ValueError(
-                f"k: pass@{too_large[0]} needs at least {too_large[0]} samples a task, "
-                f"samples_per_task is {self.samples_per_task}"
-            )
+        for name in ("samples_per_task", "base_samples_per_task"):
+            samples = getattr(self, name)
+            too_large = [k for k in self.k if samples is not None and k > samples]
+            if too_large:
+                raise ValueError(
+                    f"k: pass@{too_large[0]} needs at least {too_large[0]} samples a task, {name} is {samples}"
+                )
         return self
+
+    def of_model(self, name: str) -> Benchmark:
+        """How the model `name` is measured: the base model by its own number of samples."""
+        if name != "base" or self.base_samples_per_task is None:
+            return self
+        return self.model_copy(update={"samples_per_task": self.base_samples_per_task})
 
     def of_set(self, name: str) -> Benchmark:
         """How models are measured by the public set `name`: pass@k for the usual k that its samples allow."""

@@ -28,8 +28,9 @@ from halo_forge.verify.core.protocol import DETAIL_BYTES, Judgement, Verifier
 from halo_forge.verify.selfcheck.cases import Case
 from halo_forge.verify.selfcheck.leftovers import Watch
 
-JUDGE_CPU_S = 3.0
-"""More of its own CPU time than this the judging process may not spend on one answer: it must read, not be read to."""
+JUDGE_CPU_S = 6.0
+"""More of its own CPU time than this the judging process may not spend on one answer: it must read, not be read to. The
+dearest case takes 1 s; beside other work a second of CPU time does up to three times less."""
 SKIPPED = "skipped"
 
 
