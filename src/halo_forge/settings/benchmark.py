@@ -41,7 +41,7 @@ class BenchmarkSet(Section):
 class Benchmark(Section):
     samples_per_task: Positive = 10
     base_samples_per_task: Positive | None = None
-    """Of the base model, whose answers are long and by whose figures nothing is chosen; None: as many as of the others."""
+    """Of the base model, whose answers are long and decide nothing; None: as many as of the others."""
     k: list[Positive] = [1, 5, 10]
     temperature: Annotated[float, Field(ge=0)] = 0.7
     max_new_tokens: Positive = 512
