@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from verify_tasks import stdio_tests, task_of
 
 from halo_forge.settings.verify import Verify
-from halo_forge.verify.compiled.builds import report_of
+from halo_forge.verify.compiled.builds import FIRST_SHARE, report_of
 from halo_forge.verify.compiled.toolchain import Toolchain
 from halo_forge.verify.cpp.gcc import GCC
 from halo_forge.verify.registry import get_verifier
@@ -46,14 +46,19 @@ TYPO = Report(compile=run(1, stderr=b"error: typo"), whole=True)
 
 def judged(reports, other=None, **options):
     """(the builds that were made, whose report counts)"""
-    made = []
+    shares, report = shared(reports, other, **options)
+    return list(shares), next(name for name in shares if reports[name] is report)
 
-    def build(tools):
-        made.append(tools.build)
+
+def shared(reports, other=None, **options):
+    """({build: the share of the time limit that its last run had}, the report)"""
+    made = {}
+
+    def build(tools, share):
+        made[tools.build] = share
         return reports[tools.build]
 
-    report = report_of(build, Tools(other=other), "cpp", "", **options)
-    return made, next(name for name in made if reports[name] is report)
+    return made, report_of(build, Tools(other=other), "cpp", "", **options)
 
 
 def test_what_is_in_time_is_built_once():
@@ -72,6 +77,13 @@ def test_a_fast_build_that_fails_leaves_the_first_report():
     broken = Report(compile=run(1, "cpu"), whole=True)
     assert judged({"plain": LATE, "plain quick": broken})[1] == "plain"
     assert judged({"plain": LATE, "plain quick": broken}, late=True) == (["plain quick", "plain"], "plain")
+
+
+def test_what_is_not_built_to_be_fast_gets_a_part_of_its_time_and_all_of_it_where_no_fast_build_is():
+    assert shared({"plain": LATE, "plain quick": LATE})[0] == {"plain": FIRST_SHARE, "plain quick": 1.0}
+    assert shared({"plain": LATE}, hasten=False)[0] == {"plain": 1.0}
+    broken = Report(compile=run(1, "cpu"), whole=True)
+    assert shared({"plain": LATE, "plain quick": broken})[0] == {"plain": 1.0, "plain quick": 1.0}
 
 
 def test_another_standard_is_tried_where_the_compiler_speaks_of_it():
@@ -212,6 +224,14 @@ def test_the_patient_verifier_has_the_name_and_more_time():
     spin += "while (std::clock() < 0.9 * CLOCKS_PER_SEC) {} std::cout << 2 * n; }"
     assert judge(spin).status == "timeout"
     assert patient.judge(TASK, f"```cpp\n{spin}\n```").status == "pass"
+
+
+@pytest.mark.needs("gcc")
+@pytest.mark.parametrize("seconds", [0.3, 0.4])
+def test_a_program_has_all_of_its_time_whatever_the_first_build_gets(seconds):
+    spin = "#include <ctime>\n#include <iostream>\nint main() { int n; std::cin >> n; "
+    spin += f"while (std::clock() < {seconds} * CLOCKS_PER_SEC) {{}} std::cout << 2 * n; }}"
+    assert judge(spin).status == "pass"
 
 
 def test_the_fast_build_of_gcc_believes_no_loop_to_end():

@@ -29,10 +29,12 @@ class Slow:
     made: list[Slow] = []
     slowest_s: float | None = 0.001
     together: threading.Barrier | None = None
+    used_up = False
 
     def __init__(self, settings):
         self.limit_s = settings.run_timeout_s
         self.running, self.most, self.counting = 0, 0, threading.Lock()
+        self.references = self.answers = 0
         self.made.append(self)
 
     def probe(self):
@@ -46,17 +48,19 @@ class Slow:
 
     def judge(self, task, completion):
         if "reference" in completion:
+            self.references += 1
             time.sleep(0.3)
             return Judgement("pass", 1.0, 1, 1, "", completion, self.slowest_s)
         with self.counting:
             self.running += 1
+            self.answers += 1
             self.most = max(self.most, self.running)
         if self.together and self is not self.made[0]:
             with contextlib.suppress(threading.BrokenBarrierError):
                 self.together.wait(5)
         with self.counting:
             self.running -= 1
-        return Judgement("timeout", 0.5, 0, 1, "late", completion)
+        return Judgement("timeout", 0.5, 0, 1, "late", completion, used_up=self.used_up)
 
 
 @pytest.fixture
@@ -110,6 +114,38 @@ def test_a_reference_that_is_late_itself_asks_for_the_most_there_is():
 def test_a_reference_that_fails_says_nothing(monkeypatch):
     monkeypatch.setattr(late, "_slowness", lambda: 1.0)
     assert late.limits_asked(Judgement("wrong_answer", 0.7, 0, 1, "", "", 0.01), 0.1, 2.0) == late.UNKNOWN_LIMITS
+
+
+@pytest.mark.parametrize(
+    ("used_up", "slowest_s", "times"),
+    [(True, 0.001, 1), (True, 0.016, 1), (True, 0.017, 2), (True, None, 2), (False, 0.001, 2)],
+    ids=["quick reference", "as slow as may be", "slower", "not measured", "late by the clock"],
+)
+def test_what_used_thirty_times_its_reference_is_late_for_certain(
+    tmp_path, slow, monkeypatch, used_up, slowest_s, times
+):
+    """A crowd triples a run at most, and ten times the reference is what an answer may take; the limit is 0.5 s."""
+    monkeypatch.setattr(slow, "used_up", used_up)
+    monkeypatch.setattr(slow, "slowest_s", slowest_s)
+    verdicts = judge(tmp_path, ["endless", "endless too", "endless three"])
+    assert {verdict.status for verdict in verdicts} == {"timeout"}
+    assert sum(one.answers for one in slow.made) == 3 * times
+
+
+def test_a_reference_is_judged_once_however_many_answers_are_late(tmp_path, slow, monkeypatch):
+    monkeypatch.setattr(slow, "used_up", True)
+    judge(tmp_path, [f"endless {number}" for number in range(12)])
+    assert sum(one.references for one in slow.made) == 1
+
+
+@pytest.mark.needs("gcc")
+@pytest.mark.parametrize(("body", "used_up"), [("while (true) {}", True), ("std::cin.get(); sleep(9);", False)])
+def test_a_judgement_says_whether_a_late_program_used_its_time(body, used_up):
+    program = f"#include <iostream>\n#include <unistd.h>\nint main() {{ {body} }}"
+    judgement = get_verifier("gcc", SETTINGS).judge(
+        task_of(stdio_tests(("4\n", "8\n")), "cpp"), f"```cpp\n{program}\n```"
+    )
+    assert (judgement.status, judgement.used_up) == ("timeout", used_up)
 
 
 def test_late_answers_are_judged_again_several_at_once_and_fewer_than_before(tmp_path, slow, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -174,32 +175,74 @@ def judge_here(todo: Todo, settings: Verify) -> Judged:
 
 
 def _judge_patiently(todo: Todo, settings: Verify, workers: int) -> Judged:
-    """What is late is judged once more when all else is done, in less of a crowd and with its task's patience."""
+    """What is late, and not for certain, is judged once more when all else is done, in less of a crowd and with its
+    task's patience."""
+    references = _References(settings)
     late_ones: dict[int, float] = {}
-    of_task: dict[str, Program] = {}
-    with contextlib.closing(_judge_all(((one, one.verifier) for one in todo.programs), workers)) as judged:
-        for program, used, judgement, seconds in judged:
-            if late.is_late(judgement):
+
+    def judge(asked: tuple[Program, Verifier]) -> tuple[Judgement, float, bool]:
+        judgement, seconds = _judge_one(asked)
+        return judgement, seconds, late.is_late(judgement) and not references.settle(asked[0], judgement)
+
+    first = ((one, one.verifier) for one in todo.programs)
+    with contextlib.closing(done_in_threads(judge, first, workers, "judge")) as judged:
+        for (program, used), (judgement, seconds, again) in judged:
+            if again:
                 late_ones[program.number] = seconds
-                of_task.setdefault(program.task.task_id, program)
             else:
                 yield program, used, judgement, seconds
     if not late_ones:
         return
-    few = late.at_once(workers)
-    limits = _limits_asked(of_task.values(), settings, few)
     patient: dict[tuple[str, int], Verifier] = {}
     with contextlib.ExitStack() as held:
 
-        def again() -> Iterator[tuple[Program, Verifier]]:
+        def once_more() -> Iterator[tuple[Program, Verifier]]:
             for program in todo.chosen(late_ones):
                 program.seconds = late_ones[program.number]
-                how = program.asked, limits.get(program.task.task_id, 1)
+                how = program.asked, references.limits(program)
                 if how not in patient:
                     patient[how] = _patient(program, how[1], settings, held)
                 yield program, patient[how]
 
-        yield from _judge_all(again(), few)
+        with contextlib.closing(done_in_threads(_judge_one, once_more(), late.at_once(workers), "judge")) as judged:
+            for (program, used), (judgement, seconds) in judged:
+                yield program, used, judgement, seconds
+
+
+class _References:
+    """The reference solutions of tasks that have late answers, each judged once, by whichever thread asks first."""
+
+    def __init__(self, settings: Verify):
+        self._settings, self._lock = settings, threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._found: dict[str, tuple[Judgement, float]] = {}
+
+    def settle(self, program: Program, judgement: Judgement) -> bool:
+        """Whether a late judgement stands as it is."""
+        if program.task.solution is None or not judgement.used_up:
+            return False
+        return late.is_settled(judgement, self._of(program)[0], self._settings.run_timeout_s)
+
+    def limits(self, program: Program) -> int:
+        """How many times the time limit a late program gets."""
+        if program.task.solution is None:
+            return late.limits_without_reference()
+        return late.limits_asked(*self._of(program), self._settings.run_timeout_s)
+
+    def _of(self, program: Program) -> tuple[Judgement, float]:
+        """What is found of the reference of a program's task, and the seconds that took."""
+        task = program.task
+        with self._lock:
+            lock = self._locks.setdefault(task.task_id, threading.Lock())
+        with lock:
+            if task.task_id not in self._found:
+                answer = f"````{task.language}\n{task.solution}\n````"
+                used = program.verifier
+                if hasattr(used, "patient"):  # built as the late ones are
+                    used = used.patient(1)
+                asked = dataclasses.replace(program, completion=answer, seconds=0.0), used
+                self._found[task.task_id] = _judge_one(asked)
+            return self._found[task.task_id]
 
 
 def _patient(program: Program, times: int, settings: Verify, held: contextlib.ExitStack) -> Verifier:
@@ -210,31 +253,6 @@ def _patient(program: Program, times: int, settings: Verify, held: contextlib.Ex
         return program.verifier
     more = settings.model_copy(update={"run_timeout_s": times * settings.run_timeout_s})
     return held.enter_context(_closing(get_verifier(program.asked, more)))
-
-
-def _limits_asked(late_ones: Iterable[Program], settings: Verify, workers: int) -> dict[str, int]:
-    """task_id -> how many times the time limit its late answers get, from a late program of each task."""
-    references, limits = [], {}
-    for program in late_ones:
-        task = program.task
-        if task.solution is None:
-            limits[task.task_id] = late.limits_without_reference()
-            continue
-        answer = f"````{task.language}\n{task.solution}\n````"
-        used = program.verifier
-        if hasattr(used, "patient"):  # built as the late ones will be
-            used = used.patient(1)
-        references.append((dataclasses.replace(program, completion=answer, seconds=0.0), used))
-    return limits | {
-        reference.task.task_id: late.limits_asked(judgement, seconds, settings.run_timeout_s)
-        for reference, _, judgement, seconds in _judge_all(references, workers)
-    }
-
-
-def _judge_all(programs: Iterable[tuple[Program, Verifier]], workers: int) -> Judged:
-    with contextlib.closing(done_in_threads(_judge_one, programs, workers, "judge")) as done:
-        for (program, used), (judgement, seconds) in done:
-            yield program, used, judgement, seconds
 
 
 @contextlib.contextmanager

@@ -15,12 +15,22 @@ MOST_LIMITS = 5
 UNKNOWN_LIMITS = 3
 """How many time limits an answer gets, on a machine of usual speed, where no reference says what is needed. The slowest
 references of HumanEval and MBPP, in Python, take one and a half."""
+CROWD = 3
+"""How many times the processor's time a crowded machine makes of a run at most: cores share caches and arithmetic."""
 USUAL_S = 0.12
 """CPU seconds that `_work` takes on a machine of usual speed: one of the two cores that the limits were set on."""
 
 
 def is_late(judgement: Judgement) -> bool:
     return judgement.status == "timeout"
+
+
+def is_settled(judgement: Judgement, reference: Judgement, run_timeout_s: float) -> bool:
+    """Whether a late answer need not be asked again: it has used up more of a processor than a crowd could have made of
+    all that its reference allows it."""
+    if not judgement.used_up or reference.status != "pass" or reference.slowest_s is None:
+        return False
+    return CROWD * REFERENCE_TIMES * reference.slowest_s <= run_timeout_s
 
 
 def at_once(workers: int) -> int:

@@ -134,8 +134,9 @@ class CompiledVerifier:
         Raises InfrastructureError when the program is not to blame.
         """
 
-        def run(toolchain: Toolchain) -> Report:
-            return self._sandbox.run(sanitizers.job(self._job(task.language, code, grade.cases_of(task), toolchain)))
+        def run(toolchain: Toolchain, share: float) -> Report:
+            job = self._job(task.language, code, grade.cases_of(task), toolchain, share=share)
+            return self._sandbox.run(sanitizers.job(job))
 
         report = report_of(run, self._toolchain.sanitized(), task.language, code)
         seen = grade.grade(task, code, report, self._settings.rewards, judge_run=self._checkers.judging(task, report))
@@ -161,8 +162,8 @@ class CompiledVerifier:
         return Judgement("wrong_answer", reward, 0, total, f"{NOT_RUN}\n{judgement.detail}".strip(), code)
 
     def _report(self, language: str, code: str, cases: list[dict] | tuple, *, link: bool = True) -> Report:
-        def run(toolchain: Toolchain) -> Report:
-            return self._sandbox.run(self._job(language, code, cases, toolchain, link=link))
+        def run(toolchain: Toolchain, share: float) -> Report:
+            return self._sandbox.run(self._job(language, code, cases, toolchain, link=link, share=share))
 
         return report_of(run, self._toolchain, language, code, late=self._late)
 
@@ -174,15 +175,18 @@ class CompiledVerifier:
         toolchain: Toolchain | None = None,
         *,
         link: bool = True,
+        share: float = 1.0,
     ) -> Job:
+        """`share`: of the time limit."""
         toolchain = toolchain or self._toolchain
+        run_s = share * self._settings.run_timeout_s + self._toolchain.start_s
         return Job(
             files={toolchain.source(language): code.encode("utf-8", "replace")},
             compile=toolchain.compile(language, code, link=link),
             compile_limits=self._compile_limits,
             run=toolchain.run(self._settings.memory_mb) if cases else None,
             cases=cases,
-            run_limits=self._run_limits,
+            run_limits=replace(self._run_limits, cpu_s=run_s),
         )
 
     def _try(self, language: str, program: str) -> None:

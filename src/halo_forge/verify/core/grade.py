@@ -77,7 +77,8 @@ def grade(
             status = "memory_limit"
         reward = reward_for(status, passed, total, warnings=bool(said), ladder=ladder)
         slowest_s = max((run.limit_s for run in report.tests), default=0.0)
-        return Judgement(status, reward, passed, total, clip(detail), code, slowest_s)
+        used_up = any(run.limit == "cpu" for run in report.tests)
+        return Judgement(status, reward, passed, total, clip(detail), code, slowest_s, used_up)
 
     if compiled and (compiled.exit_code != 0 or compiled.limit != "-"):
         return judgement("compile_error", 0, said or describe(compiled, "the compiler"))

@@ -40,6 +40,9 @@ class Judgement:
     slowest_s: float | None = None
     """The time limit that the slowest test's run would have needed, in CPU seconds (`Run.limit_s`); None if the
     verifier does not measure runs. It buys answers time that are slower than the reference, and is in no verdict."""
+    used_up: bool = False
+    """Whether what was late had used its processor's time, which waiting for a crowded machine does not. In no verdict
+    either."""
 
     @classmethod
     def of(cls, verdict: Verdict) -> Judgement:

@@ -121,7 +121,7 @@ class Harness:
                 return self._refused(code, f"{IN_PROCESS}, where a program may not hold: {reason}")
             guarded = beside.guarded(prefix, joined, tests.code, language)
 
-            def run_beside(toolchain: Gcc) -> Report:
+            def run_beside(toolchain: Gcc, _: float) -> Report:
                 return self._sandbox.run(self._beside(toolchain, guarded, tests.code, language))
 
             # Not hastened: what is compiled beside an answer must not be optimised by what the answer says.
@@ -138,8 +138,10 @@ class Harness:
             source, loop, program = recipe.answer_source(way, prefix, joined, language), way.loop, way.tests
         nonce, head = apart.nonce(), joined.includes + prefix.head
 
-        def run(toolchain: Gcc) -> Report:
-            return self._sandbox.run(self._apart(toolchain, source, loop, program, nonce, head, language))
+        def run(toolchain: Gcc, share: float) -> Report:
+            job = self._apart(toolchain, source, loop, program, nonce, head, language)
+            limits = replace(self._running, cpu_s=share * self._running.cpu_s)
+            return self._sandbox.run(replace(job, run_limits=limits))
 
         report = report_of(run, self._toolchain, language, code, late=self._late)
         return self._graded(task, code, report, b"\n" + nonce + b"\n", "")
@@ -155,7 +157,7 @@ class Harness:
         """As CompiledVerifier's."""
         source, language = again.program(task, code), task.language
 
-        def run(toolchain: Gcc) -> Report:
+        def run(toolchain: Gcc, _: float) -> Report:
             job = Job(
                 files={toolchain.source(language): _bytes(source)},
                 compile=toolchain.compile(language, source, link=True),

@@ -123,7 +123,7 @@ class MsvcVerifier:
         code = self.extract(task, completion)
         if code is None:
             return grade.no_code(task, self._settings.rewards)
-        report = report_in_time(lambda flags: self._run(task, code, flags), _PLAIN, _QUICK)
+        report = report_in_time(lambda flags, _: self._run(task, code, flags), _PLAIN, _QUICK)
         judge_run = self._checkers.judging(task, report)
         return grade.grade(task, code, report, self._settings.rewards, judge_run=judge_run)
 
