@@ -12,7 +12,7 @@ from scipy import stats
 
 from halo_forge.errors import InputError
 from halo_forge.statistics.bootstrap import bootstrap_means, share_intervals
-from halo_forge.statistics.compare import compare, sign_flip_p
+from halo_forge.statistics.compare import compare, families_needed, sign_flip_p
 from halo_forge.statistics.passk import pass_at_k
 
 
@@ -117,12 +117,12 @@ def test_compare_counts_what_was_gained_and_lost() -> None:
     row = compare(summary_of("sft", [0, 2, 4, 0, 1]), summary_of("c1", [1, 4, 4, 0, 0]), 500, seed=1)
     assert (row["gained"], row["lost"], row["better"], row["worse"]) == (["t000"], ["t004"], 2, 1)
     assert row["pass@1"]["difference"] == pytest.approx((1 + 2 - 1) / 4 / 5)
-    assert row["compile_rate"] == {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    assert row["compile_rate"] == {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "detectable": 0.0}
 
 
 def test_compare_of_a_model_with_itself_finds_nothing() -> None:
     row = compare(summary_of("a", [0, 2, 4]), summary_of("b", [0, 2, 4]), 500, seed=1)
-    assert row["pass@1"] == {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    assert row["pass@1"] == {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0, "detectable": 0.0}
     assert row["gained"] == row["lost"] == []
 
 
@@ -130,9 +130,39 @@ def test_swapping_the_models_mirrors_the_comparison() -> None:
     rng = np.random.default_rng(6)
     a, b = (summary_of(name, rng.integers(0, 5, size=12).tolist()) for name in "ab")
     there, back = compare(a, b, 800, seed=2)["pass@1"], compare(b, a, 800, seed=2)["pass@1"]
-    assert back == pytest.approx(
-        {"difference": -there["difference"], "low": -there["high"], "high": -there["low"], "p": there["p"]}
-    )
+    mirrored = {"difference": -there["difference"], "low": -there["high"], "high": -there["low"]}
+    assert back == pytest.approx(there | mirrored)
+
+
+def test_a_difference_of_the_detectable_size_is_seen_four_times_in_five() -> None:
+    """Seen: 0 is outside of the interval that the families' own spread gives. Tasks come in families of three."""
+    rng, seen = np.random.default_rng(9), []
+    families = [f"f{task // 3}" for task in range(180)]
+    spread = compare(*two_models(rng, families, 0.0), 50, seed=1)["pass@1"]["detectable"]
+    for _ in range(200):
+        row = compare(*two_models(rng, families, spread), 200, seed=1)["pass@1"]
+        seen.append(row["low"] > 0)
+    assert 0.7 <= np.mean(seen) <= 0.9
+
+
+def two_models(rng: np.random.Generator, families: list[str], gain: float) -> list[dict]:
+    """Whose pass rates differ by `gain` in the mean, of a family's tasks alike."""
+    n = 1000
+    of_family = {family: rng.normal(gain, 0.1) for family in sorted(set(families))}
+    before = [n // 2] * len(families)
+    return [
+        summary_of("a", before, families, n),
+        summary_of("b", [round(n * (0.5 + of_family[f])) for f in families], families, n),
+    ]
+
+
+def test_three_times_finer_asks_for_nine_times_the_families() -> None:
+    assert families_needed(80, 0.09, 0.03) == 720 and families_needed(80, 0.03, 0.03) == 80
+
+
+def test_one_family_detects_nothing() -> None:
+    row = compare(summary_of("a", [1, 2], ["f", "f"]), summary_of("b", [2, 4], ["f", "f"]), 50, seed=1)
+    assert row["pass@1"]["detectable"] is None
 
 
 def test_models_with_other_tasks_cannot_be_compared() -> None:

@@ -21,6 +21,7 @@ from halo_forge.benchmark.variety import Programs, variety
 from halo_forge.files import whole_file
 from halo_forge.provenance import provenance
 from halo_forge.raft.statistics import raft_statistics
+from halo_forge.statistics.compare import families_needed
 
 _TEMPLATE = Path(__file__).with_name("templates") / "report.html.j2"
 _SCRIPTS = ("page.js", "samples.js", "answers.js")
@@ -55,6 +56,7 @@ def render(results: Results) -> str:
         ladder=rows,
         controls=control_rows(results),
         gains=gains,
+        families_needed=families_needed,
         sets=set_rows(results),
         ks=measures[:-1],
         headline=_headline(results, rows, compared),

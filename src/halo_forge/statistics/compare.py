@@ -5,13 +5,15 @@ difference is a paired cluster bootstrap over families. The p-value is a paired 
 hypothesis the two models' results of a family could be swapped, so the sign of each family's difference is flipped
 (Fisher 1935; for language models Dror et al. 2018, "The Hitchhiker's Guide to Testing Statistical Significance in
 Natural Language Processing", §3.2). Few families: every sign pattern is counted. Many: random patterns, and
-p = (b + 1) / (m + 1) (Phipson and Smyth 2010), which is never 0.
+p = (b + 1) / (m + 1) (Phipson and Smyth 2010), which is never 0. How large a difference has to be to be seen comes from
+the standard error over families (Miller 2024, "Adding Error Bars to Evals", arXiv 2411.00640, §5).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import fsum
+from math import ceil, fsum
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,8 @@ from halo_forge.progress import print_table
 from halo_forge.statistics.bootstrap import bootstrap_means, family_sums
 from halo_forge.statistics.passk import pass_at_k
 
+SEEN = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)
+"""Standard errors that a true difference must have to be outside of a 95 % interval's reach of 0 four times in five."""
 _EXACT_FAMILIES = 14  # 2 ** 14 sign patterns are counted in full
 
 
@@ -28,9 +32,10 @@ def compare(before: dict[str, Any], after: dict[str, Any], resamples: int, seed:
     """Paired comparison of two benchmark summaries (`evaluate.summarise`), as `after` minus `before`.
 
     Returns {"before", "after", "n_tasks", "n_families", "gained", "lost", "better", "worse"} and, under "compile_rate",
-    "pass@1" and "pass@k" for every other k that both have, {"difference", "low", "high", "p"} as shares in -1..1.
-    `gained` are the tasks that only `after` solves with any of its samples, `lost` the reverse; `better` and `worse`
-    count tasks whose pass@1 moved at all.
+    "pass@1" and "pass@k" for every other k that both have, {"difference", "low", "high", "p", "detectable"} as shares
+    in -1..1: `detectable` is the true difference that as many families would show four times in five, None of one
+    family. `gained` are the tasks that only `after` solves with any of its samples, `lost` the reverse; `better` and
+    `worse` count tasks whose pass@1 moved at all.
     Raises InputError if the two were not benchmarked on the same tasks.
     """
     tasks = _same_tasks(before, after)
@@ -48,13 +53,14 @@ def compare(before: dict[str, Any], after: dict[str, Any], resamples: int, seed:
     n_families = len(set(families))
     one_family = [[-1.0, 1.0]] * len(names)  # says nothing about other families
     intervals = bootstrap_means(differences, families, resamples, seed) if n_families > 1 else one_family
-    sums, _ = family_sums(differences, families)
+    sums, sizes = family_sums(differences, families)
     measures = {
         name: {
             "difference": fsum(differences[:, column]) / len(tasks),
             "low": intervals[column][0],
             "high": intervals[column][1],
             "p": sign_flip_p(sums[:, column], resamples, seed),
+            "detectable": _detectable(sums[:, column], sizes),
         }
         for column, name in enumerate(names)
     }
@@ -88,6 +94,20 @@ def print_comparisons(rows: Iterable[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
+
+
+def families_needed(n_families: int, detectable: float, difference: float) -> int:
+    """How many families show a true `difference` four times in five, where so many show `detectable`."""
+    return ceil(n_families * (detectable / difference) ** 2)
+
+
+def _detectable(sums: np.ndarray, sizes: np.ndarray) -> float | None:
+    """From the families' summed differences and numbers of tasks, (families,) each."""
+    if len(sums) < 2:
+        return None
+    off = sums - sizes * sums.sum() / sizes.sum()
+    error = np.sqrt((off**2).sum() * len(sums) / (len(sums) - 1)) / sizes.sum()
+    return float(SEEN * error)
 
 
 def sign_flip_p(sums: np.ndarray, resamples: int, seed: int) -> float:
