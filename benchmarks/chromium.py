@@ -22,13 +22,16 @@ def installed() -> str | None:
 
 
 class Chromium:
-    """One page in a browser of its own; `requests` are the addresses that it asked for. Raises OSError without one."""
+    """One page in a browser of its own; `requests` are the addresses that it asked for. Raises OSError without one.
 
-    def __init__(self, width: int = 1280, height: int = 900, dark: bool = False):
+    `online`: it may load what is not a file.
+    """
+
+    def __init__(self, width: int = 1280, height: int = 900, dark: bool = False, online: bool = False):
         program = installed()
         if program is None:
             raise FileNotFoundError("no Chromium here: apt install chromium")
-        self._profile = tempfile.TemporaryDirectory()
+        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # its helpers end a little after it
         commands, self._out = os.pipe()
         self._in, answers = os.pipe()
         # The browser reads from descriptor 3 and writes to 4.
@@ -55,7 +58,11 @@ class Chromium:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
         self.ask(
-            "Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=-1, uploadThroughput=-1
+            "Network.emulateNetworkConditions",
+            offline=not online,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
         )
 
     def __enter__(self) -> Chromium:
@@ -80,10 +87,10 @@ class Chromium:
                     raise RuntimeError(f"{method}: {message['error']['message']}")
                 return message["result"]
 
-    def open(self, path: Path) -> None:
-        """Load a file; comes back when it is loaded, its script run, and drawn."""
+    def open(self, page: Path | str) -> None:
+        """Load a file or an address; comes back when it is loaded, its script run, and drawn."""
         self._loaded = False
-        self.ask("Page.navigate", url=path.resolve().as_uri())
+        self.ask("Page.navigate", url=page if isinstance(page, str) else page.resolve().as_uri())
         while not self._loaded:
             self._message()
         self.value("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(() => drawn(true))))")

@@ -54,6 +54,9 @@ def client_of(recorded: Recorded):
     return MlflowClient(tracking_uri=recorded.uri)
 
 
+RATES = ["compile_rate", "pass_at_01", "pass_at_05", "pass_at_10"]
+
+
 def recorded_tree(root: Path, params: Params) -> Recorded:
     write_tree(root, params)
     return record_execution(params, root)
@@ -73,6 +76,14 @@ def test_every_model_is_a_child_of_one_parent(run_root: Path, store: Path) -> No
         assert child.data.metrics["benchmark/intervals.pass_at_01.low"] == result["intervals"]["pass@1"][0]
     ladder = client.get_metric_history(recorded.parent, "ladder/pass_at_01")
     assert sorted(point.step for point in ladder) == [-1, 0, 1]
+
+
+def test_the_rates_of_the_ladder_stand_under_a_heading_of_their_own(run_root: Path) -> None:
+    """MLflow draws a chart a metric: among bounds and counts nobody would see them without looking."""
+    recorded = recorded_tree(run_root, small_params(("c1",)))
+    names = client_of(recorded).get_run(recorded.parent).data.metrics
+    assert sorted(name for name in names if name.startswith("ladder/")) == [f"ladder/{rate}" for rate in RATES]
+    assert "ladder_intervals/pass_at_01_low" in names and "ladder_counts/n_samples" in names
 
 
 def test_lineage_datasets_loss_and_artifacts_are_recorded(run_root: Path) -> None:

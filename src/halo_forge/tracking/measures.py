@@ -42,13 +42,23 @@ def metric_name(key: str) -> str:
     return _K.sub(lambda found: f"{found[1]}{found[2].zfill(2)}", key.replace("@", "_at_"))
 
 
+def _section(key: str) -> str:
+    """Under which heading MLflow draws a number of the ladder; the rates stand alone, so that they are seen at once."""
+    if key.endswith(("_low", "_high")):
+        return "ladder_intervals"
+    return "ladder" if key.startswith("pass@") or key == "compile_rate" else "ladder_counts"
+
+
 def ladder_measures(results: Results, rows: list[dict[str, Any]]) -> list[Measure]:
     """The ladder and the public sets as curves over cycles (-1 is base, 0 is SFT): of the execution's run."""
     found = []
     for row in rows:
         time_ms = written_ms([results.root / "results" / "benchmark" / f"{row['model']}.json"])
         numbers = {key: value for key, value in row.items() if key not in ("cycle", "model")}
-        found += [Measure(f"ladder/{metric_name(key)}", value, row["cycle"], time_ms) for key, value in numbers.items()]
+        found += [
+            Measure(f"{_section(key)}/{metric_name(key)}", value, row["cycle"], time_ms)
+            for key, value in numbers.items()
+        ]
     for name, cards in results.sets.items():
         for called, card in cards.items():
             model = results.chosen["model"] if called == "best" and results.chosen else called

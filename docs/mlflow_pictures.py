@@ -1,0 +1,84 @@
+"""Pictures of what MLflow shows of a run: python docs/mlflow_pictures.py [--store mlflow.db] [--output docs]
+
+A copy of the store is served on this machine and opened in a headless Chromium: the experiment's runs, the ladder's
+metrics by cycle, and the registered models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from chromium import Chromium  # noqa: E402
+
+DRAWN_S = 10
+"""What MLflow's page takes at most to have asked the server for all that it shows."""
+WITHOUT_ASSISTANT = "document.querySelector('[aria-label*=\"lose\" i]')?.click()"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--store", type=Path, default=ROOT / "mlflow.db", help="the SQLite file of the tracking store")
+    parser.add_argument("--experiment", default="halo-forge")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs")
+    options = parser.parse_args()
+    with served(options.store) as address, Chromium(1500, 900, online=True) as page:
+        client = MlflowClient(address)
+        experiment = client.get_experiment_by_name(options.experiment).experiment_id
+        finished = client.search_runs(
+            [experiment], "attributes.status = 'FINISHED'", order_by=["attributes.start_time DESC"]
+        )
+        run = next(one for one in finished if "mlflow.parentRunId" not in one.data.tags)
+        model = client.search_registered_models(order_by=["last_updated_timestamp DESC"])[0].name
+        for name, where in {
+            "runs": f"experiments/{experiment}/runs",
+            "ladder": f"experiments/{experiment}/runs/{run.info.run_id}/model-metrics",
+            "models": f"models/{model}",
+        }.items():
+            page.open("about:blank")  # a page of MLflow is one document: only another one loads anew
+            page.open(f"{address}/#/{where}")
+            time.sleep(DRAWN_S)
+            page.value(WITHOUT_ASSISTANT)
+            time.sleep(1)
+            page.picture(options.output / f"mlflow-{name}.png")
+            print(options.output / f"mlflow-{name}.png")
+
+
+@contextmanager
+def served(store: Path) -> Iterator[str]:
+    """The address at which MLflow serves a copy of the store."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
+        shutil.copy(store, Path(folder) / "mlflow.db")
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        free.close()
+        command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
+        command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+        server = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            for _ in range(120):
+                with socket.socket() as trial:
+                    if trial.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+if __name__ == "__main__":
+    main()
