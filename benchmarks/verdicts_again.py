@@ -3,7 +3,7 @@
     PYTHONPATH=src python benchmarks/verdicts_again.py [--data data] [--examples 3]
 
 `--data` is the data folder of a pipeline that ran, of this version or an older one: split/*.jsonl holds the tasks,
-raft/* and benchmark/* hold samples.jsonl and verdicts.jsonl. Nothing there is written. Where a change is shown, look at
+raft/*, validation/* and benchmark/* hold samples.jsonl and verdicts.jsonl. Nothing there is written. Where a change is shown, look at
 the program: a verdict may change for a better judge or for a fault of it.
 """
 
@@ -46,7 +46,7 @@ def main() -> None:
     tasks = {task.task_id: task for path in arguments.data.glob("split/*.jsonl") for task in read_records(path, Task)}
     changed: dict[tuple[str, str], list[tuple[str, Verdict]]] = defaultdict(list)
     judged = lost = gained = 0
-    for folder in sorted([*arguments.data.glob("raft/*"), *arguments.data.glob("benchmark/*")]):
+    for folder in sorted(path.parent for path in arguments.data.glob("*/*/verdicts.jsonl")):
         before = stored(folder)
         with tempfile.TemporaryDirectory() as scratch:
             samples = read_records(folder / "samples.jsonl", Sample)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -177,7 +175,7 @@ def judge_here(todo: Todo, settings: Verify) -> Judged:
 def _judge_patiently(todo: Todo, settings: Verify, workers: int) -> Judged:
     """What is late, and not for certain, is judged once more when all else is done, in less of a crowd and with its
     task's patience."""
-    references = _References(settings)
+    references = late.References(settings, _judge_one)
     late_ones: dict[int, float] = {}
 
     def judge(asked: tuple[Program, Verifier]) -> tuple[Judgement, float, bool]:
@@ -207,42 +205,6 @@ def _judge_patiently(todo: Todo, settings: Verify, workers: int) -> Judged:
         with contextlib.closing(done_in_threads(_judge_one, once_more(), late.at_once(workers), "judge")) as judged:
             for (program, used), (judgement, seconds) in judged:
                 yield program, used, judgement, seconds
-
-
-class _References:
-    """The reference solutions of tasks that have late answers, each judged once, by whichever thread asks first."""
-
-    def __init__(self, settings: Verify):
-        self._settings, self._lock = settings, threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._found: dict[str, tuple[Judgement, float]] = {}
-
-    def settle(self, program: Program, judgement: Judgement) -> bool:
-        """Whether a late judgement stands as it is."""
-        if program.task.solution is None or not judgement.used_up:
-            return False
-        return late.is_settled(judgement, self._of(program)[0], self._settings.run_timeout_s)
-
-    def limits(self, program: Program) -> int:
-        """How many times the time limit a late program gets."""
-        if program.task.solution is None:
-            return late.limits_without_reference()
-        return late.limits_asked(*self._of(program), self._settings.run_timeout_s)
-
-    def _of(self, program: Program) -> tuple[Judgement, float]:
-        """What is found of the reference of a program's task, and the seconds that took."""
-        task = program.task
-        with self._lock:
-            lock = self._locks.setdefault(task.task_id, threading.Lock())
-        with lock:
-            if task.task_id not in self._found:
-                answer = f"````{task.language}\n{task.solution}\n````"
-                used = program.verifier
-                if hasattr(used, "patient"):  # built as the late ones are
-                    used = used.patient(1)
-                asked = dataclasses.replace(program, completion=answer, seconds=0.0), used
-                self._found[task.task_id] = _judge_one(asked)
-            return self._found[task.task_id]
 
 
 def _patient(program: Program, times: int, settings: Verify, held: contextlib.ExitStack) -> Verifier:
