@@ -169,8 +169,9 @@ def _dvc(arguments: list[str]) -> str | None:
 
 
 def _overrides(overrides: list[str]) -> str | None:
-    """What is wrong with the settings of `-S`: they are made in a copy of params.yaml, which is then read."""
+    """What is wrong with the settings of `-S`: they are made in copies of the files, which are then read."""
     from dvc.exceptions import InvalidArgumentError
+    from dvc.utils.cli_parse import to_path_overrides
     from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
 
     if not overrides:
@@ -179,8 +180,8 @@ def _overrides(overrides: list[str]) -> str | None:
         for name in ("params.yaml", "presets.yaml"):
             (Path(folder) / name).write_bytes((REPOSITORY / name).read_bytes())
         try:
-            sweep = get_hydra_sweeps({"params.yaml": overrides})[0]["params.yaml"]
-            apply_overrides(Path(folder) / "params.yaml", sweep)
+            for file, sweep in get_hydra_sweeps(to_path_overrides(overrides))[0].items():
+                apply_overrides(Path(folder) / file, sweep)
             load_params(Path(folder) / "params.yaml")
         except (InvalidArgumentError, HaloForgeError) as error:
             return f"{error} ({error.__cause__})"

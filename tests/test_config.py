@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+from dvc.dependency.param import read_param_file
+from dvc.fs import LocalFileSystem
 
 from halo_forge.errors import InputError
 from halo_forge.settings.benchmark import Benchmark
@@ -55,6 +57,20 @@ def test_every_preset_has_the_knobs_that_stages_read_of_it(preset: str) -> None:
     assert len(read) > 10 and missing == []
 
 
+@pytest.mark.parametrize("preset", sorted(read_yaml(REPOSITORY / "presets.yaml")))
+def test_dvc_finds_the_knobs_of_every_preset(preset: str) -> None:
+    """It takes a name apart at its dots."""
+    asked = [f"{preset}.base_model", f"{preset}.raft.samples_per_task"]
+    assert sorted(read_param_file(LocalFileSystem(), str(REPOSITORY / "presets.yaml"), asked, flatten=True)) == asked
+
+
+def test_a_preset_with_a_dot_in_its_name_is_refused(project: Path) -> None:
+    edit(project, "preset: laptop", "preset: my-1.5b")
+    edit(project.with_name("presets.yaml"), "laptop-1500m:", "my-1.5b:")
+    with pytest.raises(InputError, match="presets.yaml: my-1.5b: DVC reads the dot .* call it my-1_5b"):
+        load_params(project)
+
+
 def test_an_unknown_preset_names_the_known_ones(project: Path) -> None:
     edit(project, "preset: laptop", "preset: qwen-7")
     with pytest.raises(InputError, match="did you mean 'qwen-7b'"):
@@ -75,6 +91,14 @@ def test_a_quoted_number_is_refused(project: Path) -> None:
 def test_a_knob_in_both_files_is_refused_because_dvc_would_miss_its_change(project: Path) -> None:
     edit(project, "raft:\n", "raft:\n  samples_per_task: 4\n")
     with pytest.raises(InputError, match=r"raft\.samples_per_task: preset 'laptop' sets this knob already"):
+        load_params(project)
+
+
+def test_a_knob_that_dvc_watches_in_the_presets_alone_is_refused_in_params(project: Path) -> None:
+    edit(project, "raft:\n", "raft:\n  train: {save_steps: 2}\n")
+    with pytest.raises(
+        InputError, match=r"raft\.train\.save_steps: .*-S presets\.yaml:\+\+laptop\.raft\.train\.save_steps"
+    ):
         load_params(project)
 
 

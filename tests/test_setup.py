@@ -521,9 +521,9 @@ def test_every_gpu_preset_says_how_much_memory_it_takes():
         "smoke",
         "laptop",
         "laptop-long",
-        "laptop-1.5b",
+        "laptop-1500m",
     ]
-    assert known["qwen-1.5b"] == (1, 16) and known["qwen-7b-8x80gb"] == (8, 80)
+    assert known["qwen-1500m"] == (1, 16) and known["qwen-7b-8x80gb"] == (8, 80)
 
 
 def halo_forge(*arguments, cwd):

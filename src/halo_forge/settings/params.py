@@ -116,6 +116,11 @@ class Params(Section):
         return ["base", "sft", *sorted(self.raft.cycles, key=lambda name: (self.depth(name), name))]
 
 
+OF_PRESETS = ("base_model.", "raft.train.")
+"""Sections that stages depend on in presets.yaml and not in params.yaml: a knob there would be followed by the next run
+and missed by DVC."""
+
+
 def load_params(path: str | Path = "params.yaml") -> Params:
     """Read and check params.yaml with its preset. Raises InputError naming file, key, value and cure."""
     path = Path(path)
@@ -125,11 +130,17 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     name = own.get("preset")
     if name not in presets:
         raise InputError(f"{path}: preset: {name!r} is not in {presets_path.name} {one_of(str(name), presets)}")
-    for key in _leaves(own) & _leaves(presets[name]):
+    if "." in name:
         raise InputError(
-            f"{path}: {key}: preset {name!r} sets this knob already; change it in {presets_path.name}, or for one "
-            f"experiment with -S {presets_path.name}:{name}.{key}=…"
+            f"{presets_path}: {name}: DVC reads the dot in the name of a preset as a level of the file; call it "
+            f"{name.replace('.', '_')}, here and in {path.name}"
         )
+    for key in sorted(_leaves(own)):
+        where = f"{presets_path.name}, or for one experiment with -S {presets_path.name}:++{name}.{key}=…"
+        if key in _leaves(presets[name]):
+            raise InputError(f"{path}: {key}: preset {name!r} sets this knob already; change it in {where}")
+        if key.startswith(OF_PRESETS):
+            raise InputError(f"{path}: {key}: DVC watches this knob in the presets alone; set it in {where}")
     return check(Params, merge(presets[name], own), str(path))
 
 
