@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import REPOSITORY
 from dvc.dependency.param import read_param_file
 from dvc.fs import LocalFileSystem
+from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
 
 from halo_forge.errors import InputError
 from halo_forge.settings.benchmark import Benchmark
@@ -62,6 +64,21 @@ def test_dvc_finds_the_knobs_of_every_preset(preset: str) -> None:
     """It takes a name apart at its dots."""
     asked = [f"{preset}.base_model", f"{preset}.raft.samples_per_task"]
     assert sorted(read_param_file(LocalFileSystem(), str(REPOSITORY / "presets.yaml"), asked, flatten=True)) == asked
+
+
+@pytest.mark.parametrize("preset", ["laptop", "laptop-long", "qwen-7b"])
+def test_dvc_sets_a_knob_in_one_preset_and_in_no_other(project: Path, preset: str) -> None:
+    presets = project.with_name("presets.yaml")
+    wanted = read_yaml(presets)
+    wanted[preset]["raft"]["train"]["epochs"] = wanted[preset]["benchmark"]["samples_per_task"] = 77
+    knobs = [f"{preset}.raft.train.epochs=77", f"{preset}.benchmark.samples_per_task=77"]
+    apply_overrides(presets, get_hydra_sweeps({str(presets): knobs})[0][str(presets)])
+    assert read_yaml(presets) == wanted
+
+
+def test_no_preset_shares_a_mapping_with_another() -> None:
+    text = (REPOSITORY / "presets.yaml").read_text()
+    assert not [event.anchor for event in yaml.parse(text) if isinstance(event, yaml.AliasEvent)]
 
 
 def test_a_preset_with_a_dot_in_its_name_is_refused(project: Path) -> None:
