@@ -119,6 +119,21 @@ def test_a_knob_that_dvc_watches_in_the_presets_alone_is_refused_in_params(proje
         load_params(project)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    c1: {from: sft", "    c1.5: {from: sft"),
+        ("    c1: {from: sft", "    c1/a: {from: sft"),
+        ("controls: {}", 'controls: {"no filter": {rows: unfiltered}}'),
+        ("    humaneval: {}", "    human.eval: {}"),
+    ],
+)
+def test_a_name_that_dvc_or_a_path_would_take_apart_is_refused(project: Path, old: str, new: str) -> None:
+    edit(project, old, new)
+    with pytest.raises(InputError, match="stands in paths and in stages of DVC.* take letters"):
+        load_params(project)
+
+
 def test_a_cycle_from_an_unknown_model_is_refused(project: Path) -> None:
     edit(project, "c2: {from: c1", "c2: {from: c9")
     with pytest.raises(InputError, match=r"raft\.cycles\.c2\.from: 'c9' is neither 'sft' nor a cycle"):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from halo_forge.settings.base import Positive, Section
+from halo_forge.settings.base import Name, Positive, Section
 
 USUAL_K = (1, 5, 10)
 """Where samples are as many as they are: those of these that they allow."""
@@ -47,7 +47,7 @@ class Benchmark(Section):
     max_new_tokens: Positive = 512
     bootstrap: Positive = 10_000
     """Resamples of the intervals."""
-    sets: dict[Annotated[str, Field(pattern=r"^\w+$")], BenchmarkSet] = {}
+    sets: dict[Name, BenchmarkSet] = {}
     """Public sets by name."""
 
     @model_validator(mode="after")

@@ -14,7 +14,7 @@ from pydantic import Field, create_model, model_validator
 
 from halo_forge.errors import InputError
 from halo_forge.settings.audit import Audit
-from halo_forge.settings.base import Section
+from halo_forge.settings.base import Name, Section
 from halo_forge.settings.benchmark import Benchmark, Validation
 from halo_forge.settings.checking import check, merge, one_of, read_yaml
 from halo_forge.settings.clean import Clean
@@ -48,7 +48,7 @@ class Params(Section):
     validation: Validation = Validation()
     benchmark: Benchmark = Benchmark()
     compute: Compute = Compute()
-    controls: dict[str, Control] = {}
+    controls: dict[Name, Control] = {}
     """Control arms by name: models that show what verification was worth."""
 
     @model_validator(mode="after")

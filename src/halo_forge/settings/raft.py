@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from halo_forge.settings.base import Fraction, Positive, Section
+from halo_forge.settings.base import Fraction, Name, Positive, Section
 from halo_forge.settings.training import Training
 
 
@@ -21,7 +21,7 @@ class Cycle(Section):
 
 
 class Raft(Section):
-    cycles: dict[str, Cycle] = {}
+    cycles: dict[Name, Cycle] = {}
     samples_per_task: Positive = 8
     """Samples of a task in the mean; of each, where all are drawn in one round."""
     first_round: Annotated[int, Field(ge=0)] = 0
