@@ -3,8 +3,8 @@
     PYTHONPATH=src python benchmarks/verdicts_again.py [--data data] [--examples 3]
 
 `--data` is the data folder of a pipeline that ran, of this version or an older one: split/*.jsonl holds the tasks,
-raft/*, validation/* and benchmark/* hold samples.jsonl and verdicts.jsonl. Nothing there is written. Where a change is shown, look at
-the program: a verdict may change for a better judge or for a fault of it.
+raft/*, validation/* and benchmark/* hold samples.jsonl and verdicts.jsonl. Nothing there is written. Where a change is
+shown, look at the program: a verdict may change for a better judge or for a fault of it.
 """
 
 from __future__ import annotations
