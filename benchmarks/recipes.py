@@ -31,16 +31,10 @@ from halo_forge.statistics.compare import compare
 RECIPES: dict[str, Sequence[str]] = {
     "plain": (),
     "gate 0.8": ("--max-pass-rate", "0.8"),
-    "two rounds": ("--first-round", "3"),
-    "repair": ("--first-round", "3", "--repair", "2"),
     "memory": ("--memory",),
     "memory from SFT": ("--memory", "--train-from", "sft"),
     "replay 0.3": ("--replay", "0.3"),
-    "gate, rounds": ("--max-pass-rate", "0.8", "--first-round", "3"),
-    "gate, rounds, memory from SFT": (
-        *("--max-pass-rate", "0.8", "--first-round", "3"),
-        *("--memory", "--train-from", "sft"),
-    ),
+    "gate, memory from SFT": ("--max-pass-rate", "0.8", "--memory", "--train-from", "sft"),
 }
 CLI = (sys.executable, "-m", "halo_forge")
 RESAMPLES = 10_000

@@ -1,7 +1,7 @@
 """Train a control arm: as the best model was trained, cycle by cycle and with as many rows, on rows of another kind.
 
 Reads  models/base.json, models/best.json, models/pipeline/sft/, data/split/sft.jsonl,
-       data/raft/<cycle>/{samples,kept}.jsonl and data/raft/<cycle>/more/samples.jsonl of every cycle up to the best
+       data/raft/<cycle>/{samples,kept}.jsonl of every cycle up to the best
 Writes models/pipeline/<arm>/ (of the kind that SFT made), data/train/<arm>.json (what it mirrors, rows and steps of
        every update)
 Params seed, raft.cycles, raft.memory, raft.train_from, raft.train, controls.<arm>, preset
@@ -43,9 +43,7 @@ def main(params: Params, arm: str) -> None:
     model, samples, updates = ADAPTERS / "sft", [], []
     for cycle in chain:
         folder = Path("data/raft") / cycle
-        new = [
-            sample for place in (folder, folder / "more") for sample in read_records(place / "samples.jsonl", Sample)
-        ]
+        new = read_records(folder / "samples.jsonl", Sample)
         samples = samples + new if raft.memory else new
         kept = read_records(folder / "kept.jsonl", Kept)
         rows = control_rows(cycle, control, kept, samples, references, params.seed)

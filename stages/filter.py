@@ -1,7 +1,7 @@
 """Keep the answers that a cycle trains on.
 
-Reads  data/split/raft.jsonl, data/raft/<cycle>/{samples.jsonl,generation.json,verdicts.jsonl}, the same of its second
-       round in data/raft/<cycle>/more/, data/raft/<from>/history.jsonl, data/split/sft.jsonl (what may be replayed)
+Reads  data/split/raft.jsonl, data/raft/<cycle>/{samples.jsonl,generation.json,verdicts.jsonl},
+       data/raft/<from>/history.jsonl, data/split/sft.jsonl (what may be replayed)
 Writes data/raft/<cycle>/kept.jsonl (what is trained on), data/raft/<cycle>/history.jsonl (what is known of every task
        after this cycle), results/raft/<cycle>.json (what was sampled, judged and kept)
 Params seed, verify.rewards; raft.reward_threshold, raft.keep_top_percent, raft.max_keep_per_task, raft.selection,
@@ -19,25 +19,24 @@ from halo_forge.jsonl import read_records, write_records
 from halo_forge.pairing import JudgedFiles
 from halo_forge.raft.cycle import close_cycle
 from halo_forge.raft.memory import reference_rows
-from halo_forge.raft.rounds import joined
 from halo_forge.records import History, Task
 from halo_forge.runs.pipeline import find_run
 from halo_forge.settings.params import Params
 
 
 def main(params: Params, cycle: str) -> None:
-    rounds = [find_run(params, f"raft/{cycle}"), find_run(params, f"raft/{cycle}/more")]
-    tasks = {task.task_id: task for task in read_records(rounds[0].tasks, Task)}
+    run = find_run(params, f"raft/{cycle}")
+    tasks = {task.task_id: task for task in read_records(run.tasks, Task)}
     outcome = close_cycle(
         cycle,
         params,
         tasks,
-        JudgedFiles(*(run.folder for run in rounds), where="raft"),
-        joined(*(read_json(run.folder / "generation.json") for run in rounds)),
+        JudgedFiles(run.folder, where="raft"),
+        read_json(run.folder / "generation.json"),
         read_records(Path("data/raft") / params.cycle(cycle).start / "history.jsonl", History),
         reference_rows(read_records("data/split/sft.jsonl", Task)),
     )
-    folder, statistics = rounds[0].folder, outcome.statistics
+    folder, statistics = run.folder, outcome.statistics
     write_records(folder / "kept.jsonl", outcome.rows)
     write_records(folder / "history.jsonl", outcome.history)
     write_json(f"results/raft/{cycle}.json", statistics)

@@ -2,8 +2,8 @@
 
 Reads  models/base.json, models/pipeline/<model>/, data/split/{raft,validation,benchmark}.jsonl or data/sets/<set>.jsonl
 Writes data/<run>/samples.jsonl, data/<run>/generation.json (engine, settings, tokens, seconds)
-Params seed, generate, preset; raft.cycles.<cycle>.temperature, raft.samples_per_task, raft.first_round,
-       raft.max_new_tokens of a cycle;
+Params seed, generate, preset; raft.cycles.<cycle>.temperature, raft.samples_per_task, raft.max_new_tokens
+       of a cycle;
        benchmark.temperature, benchmark.[base_]samples_per_task, benchmark.max_new_tokens of a benchmark,
        benchmark.sets.<set> of a public set
 """

@@ -170,8 +170,6 @@ def write_cycle(root: Path, params: Params, name: str, verdicts: list[Verdict]) 
         "compile_rate": 0.8,
         "avg_reward": 0.62,
         "reward_distribution": {"0.0": failed_at_once, "0.7": samples - passed - failed_at_once, "1.0": passed},
-        "repairs": 0,
-        "repaired": 0,
         "distinct_programs": samples - 5,
         "duplicates": 5,
         "above_threshold": passed,

@@ -29,9 +29,9 @@ _SANITIZERS = [None, None, "clean", "clean", "heap-buffer-overflow", "missing-re
 
 
 def write_answers(folder: Path, tasks: int = 150, per_task: int = 16, seed: int = 5) -> list[Task]:
-    """tasks.jsonl, samples.jsonl and verdicts.jsonl, two rounds in one; the tasks.
+    """tasks.jsonl, samples.jsonl and verdicts.jsonl; the tasks.
 
-    There are copies in other layout, repairs, answers without code, code that no parser takes, faults that sanitizers
+    There are copies in other layout, answers without code, code that no parser takes, faults that sanitizers
     found, answers that could not be judged, and tasks that everything or nothing passes.
     """
     draw = random.Random(seed)
@@ -62,7 +62,6 @@ def _judged(task: Task, index: int, draw: random.Random) -> tuple[Sample, Verdic
     right = draw.random() < skill
     status = "pass" if right else draw.choice(list(_FAILED))
     code = "" if status == "no_code" else _code(task.language, draw)
-    mends = index >= 12 and draw.random() < 0.3
     sample = Sample(
         **ids,
         prompt=task.prompt,
@@ -73,7 +72,6 @@ def _judged(task: Task, index: int, draw: random.Random) -> tuple[Sample, Verdic
         seed=draw.randrange(2**31),
         n_tokens=draw.randrange(5, 400),
         finish_reason=draw.choice(["stop", "stop", "length"]),
-        repairs=f"{task.task_id}/{index - 12}" if mends else None,
     )
     verdict = Verdict(
         **ids,

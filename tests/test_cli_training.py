@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -262,22 +261,6 @@ def test_raft_leaves_its_models_logs_and_statistics_and_adds_cycles_to_those_it_
 
 
 @pytest.mark.slow
-def test_raft_draws_the_rest_of_the_budget_in_a_second_round_that_a_repeated_command_takes_as_it_is(raft, here) -> None:
-    """A random model solves nothing, so that both prompts get as many more."""
-    flags = ("--cycles", "1", "--samples-per-prompt", "3", "--first-round", "1")
-    raft(*flags)
-    folder = here / "models/raft/cycle_1"
-    first, more = (
-        [json.loads(line) for line in (place / "samples.jsonl").open()] for place in (folder, folder / "more")
-    )
-    assert (len(first), len(more), sorted({row["index"] for row in more})) == (2, 4, [1, 2])
-    assert len((folder / "more/verdicts.jsonl").read_text().splitlines()) == 4
-    (row,) = json.loads((here / "models/raft/raft_statistics.json").read_text())
-    assert row["total_samples"] == 6 and row["generated_tokens"] == sum(one["n_tokens"] for one in first + more)
-    assert "cycle_1: done before" in raft(*flags)
-
-
-@pytest.mark.slow
 def test_raft_trains_on_what_all_cycles_kept_and_on_replayed_rows_from_the_first_model(raft, here, monkeypatch) -> None:
     from halo_forge.runs import raft as runs
 
@@ -299,38 +282,6 @@ def test_raft_trains_on_what_all_cycles_kept_and_on_replayed_rows_from_the_first
 
 
 @pytest.mark.slow
-@pytest.mark.needs("gcc")
-def test_raft_sends_a_failed_answer_back_and_trains_on_what_it_becomes_as_the_answer_to_the_prompt(
-    raft, here, monkeypatch, tiny_chat
-) -> None:
-    """An engine that prints a wrong number until it is shown the number that was expected."""
-    from halo_forge.generate.protocol import Completion
-
-    asked = []
-
-    class Engine:
-        name, batch_size = "scripted", 8
-
-        def generate(self, requests, finished=None):
-            prompts = [tiny_chat.text(request.prompt_ids) for request in requests]
-            asked.extend(prompts)
-            told = [re.search(r"expected '(\d+)', printed '0'", prompt) for prompt in prompts]
-            answers = ["So sorry!\n" * bool(found) + ANSWER.format(found[1] if found else 0) for found in told]
-            return [Completion(tiny_chat.tokenizer(answer)["input_ids"], 9, "stop") for answer in answers]
-
-    monkeypatch.setattr("halo_forge.generate.run.open_engine", lambda *_: Engine())
-    write_rows(here / "data/prompts.jsonl", [task_row(1), task_row(2)])
-    raft("--cycles", "1", "--repair", "1", "--reward-threshold", "1")
-    assert len(asked) == 4 + 2  # the two answers to a prompt are one program
-    (row,) = json.loads((here / "models/raft/raft_statistics.json").read_text())
-    assert (row["total_samples"], row["passed"], row["repairs"], row["repaired"], row["kept"]) == (4, 0, 2, 2, 2)
-    kept = [json.loads(line) for line in (here / "models/raft/cycle_1/kept.jsonl").open()]
-    assert [(one["prompt"], one["completion"]) for one in kept] == [
-        (f"Print {number} with C++.", ANSWER.format(number)) for number in (1, 2)
-    ]
-
-
-@pytest.mark.slow
 def test_raft_leaves_out_what_all_cycles_together_show_to_be_easy(raft, here) -> None:
     """Two samples that fail in each of two cycles: (0 + 1) / (2 + 2) = 0.25, then (0 + 1) / (4 + 2) = 0.17."""
     raft("--cycles", "2", "--max-pass-rate", "0.2")
@@ -343,7 +294,6 @@ def test_raft_leaves_out_what_all_cycles_together_show_to_be_easy(raft, here) ->
     [
         (("--replay", "0.5"), "--replay-data is missing"),
         (("--replay", "0.5", "--replay-data", "data/prompts.jsonl"), "no row is one prompt with its answer"),
-        (("--first-round", "2"), "first_round 2 leaves nothing of samples_per_task 2"),
         (("--train-from", "base"), "raft.train_from: Input should be 'last' or 'sft'"),
     ],
 )

@@ -9,9 +9,9 @@ import pytest
 from judged_answers import write_answers
 
 from halo_forge.errors import InputError
-from halo_forge.jsonl import read_records, write_records
+from halo_forge.jsonl import read_records
 from halo_forge.pairing import JudgedFiles, paired
-from halo_forge.records import Sample, Verdict
+from halo_forge.records import Sample
 
 
 @pytest.fixture
@@ -57,22 +57,17 @@ def test_of_files_in_one_order_no_more_than_one_pair_is_held(tmp_path) -> None:
     assert len(seen) == 2 * 5 * 16
 
 
-def test_files_are_gone_through_as_often_as_asked_folder_after_folder(tmp_path) -> None:
-    for name in ("one", "more"):
-        write_answers(tmp_path / name, tasks=3, seed=len(name))
-    second = read_records(tmp_path / "more" / "samples.jsonl", Sample)
-    renamed = {sample.sample_id: f"more/{sample.sample_id}" for sample in second}
-    for name, kind in (("samples", Sample), ("verdicts", Verdict)):
-        path = tmp_path / "more" / f"{name}.jsonl"
-        rows = read_records(path, kind)
-        write_records(path, [row.model_copy(update={"sample_id": renamed[row.sample_id]}) for row in rows])
-    pairs = JudgedFiles(tmp_path / "one", tmp_path / "more", where="raft")
+def test_files_are_gone_through_as_often_as_asked(tmp_path) -> None:
+    write_answers(tmp_path, tasks=3)
+    pairs = JudgedFiles(tmp_path, where="raft")
     first, again = list(pairs), list(pairs)
-    assert first == again and len(first) == 2 * 3 * 16
-    assert [sample for sample, _ in first[48:]] == read_records(tmp_path / "more" / "samples.jsonl", Sample)
+    assert first == again and [sample for sample, _ in first] == read_records(tmp_path / "samples.jsonl", Sample)
 
 
-def test_one_sample_in_two_rounds_is_refused(tmp_path) -> None:
+def test_one_sample_that_stands_there_twice_is_refused(tmp_path) -> None:
     write_answers(tmp_path, tasks=1)
+    for name in ("samples.jsonl", "verdicts.jsonl"):
+        path = tmp_path / name
+        path.write_text(path.read_text() * 2)
     with pytest.raises(InputError, match="'task/000/0' is there more than once"):
-        list(JudgedFiles(tmp_path, tmp_path, where="raft"))
+        list(JudgedFiles(tmp_path, where="raft"))

@@ -41,10 +41,9 @@ def test_unfiltered_is_a_seeded_choice_of_as_many_answers_beside_the_same_replay
     assert len({row.sample_id for seed in range(9) for row in drawn(cycle, "unfiltered", seed)[:-1]}) > 9
 
 
-def test_an_arm_takes_neither_repairs_nor_empty_answers(cycle) -> None:
+def test_an_arm_takes_no_empty_answers(cycle) -> None:
     kept, samples, references = cycle
-    spoilt = [sample.model_copy(update={"completion": " "}) for sample in samples[:9]]
-    spoilt += [sample.model_copy(update={"repairs": "x"}) for sample in samples[9:18]]
+    spoilt = [sample.model_copy(update={"completion": " "}) for sample in samples[:18]]
     rows = drawn((kept, [*spoilt, *samples[18:]], references), "unfiltered")
     assert {row.sample_id for row in rows[:-1]} == {sample.sample_id for sample in samples[18:]}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 
 from halo_forge.errors import InputError
@@ -14,16 +14,15 @@ Pair = tuple[Sample, Verdict]
 
 
 class JudgedFiles:
-    """The samples of some folders and their verdicts, read from samples.jsonl and verdicts.jsonl side by side each time
+    """The samples of a folder and their verdicts, read from samples.jsonl and verdicts.jsonl side by side each time
     that they are gone through: no text is held but that of the pair at hand. Raises as `paired`."""
 
-    def __init__(self, *folders: Path, where: str):
-        self._folders, self._where = folders, where
+    def __init__(self, folder: Path, where: str):
+        self._folder, self._where = folder, where
 
     def __iter__(self) -> Iterator[Pair]:
-        samples = chain.from_iterable(each_record(folder / "samples.jsonl", Sample) for folder in self._folders)
-        verdicts = chain.from_iterable(each_record(folder / "verdicts.jsonl", Verdict) for folder in self._folders)
-        return paired(samples, verdicts, self._where)
+        samples = each_record(self._folder / "samples.jsonl", Sample)
+        return paired(samples, each_record(self._folder / "verdicts.jsonl", Verdict), self._where)
 
 
 def paired(samples: Iterable[Sample], verdicts: Iterable[Verdict], where: str) -> Iterator[Pair]:

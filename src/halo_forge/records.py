@@ -176,8 +176,6 @@ class Sample(_Record):
     seed: int
     n_tokens: int
     finish_reason: Literal["stop", "length"]
-    repairs: str | None = None
-    """The sample_id of the failed answer that the model was shown and asked to mend; None of one to `prompt` alone."""
 
     @classmethod
     def of_reference(cls, task: Task, completion: str, sample_id: str) -> Sample:

@@ -91,8 +91,6 @@ class RaftLoop(Section):
     selection: Literal["per_task", "global"] = "per_task"
     drop_solved: bool = False
     max_pass_rate: Fraction = 1.0
-    first_round: Annotated[int, Field(ge=0)] = 0
-    repair: Annotated[int, Field(ge=0)] = 0
     memory: bool = False
     train_from: Literal["last", "sft"] = "last"
     replay: Share = 0.0

@@ -73,14 +73,6 @@ def train(
     max_pass_rate: Annotated[
         float | None, typer.Option(help="Leave out prompts that pass this often, by all cycles so far. [default: 1.0]")
     ] = None,
-    first_round: Annotated[
-        int | None,
-        typer.Option(help="Samples of every prompt before the rest goes to the unsolved ones. [default: 0, one round]"),
-    ] = None,
-    repair: Annotated[
-        int | None,
-        typer.Option(help="Failed answers of an unsolved prompt that go back once with what was wrong. [default: 0]"),
-    ] = None,
     memory: Annotated[
         bool | None, typer.Option("--memory/--no-memory", help="Train on what all cycles kept. [default: off]")
     ] = None,
@@ -120,8 +112,6 @@ def train(
         "raft.max_keep_per_prompt": max_keep_per_prompt,
         "raft.drop_solved": drop_solved,
         "raft.max_pass_rate": max_pass_rate,
-        "raft.first_round": first_round,
-        "raft.repair": repair,
         "raft.memory": memory,
         "raft.train_from": train_from,
         "raft.weigh_copies": weigh_copies,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from halo_forge.records import Task
-from halo_forge.settings.raft import Raft
 
 
 @dataclass(frozen=True)
@@ -27,20 +26,12 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Draw:
-    """One sample to be drawn, the `index`-th of its task. It answers the task's prompt, or, where it is to mend the
-    sample `repairs`, the turns {role, content} of `turns`."""
+    """One sample to be drawn, the `index`-th of its task."""
 
     task: Task
     index: int
-    turns: Sequence[Mapping[str, str]] | None = None
-    repairs: str | None = None
 
 
 def draws_of(tasks: Iterable[Task], samples_per_task: int) -> list[Draw]:
     """As many of every task, in the order of (task, index)."""
     return [Draw(task, index) for task in tasks for index in range(samples_per_task)]
-
-
-def first_draws(settings: Raft) -> int:
-    """Samples of every task in the first round of a cycle, which is the only one unless first_round is set."""
-    return settings.first_round or settings.samples_per_task

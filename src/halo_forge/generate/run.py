@@ -53,7 +53,7 @@ def generate_file(
             "seed": params.seed,
             "drawing": [drawing.temperature, drawing.max_new_tokens],
             "lock": checkpoint.lock,
-            "draws": [[draw.task.task_id, draw.index, draw.turns or draw.task.prompt] for draw in draws],
+            "draws": [[draw.task.task_id, draw.index, draw.task.prompt] for draw in draws],
             "adapter": adapter and digest(adapter),
         },
         part.name,

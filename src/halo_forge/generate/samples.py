@@ -51,7 +51,6 @@ class Sampler:
                 seed=request.seed,
                 n_tokens=completion.n_tokens,
                 finish_reason=completion.finish_reason,
-                repairs=draw.repairs,
             )
             for draw, request, completion in zip(draws, requests, completions, strict=True)
         ]
@@ -59,7 +58,7 @@ class Sampler:
     def _request(self, draw: Draw) -> Request:
         settings = self.settings
         return Request(
-            self.chat.prompt_ids(draw.turns or draw.task.prompt),
+            self.chat.prompt_ids(draw.task.prompt),
             sample_seed(self.seed, self.drawing.label, draw.task.task_id, draw.index),
             self.drawing.temperature,
             settings.top_k,

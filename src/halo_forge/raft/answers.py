@@ -24,8 +24,6 @@ class Answer(NamedTuple):
     compiled: bool
     faulty: bool
     sanitizers: str | None
-    mends: bool
-    """Whether it is a repair."""
     truncated: bool
     program: bytes | None
     """A digest by which two spellings of one program are equal; None where there is no code or no reward."""
@@ -50,7 +48,6 @@ def answers_of(pairs: Iterable[Pair], tasks: Mapping[str, Task]) -> list[Answer]
                 compiled=verdict.compiled,
                 faulty=verdict.faulty,
                 sanitizers=verdict.sanitizers and intern(verdict.sanitizers),
-                mends=sample.repairs is not None,
                 truncated=sample.finish_reason == "length",
                 program=_program(verdict, tasks[sample.task_id].language),
                 duration_s=verdict.duration_s,

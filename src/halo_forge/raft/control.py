@@ -31,7 +31,7 @@ def control_rows(
         return list(islice(_again(references, name, seed), len(kept))) if references else []
     replayed = {row.sample_id for row in references}
     own = [row for row in kept if row.sample_id not in replayed]
-    answers = [sample for sample in samples if sample.repairs is None and sample.completion.strip()]
+    answers = [sample for sample in samples if sample.completion.strip()]
     answers.sort(key=lambda sample: _draw(sample.sample_id, name, seed))
     drawn = [
         Kept(

@@ -50,5 +50,5 @@ def close_cycle(
         "replayed": trained.replayed,
         "weight": round(sum(row.weight for row in trained.rows), 3),
     }
-    counts = counts_of(answer for answer in answers if not answer.mends)
+    counts = counts_of(answers)
     return Outcome(trained.rows, history_after(counts, kept, history), statistics)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from halo_forge.model.chat import fenced
 from halo_forge.pairing import Pair
 from halo_forge.raft.answers import Answer
 from halo_forge.raft.select import Selection
@@ -18,23 +17,19 @@ from halo_forge.statistics.bootstrap import share_intervals
 
 
 def kept_records(selection: Selection, tasks: Mapping[str, Task], pairs: Iterable[Pair]) -> list[Kept]:
-    """What a cycle keeps of its own answers, in order of task and rank; of a repair the program alone, as the answer to
-    the task's prompt. The texts are taken from `pairs`, which hold the answers that were chosen from."""
+    """What a cycle keeps of its own answers, in order of task and rank. The texts are taken from `pairs`, which hold
+    the answers that were chosen from."""
     chosen = {answer.sample_id for answer in selection.kept}
-    found = {
-        sample.sample_id: _kept(sample, verdict, tasks[sample.task_id].language)
-        for sample, verdict in pairs
-        if sample.sample_id in chosen
-    }
+    found = {sample.sample_id: _kept(sample, verdict) for sample, verdict in pairs if sample.sample_id in chosen}
     return [found[answer.sample_id] for answer in selection.kept]
 
 
-def _kept(sample: Sample, verdict: Verdict, language: str) -> Kept:
+def _kept(sample: Sample, verdict: Verdict) -> Kept:
     return Kept(
         sample_id=sample.sample_id,
         task_id=sample.task_id,
         prompt=sample.prompt,
-        completion=fenced(verdict.code, language) if sample.repairs else sample.completion,
+        completion=sample.completion,
         reward=verdict.reward,
         code=verdict.code,
     )
@@ -48,13 +43,8 @@ def cycle_statistics(
     selection: Selection,
     generation: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Counts of samples unless a key says otherwise; rates are shares of the samples judged (0..1).
-
-    Repairs count in `repairs`, `repaired` (those that pass), `kept`, tokens and seconds, and nowhere else.
-    """
-    repairs = [answer for answer in answers if answer.mends]
+    """Counts of samples unless a key says otherwise; rates are shares of the samples judged (0..1)."""
     seconds = round(sum(answer.duration_s for answer in answers), 1)
-    answers = [answer for answer in answers if not answer.mends]
     judged = [answer for answer in answers if answer.reward is not None]
     passed = sum(answer.passed for answer in judged)
     rewards = [answer.reward for answer in judged]
@@ -72,8 +62,6 @@ def cycle_statistics(
         "compile_rate": sum(answer.compiled for answer in judged) / len(judged) if judged else 0.0,
         "avg_reward": sum(rewards) / len(rewards) if rewards else 0.0,
         "reward_distribution": _steps(rewards, params),
-        "repairs": len(repairs),
-        "repaired": sum(answer.passed for answer in repairs),
         "distinct_programs": selection.distinct_programs,
         "duplicates": selection.duplicates,
         "reward_threshold": params.raft.reward_threshold,

@@ -57,7 +57,7 @@ def select(answers: Iterable[Answer], settings: Raft, seed: int, history: Sequen
     }
     faulty = sum(answer.faulty for own in good.values() for answer in own)
     good = {task_id: [answer for answer in own if not answer.faulty] for task_id, own in good.items()}
-    counts = counts_of(answer for own in by_task.values() for answer in own if not answer.mends)
+    counts = counts_of(answer for own in by_task.values() for answer in own)
     shut = too_easy(counts, history, settings)
     good = {task_id: own for task_id, own in good.items() if task_id not in shut}
     kept = _global(good, settings, seed) if settings.selection == "global" else _per_task(good, settings)

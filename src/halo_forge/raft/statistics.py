@@ -20,8 +20,6 @@ _FROM_FILTER = {  # key here -> key in results/raft/<cycle>.json
     "compile_rate": "compile_rate",
     "avg_reward": "avg_reward",
     "reward_distribution": "reward_distribution",
-    "repairs": "repairs",
-    "repaired": "repaired",
     "distinct_programs": "distinct_programs",
     "duplicates": "duplicates",
     "above_threshold": "above_threshold",

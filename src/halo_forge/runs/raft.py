@@ -3,7 +3,7 @@
     <out>/tasks.jsonl              the prompts as tasks
     <out>/references.jsonl         answers that may be replayed
     <out>/cycle_N/                 samples.jsonl, generation.json, verdicts.jsonl, kept.jsonl, history.jsonl,
-                                   cycle.json, logs/; more/ with what a second round sampled and judged
+                                   cycle.json, logs/
     <out>/cycle_N_final/           the adapter after cycle N
     <out>/raft_statistics.json     one row a finished cycle, rewritten after each
 
@@ -23,15 +23,13 @@ from halo_forge.cluster.training import on_ray
 from halo_forge.errors import InputError
 from halo_forge.files import read_json, write_json
 from halo_forge.folders import whole_folder
-from halo_forge.generate.drawing import Draw, Drawing, draws_of, first_draws
+from halo_forge.generate.drawing import Drawing, draws_of
 from halo_forge.hashing import digest
 from halo_forge.jsonl import read_records, write_records
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.reference import pin
-from halo_forge.pairing import JudgedFiles
 from halo_forge.provenance import provenance
 from halo_forge.raft.cycle import close_cycle
-from halo_forge.raft.rounds import further_draws, joined
 from halo_forge.raft.statistics import statistics_row
 from halo_forge.records import History, Kept, Task
 from halo_forge.runs.outputs import RUN_FILE, claim
@@ -135,20 +133,10 @@ def _cycle(plan: Plan, number: int, name: str, before: State) -> tuple[State, di
 
 
 def _sampled(plan: Plan, name: str, folder: Path, start: Checkpoint) -> Rollout:
-    """Both rounds of the cycle as one; the second is not begun where nothing is to be drawn in it."""
     params, raft = plan.params, plan.params.raft
     drawing = Drawing(Path(start.name).name, name, raft.cycles[name].temperature, raft.max_new_tokens)
-
-    def rolled(draws: Sequence[Draw], out: Path) -> Rollout:
-        return roll_out(params, start, plan.tasks_path, out, drawing, draws, plan.verifier)
-
-    first = rolled(draws_of(plan.tasks, first_draws(raft)), folder)
-    verdicts = [verdict for _, verdict in first.pairs]
-    draws = further_draws(name, plan.tasks, verdicts, raft, params.seed)
-    if not draws:
-        return first
-    more = rolled(draws, folder / "more")
-    return Rollout(JudgedFiles(folder, folder / "more", where=name), joined(first.generation, more.generation))
+    draws = draws_of(plan.tasks, raft.samples_per_task)
+    return roll_out(params, start, plan.tasks_path, folder, drawing, draws, plan.verifier)
 
 
 def _trained(plan: Plan, name: str, rows: list[Kept], start: Checkpoint, state: Path, out: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from halo_forge.settings.base import Fraction, Name, Positive, Section
 from halo_forge.settings.training import Training
@@ -23,13 +23,6 @@ class Cycle(Section):
 class Raft(Section):
     cycles: dict[Name, Cycle] = {}
     samples_per_task: Positive = 8
-    """Samples of a task in the mean; of each, where all are drawn in one round."""
-    first_round: Annotated[int, Field(ge=0)] = 0
-    """Samples of every task in a first round; the rest of the budget goes to the tasks that none of them solved. 0: all
-    in one round, as many of every task."""
-    repair: Annotated[int, Field(ge=0)] = 0
-    """So many failed programs of a task that the first round did not solve go back to the model once, with what was
-    wrong with them; these samples are drawn beyond the budget."""
     max_new_tokens: Positive = 512
     reward_threshold: Annotated[float, Field(ge=0, le=1)] = 1.0
     keep_top_percent: Fraction = 0.5
@@ -52,12 +45,3 @@ class Raft(Section):
     weigh_copies: bool = False
     """Rows of one task that hold nearly the same program share the weight of one row."""
     train: Training = Training()
-
-    @model_validator(mode="after")
-    def _something_is_left_for_a_second_round(self) -> Raft:
-        if self.first_round >= self.samples_per_task:
-            raise ValueError(
-                f"first_round {self.first_round} leaves nothing of samples_per_task {self.samples_per_task} for a "
-                f"second round; set first_round to {self.samples_per_task // 2} or less, or to 0 for one round"
-            )
-        return self
