@@ -137,7 +137,6 @@ def test_another_share_to_keep_redoes_neither_sampling_nor_verification_of_the_f
     ran = set(finished.dvc("exp", "run", "-S", "raft.keep_top_percent=0.6"))
     assert "filter@c1" in ran
     assert not ran & {"prepare", "split", "base_model", "sft", "raft_sample@c1", "raft_judge@c1"}
-    assert not ran & {"raft_sample_more@c1", "raft_judge_more@c1"}
     assert not any(name.startswith("baseline_") for name in ran)
     finished.git("checkout", ".")
     finished.dvc("checkout")
@@ -145,7 +144,7 @@ def test_another_share_to_keep_redoes_neither_sampling_nor_verification_of_the_f
 
 def test_one_more_cycle_redoes_nothing_of_the_earlier_ones(finished: Checkout) -> None:
     ran = set(finished.dvc("exp", "run", "-S", "+raft.cycles.c3={from:c2,temperature:0.7,learning_rate:1e-06}"))
-    steps = ["raft_sample", "raft_judge", "raft_sample_more", "raft_judge_more", "filter", "train"]
+    steps = ["raft_sample", "raft_judge", "filter", "train"]
     steps += ["validation_sample", "validate", "benchmark_sample", "benchmark_judge", "benchmark_score"]
     assert ran == {f"{step}@c3" for step in steps} | {"best", "report", "track"}
     finished.git("checkout", ".")
