@@ -158,10 +158,12 @@ def test_the_stage_writes_its_files_and_prints_the_ladder(tree: Path, tmp_path: 
     for folder in ("data", "models", "results"):
         (tmp_path / folder).symlink_to(tree / folder)
     own = read_json(tree / "params.yaml")
+    preset = {"base_model": own.pop("base_model"), "raft": {"train": own["raft"].pop("train")}}
     write_json(tmp_path / "params.yaml", own)
-    write_json(tmp_path / "presets.yaml", {"tiny": {}})
+    write_json(tmp_path / "presets.yaml", {"tiny": preset})
     script = Path(__file__).parents[1] / "stages" / "report.py"
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert re.search(r"^c1 +\d+\.\d % +\d+\.\d % to \d+\.\d %", done.stdout, re.MULTILINE)
     assert re.search(r"^sft -> c1 +", done.stdout, re.MULTILINE)
     assert [row["model"] for row in read_json(tmp_path / "results/ladder.json")] == ["base", "sft", "c1"]
