@@ -112,7 +112,10 @@ def write_tree(root: Path, params: Params, families: int = 4, variants: int = 2,
             write_training(root, params, model)
         if model in params.raft.cycles:
             write_cycle(root, params, model, verdicts)
-    (root / "params.yaml").write_text(json.dumps(params.model_dump(mode="json", by_alias=True)))
+    own = params.model_dump(mode="json", by_alias=True)
+    preset = {"base_model": own.pop("base_model"), "raft": {"train": own["raft"].pop("train")}}
+    (root / "params.yaml").write_text(json.dumps(own))
+    (root / "presets.yaml").write_text(json.dumps({params.preset: preset}))
 
 
 def write_judged(

@@ -25,7 +25,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("experiments")
     for name, params in (("one", small_params(("c1",))), ("two", small_params(("c1", "c2"), seed=14))):
         write_tree(root / name, params)
-        write_json(root / name / "presets.yaml", {"tiny": {}})
     return root
 
 
