@@ -19,6 +19,7 @@ from halo_forge.verify import late
 from halo_forge.verify.ahead import batches, done_in_threads
 from halo_forge.verify.core.protocol import Judgement, Verifier, clip
 from halo_forge.verify.programs import Program, Programs, Todo, wip_of, wips_of
+from halo_forge.verify.references import References
 from halo_forge.verify.registry import get_verifier
 from halo_forge.verify.shelf import Shelf
 from halo_forge.verify.verdict_cache import VerdictCache, open_cache
@@ -175,7 +176,7 @@ def judge_here(todo: Todo, settings: Verify) -> Judged:
 def _judge_patiently(todo: Todo, settings: Verify, workers: int) -> Judged:
     """What is late, and not for certain, is judged once more when all else is done, in less of a crowd and with its
     task's patience."""
-    references = late.References(settings, _judge_one)
+    references = References(settings, _judge_one)
     late_ones: dict[int, float] = {}
 
     def judge(asked: tuple[Program, Verifier]) -> tuple[Judgement, float, bool]:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
-import threading
 import time
-from collections.abc import Callable
 
-from halo_forge.settings.verify import Verify
-from halo_forge.verify.core.protocol import Judgement, Verifier
-from halo_forge.verify.programs import Program
+from halo_forge.verify.core.protocol import Judgement
 
 REFERENCE_TIMES = 10
 """A program that takes longer than this many times the reference solution is too slow, …"""
@@ -67,43 +62,6 @@ def limits_asked(reference: Judgement, seconds: float, run_timeout_s: float) -> 
 def limits_without_reference() -> int:
     """How many times the time limit a late answer gets where no reference is known: more on a slow machine."""
     return min(MOST_LIMITS, math.ceil(UNKNOWN_LIMITS * max(1.0, _slowness())))
-
-
-class References:
-    """The reference solutions of tasks that have late answers, each judged once, by whichever thread asks first."""
-
-    def __init__(self, settings: Verify, judge: Callable[[tuple[Program, Verifier]], tuple[Judgement, float]]):
-        """`judge` gives the judgement of a program and the seconds that took."""
-        self._settings, self._judge, self._lock = settings, judge, threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._found: dict[str, tuple[Judgement, float]] = {}
-
-    def settle(self, program: Program, judgement: Judgement) -> bool:
-        """Whether a late judgement stands as it is."""
-        if program.task.solution is None or not judgement.used_up:
-            return False
-        return is_settled(judgement, self._of(program)[0], self._settings.run_timeout_s)
-
-    def limits(self, program: Program) -> int:
-        """How many times the time limit a late program gets."""
-        if program.task.solution is None:
-            return limits_without_reference()
-        return limits_asked(*self._of(program), self._settings.run_timeout_s)
-
-    def _of(self, program: Program) -> tuple[Judgement, float]:
-        """What is found of the reference of a program's task, and the seconds that took."""
-        task = program.task
-        with self._lock:
-            lock = self._locks.setdefault(task.task_id, threading.Lock())
-        with lock:
-            if task.task_id not in self._found:
-                answer = f"````{task.language}\n{task.solution}\n````"
-                used = program.verifier
-                if hasattr(used, "patient"):  # built as the late ones are
-                    used = used.patient(1)
-                asked = dataclasses.replace(program, completion=answer, seconds=0.0), used
-                self._found[task.task_id] = self._judge(asked)
-            return self._found[task.task_id]
 
 
 @functools.cache
