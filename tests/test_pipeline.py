@@ -32,7 +32,7 @@ TINY = {
         "train": {"epochs": 1, "batch_size": 4, "micro_batch_size": 4, "max_tokens": 2048},
     },
     "validation": {"samples_per_task": 1},
-    "benchmark": {"samples_per_task": 10, "max_new_tokens": 8},
+    "benchmark": {"samples_per_task": 10, "base_samples_per_task": 10, "max_new_tokens": 8},
 }
 STEPS_OF_A_SET = ("set_sample", "set_judge", "set_score")
 
