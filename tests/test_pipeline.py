@@ -184,7 +184,7 @@ def test_an_edit_in_the_verifiers_judges_again_and_samples_nothing(finished: Che
     path = finished.folder / "src/halo_forge/verify/python/compare.py"
     path.write_text(path.read_text() + "# an edit\n")
     ran = set(finished.dvc("repro"))
-    steps = ("raft_judge", "raft_judge_more", "validate", "benchmark_judge")
+    steps = ("raft_judge", "validate", "benchmark_judge")
     judging = {f"{step}@{cycle}" for step in steps for cycle in ("c1", "c2")}
     judging |= {"baseline_validate@sft", "baseline_judge@base", "baseline_judge@sft"}
     assert ran == judging | {"generate_data", "prepare", "audit"}
