@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from verify_tasks import stdio_tests, task_of
 
 from halo_forge.settings.verify import Verify
-from halo_forge.verify.compiled.builds import FIRST_SHARE, report_of
+from halo_forge.verify.compiled.builds import FIRST_SHARE, report_of, spared_s
 from halo_forge.verify.compiled.toolchain import Toolchain
 from halo_forge.verify.cpp.gcc import GCC
 from halo_forge.verify.registry import get_verifier
@@ -84,6 +84,13 @@ def test_what_is_not_built_to_be_fast_gets_a_part_of_its_time_and_all_of_it_wher
     assert shared({"plain": LATE}, hasten=False)[0] == {"plain": 1.0}
     broken = Report(compile=run(1, "cpu"), whole=True)
     assert shared({"plain": LATE, "plain quick": broken})[0] == {"plain": 1.0, "plain quick": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("limit_s", "share", "left"), [(4.0, 0.25, 1.0), (2.0, 0.25, 0.5), (0.5, 0.25, 0.5), (2.0, 1.0, 2.0)]
+)
+def test_no_part_of_a_limit_is_too_short_to_start_in(limit_s, share, left):
+    assert limit_s - spared_s(limit_s, share) == left
 
 
 def test_another_standard_is_tried_where_the_compiler_speaks_of_it():

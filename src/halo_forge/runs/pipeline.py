@@ -20,8 +20,7 @@ from halo_forge.settings.params import Params
 @dataclass(frozen=True)
 class PipelineRun:
     """`folder` holds samples.jsonl, generation.json and verdicts.jsonl; `tasks` is the file of what is answered, each
-    by `samples_per_task` samples. `measure`: how its model is
-    measured by them, None where it is not."""
+    by `samples_per_task` samples. `measure`: how its model is measured by them, None where it is not."""
 
     folder: Path
     tasks: Path

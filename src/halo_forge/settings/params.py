@@ -135,9 +135,10 @@ def load_params(path: str | Path = "params.yaml") -> Params:
             f"{presets_path}: {name}: DVC reads the dot in the name of a preset as a level of the file; call it "
             f"{name.replace('.', '_')}, here and in {path.name}"
         )
+    of_preset = _leaves(presets[name])
     for key in sorted(_leaves(own)):
         where = f"{presets_path.name}, or for one experiment with -S {presets_path.name}:++{name}.{key}=…"
-        if key in _leaves(presets[name]):
+        if key in of_preset:
             raise InputError(f"{path}: {key}: preset {name!r} sets this knob already; change it in {where}")
         if key.startswith(OF_PRESETS):
             raise InputError(f"{path}: {key}: DVC watches this knob in the presets alone; set it in {where}")

@@ -16,6 +16,9 @@ from halo_forge.verify.sandbox.job import Report
 FIRST_SHARE = 0.25
 """Of its time limit a program gets in a build that is not made to be fast. Nothing is lost: what is late then gets
 all of its time in one that is, and an endless loop is found out four times sooner."""
+FIRST_LEAST_S = 0.5
+"""… and at least so much, if its limit is no less: to start and to run out of memory takes time, and a build made to
+be fast may leave out what runs out of it."""
 
 Build = TypeVar("Build")
 Tools = TypeVar("Tools", bound=Toolchain)
@@ -46,6 +49,11 @@ def report_of(
         return report
     other = first.other_standard(language, (report.compile.stderr or report.compile.stdout).decode("utf-8", "replace"))
     return report if other is None else in_time(other)
+
+
+def spared_s(limit_s: float, share: float) -> float:
+    """What a run with a share of a time limit does not get of it."""
+    return limit_s - max(share * limit_s, min(limit_s, FIRST_LEAST_S))
 
 
 def report_in_time(

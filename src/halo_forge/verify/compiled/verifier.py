@@ -10,7 +10,7 @@ from halo_forge.records import CheckerTests, CompileTests, StdioTests, Task
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.checkers.checkers import Checkers
 from halo_forge.verify.compiled import sanitizers
-from halo_forge.verify.compiled.builds import report_of
+from halo_forge.verify.compiled.builds import report_of, spared_s
 from halo_forge.verify.compiled.toolchain import Toolchain, reason
 from halo_forge.verify.core import grade
 from halo_forge.verify.core.extract import extract_code
@@ -179,7 +179,7 @@ class CompiledVerifier:
     ) -> Job:
         """`share`: of the time limit."""
         toolchain = toolchain or self._toolchain
-        run_s = share * self._settings.run_timeout_s + self._toolchain.start_s
+        run_s = self._run_limits.cpu_s - spared_s(self._settings.run_timeout_s, share)
         return Job(
             files={toolchain.source(language): code.encode("utf-8", "replace")},
             compile=toolchain.compile(language, code, link=link),

@@ -14,7 +14,7 @@ from halo_forge.errors import InfrastructureError, InputError
 from halo_forge.records import HarnessTests, StdioCase, StdioTests, Task
 from halo_forge.settings.verify import Verify
 from halo_forge.verify.compiled import sanitizers
-from halo_forge.verify.compiled.builds import report_of
+from halo_forge.verify.compiled.builds import report_of, spared_s
 from halo_forge.verify.compiled.linker import fastest_linker
 from halo_forge.verify.core import grade
 from halo_forge.verify.core.protocol import Judgement, clip
@@ -140,7 +140,7 @@ class Harness:
 
         def run(toolchain: Gcc, share: float) -> Report:
             job = self._apart(toolchain, source, loop, program, nonce, head, language)
-            limits = replace(self._running, cpu_s=share * self._running.cpu_s)
+            limits = replace(self._running, cpu_s=self._running.cpu_s - spared_s(self._running.cpu_s, share))
             return self._sandbox.run(replace(job, run_limits=limits))
 
         report = report_of(run, self._toolchain, language, code, late=self._late)
