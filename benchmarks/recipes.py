@@ -31,10 +31,6 @@ from halo_forge.statistics.compare import compare
 RECIPES: dict[str, Sequence[str]] = {
     "plain": (),
     "gate 0.8": ("--max-pass-rate", "0.8"),
-    "memory": ("--memory",),
-    "memory from SFT": ("--memory", "--train-from", "sft"),
-    "replay 0.3": ("--replay", "0.3"),
-    "gate, memory from SFT": ("--max-pass-rate", "0.8", "--memory", "--train-from", "sft"),
 }
 CLI = (sys.executable, "-m", "halo_forge")
 RESAMPLES = 10_000
@@ -60,8 +56,6 @@ class Arms:
         flags += ["--cycles", say.cycles, "--samples-per-prompt", say.samples, "--reward-threshold", "1.0"]
         flags += ["--max-keep-per-prompt", say.keep, "--temperature", say.temperature]
         flags += ["--learning-rate", say.rate, "--max-new-tokens", say.max_new_tokens, "--epochs", say.epochs]
-        if "--replay" in RECIPES[name]:
-            flags += ["--replay-data", say.split / "sft.jsonl"]
         self._run(name, ["raft", "train", *flags, *RECIPES[name], *self._batch(), *self._seed()])
         return out / f"cycle_{say.cycles}_final"
 

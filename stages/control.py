@@ -4,7 +4,7 @@ Reads  models/base.json, models/best.json, models/pipeline/sft/, data/split/sft.
        data/raft/<cycle>/{samples,kept}.jsonl of every cycle up to the best
 Writes models/pipeline/<arm>/ (of the kind that SFT made), data/train/<arm>.json (what it mirrors, rows and steps of
        every update)
-Params seed, raft.cycles, raft.memory, raft.train_from, raft.train, controls.<arm>, preset
+Params seed, raft.cycles, raft.train, controls.<arm>, preset
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from halo_forge.jsonl import read_records
 from halo_forge.model.base import ADAPTERS, load_lock
 from halo_forge.model.checkpoint import on_base
 from halo_forge.provenance import provenance
-from halo_forge.raft.control import control_rows
-from halo_forge.raft.memory import reference_rows
+from halo_forge.raft.control import control_rows, reference_rows
 from halo_forge.records import Kept, Sample, Task
 from halo_forge.settings.params import Params
 from halo_forge.state import state_dir
@@ -40,15 +39,12 @@ def main(params: Params, arm: str) -> None:
     best = read_json("models/best.json")["model"]
     chain = params.chain(best if best in raft.cycles else params.models()[-1])
     references = reference_rows(read_records("data/split/sft.jsonl", Task))
-    model, samples, updates = ADAPTERS / "sft", [], []
+    model, updates = ADAPTERS / "sft", []
     for cycle in chain:
         folder = Path("data/raft") / cycle
-        new = read_records(folder / "samples.jsonl", Sample)
-        samples = samples + new if raft.memory else new
+        samples = read_records(folder / "samples.jsonl", Sample)
         kept = read_records(folder / "kept.jsonl", Kept)
         rows = control_rows(cycle, control, kept, samples, references, params.seed)
-        if raft.train_from == "sft" and cycle != chain[-1]:
-            continue  # every update begins anew: only the last one is in the model
         if not rows:
             print(f"warning: {arm}: {cycle} kept nothing, so that there is nothing to mirror", file=sys.stderr)
             continue

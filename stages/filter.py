@@ -1,11 +1,11 @@
 """Keep the answers that a cycle trains on.
 
 Reads  data/split/raft.jsonl, data/raft/<cycle>/{samples.jsonl,generation.json,verdicts.jsonl},
-       data/raft/<from>/history.jsonl, data/split/sft.jsonl (what may be replayed)
+       data/raft/<from>/history.jsonl
 Writes data/raft/<cycle>/kept.jsonl (what is trained on), data/raft/<cycle>/history.jsonl (what is known of every task
        after this cycle), results/raft/<cycle>.json (what was sampled, judged and kept)
 Params seed, verify.rewards; raft.reward_threshold, raft.keep_top_percent, raft.max_keep_per_task, raft.selection,
-       raft.drop_solved, raft.max_pass_rate, raft.memory, raft.replay, raft.weigh_copies
+       raft.drop_solved, raft.max_pass_rate, raft.weigh_copies
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from halo_forge.files import read_json, write_json
 from halo_forge.jsonl import read_records, write_records
 from halo_forge.pairing import JudgedFiles
 from halo_forge.raft.cycle import close_cycle
-from halo_forge.raft.memory import reference_rows
 from halo_forge.records import History, Task
 from halo_forge.runs.pipeline import find_run
 from halo_forge.settings.params import Params
@@ -34,7 +33,6 @@ def main(params: Params, cycle: str) -> None:
         JudgedFiles(run.folder, where="raft"),
         read_json(run.folder / "generation.json"),
         read_records(Path("data/raft") / params.cycle(cycle).start / "history.jsonl", History),
-        reference_rows(read_records("data/split/sft.jsonl", Task)),
     )
     folder, statistics = run.folder, outcome.statistics
     write_records(folder / "kept.jsonl", outcome.rows)

@@ -1,9 +1,9 @@
-"""The update of a RAFT cycle: train the cycle's starting model, or that of SFT, on the answers that were kept.
+"""The update of a RAFT cycle: train the cycle's starting model on the answers that were kept.
 
-Reads  models/base.json, models/pipeline/<from>/, models/pipeline/sft/, data/raft/<cycle>/kept.jsonl
+Reads  models/base.json, models/pipeline/<from>/, data/raft/<cycle>/kept.jsonl
 Writes models/pipeline/<cycle>/ (of the kind that SFT made), data/train/<cycle>.json (losses, sizes, provenance),
        data/train/<cycle>.tsv (the curve, a line a step, while it trains); TensorBoard in logs/<cycle>
-Params seed, raft.cycles.<cycle>, raft.train_from, raft.train, preset
+Params seed, raft.cycles.<cycle>, raft.train, preset
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main(params: Params, cycle: str) -> None:
     settings = params.cycle(cycle)
     data, out = Path(f"data/raft/{cycle}/kept.jsonl"), ADAPTERS / cycle
     pairs = kept_answers(read_records(data, Kept))
-    start = ADAPTERS / ("sft" if pairs and params.raft.train_from == "sft" else settings.start)
+    start = ADAPTERS / settings.start
     curve = Path(f"data/train/{cycle}.tsv")
     if pairs:
         training, (lock, base) = params.raft.train, load_lock()

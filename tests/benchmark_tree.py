@@ -179,8 +179,6 @@ def write_cycle(root: Path, params: Params, name: str, verdicts: list[Verdict]) 
         "sanitizers": {},
         "faulty": 0,
         "kept": passed // 2,
-        "remembered": 0,
-        "replayed": 0,
         "avg_kept_reward": 1.0,
         "tasks_covered": 7,
         "tasks_too_easy": 0,
@@ -199,7 +197,7 @@ def write_cycle(root: Path, params: Params, name: str, verdicts: list[Verdict]) 
     write_records(root / f"data/raft/{name}/verdicts.jsonl", verdicts)
     history = {row.task_id: row for row in read_records(root / f"data/raft/{cycle.start}/history.jsonl", History)}
     for verdict in verdicts:
-        row = history.get(verdict.task_id) or History(task_id=verdict.task_id, judged=0, passed=0, kept=[])
+        row = history.get(verdict.task_id) or History(task_id=verdict.task_id, judged=0, passed=0)
         counts = {"judged": row.judged + 1, "passed": row.passed + verdict.passed}
         history[verdict.task_id] = row.model_copy(update=counts)
     write_records(root / f"data/raft/{name}/history.jsonl", history.values())

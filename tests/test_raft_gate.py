@@ -5,15 +5,14 @@ from __future__ import annotations
 import pytest
 
 from halo_forge.raft.answers import answers_of
-from halo_forge.raft.gate import Counts, counts_of
-from halo_forge.raft.memory import history_after
+from halo_forge.raft.gate import Counts, counts_of, history_after
 from halo_forge.raft.select import select
 from halo_forge.records import History
 from halo_forge.settings.raft import Raft
 
 
 def known(task_id: str, passed: int, judged: int) -> History:
-    return History(task_id=task_id, judged=judged, passed=passed, kept=[])
+    return History(task_id=task_id, judged=judged, passed=passed)
 
 
 @pytest.fixture
@@ -62,6 +61,6 @@ def test_what_could_not_be_judged_counts_as_not_drawn(make_judged) -> None:
 
 
 def test_history_adds_up_over_cycles_and_knows_tasks_that_come_later() -> None:
-    first = history_after({"t": Counts(4, 1)}, [], [])
-    second = history_after({"t": Counts(4, 3), "new": Counts(2, 0)}, [], first)
+    first = history_after({"t": Counts(4, 1)}, [])
+    second = history_after({"t": Counts(4, 3), "new": Counts(2, 0)}, first)
     assert second == [known("new", 0, 2), known("t", 4, 8)]

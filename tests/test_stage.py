@@ -164,6 +164,9 @@ first = state_dir("gen", {"a": 1, "b": [Path("x/y")]})
 assert state_dir("gen", {"b": [Path("x/y")], "a": 1}) == first
 assert state_dir("gen", {"a": 2, "b": [Path("x/y")]}) != first
 assert state_dir("gem", {"a": 1, "b": [Path("x/y")]}) != first
+from halo_forge import state
+state.shapes = lambda: [{"title": "Sample", "properties": {"another": {}}}]
+assert state_dir("gen", {"a": 1, "b": [Path("x/y")]}) != first, "rows of other fields are resumed"
 print("checked")
 """
     assert run(script(body), environment).stdout == "checked\n"

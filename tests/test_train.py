@@ -124,19 +124,6 @@ def test_a_row_of_weight_2_counts_as_two_rows(tiny_model, tiny_chat, tmp_path) -
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
-def test_tokens_that_the_model_is_sure_of_count_in_what_the_loss_is_divided_by(tiny_model, tiny_chat, tmp_path) -> None:
-    """They are known only once a micro-batch was computed, and the result must not depend on micro-batches."""
-    first = []
-    for micro in (1, 12):
-        settings = Training(epochs=1, batch_size=12, micro_batch_size=micro, max_token_probability=0.005)
-        run = run_of(tiny_model, tmp_path / str(micro), settings=settings)
-        first.append(train(run, rows_of(tiny_chat), tiny_chat, tmp_path / f"out{micro}")["loss_first"])
-    settings = Training(epochs=1, batch_size=12, micro_batch_size=12)
-    run = run_of(tiny_model, tmp_path / "all", settings=settings)
-    everything = train(run, rows_of(tiny_chat), tiny_chat, tmp_path / "all_out")["loss_first"]
-    assert first[0] == pytest.approx(first[1], rel=1e-4) and 0 < first[0] < everything - 1e-3
-
-
 def test_an_update_goes_on_from_the_adapter_it_is_given(tiny_model, tiny_chat, tmp_path) -> None:
     rows = rows_of(tiny_chat)
     train(run_of(tiny_model, tmp_path / "a"), rows, tiny_chat, tmp_path / "sft")

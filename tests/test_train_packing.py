@@ -54,19 +54,19 @@ def gradients(model, loss) -> dict[str, torch.Tensor]:
     return {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.requires_grad}
 
 
-def packed_loss(model, rows, max_probability=None) -> torch.Tensor:
+def packed_loss(model, rows) -> torch.Tensor:
     batch = collate(rows)
-    return answer_loss(model, batch | {"weights": batch["weights"].double()}, max_probability)
+    return answer_loss(model, batch | {"weights": batch["weights"].double()})
 
 
-def alone_loss(model, rows, max_probability: float = 1.0) -> torch.Tensor:
+def alone_loss(model, rows) -> torch.Tensor:
     """The plain way: every row by itself through the model as transformers and PEFT have it."""
     total = 0.0
     for row in rows:
         logits = model(input_ids=torch.tensor([row["input_ids"]])).logits[0, :-1].double()
         labels = torch.tensor(row["labels"][1:])
         nll = torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
-        total = total + row["weight"] * (nll * (nll.neg().exp() <= max_probability)).sum()
+        total = total + row["weight"] * nll.sum()
     return total
 
 
@@ -118,14 +118,6 @@ def test_sliding_windows_and_biases_are_kept(real_rows) -> None:
     model = model_of(base)
     theirs = gradients(model, alone_loss(model, real_rows))
     assert_same(gradients(model, packed_loss(as_packed(model), real_rows)), theirs)
-
-
-def test_a_token_that_the_model_is_sure_of_has_no_loss(tiny_model, real_rows) -> None:
-    model = model_of(tiny_model)
-    everything, expected = alone_loss(model, real_rows), alone_loss(model, real_rows, 0.01)
-    assert 0 < expected.item() < everything.item()
-    theirs = gradients(model, expected)
-    assert_same(gradients(model, packed_loss(as_packed(model), real_rows, 0.01)), theirs)
 
 
 def test_layers_of_other_kinds_are_left_to_peft(tiny_model, real_rows) -> None:

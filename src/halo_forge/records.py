@@ -4,6 +4,7 @@ History."""
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -243,13 +244,17 @@ class Kept(_Record):
 
 
 class History(_Record):
-    """What the cycles so far have seen of a task: samples drawn and judged, those of them that passed, and what was
-    kept, in the order of the cycles."""
+    """What the cycles so far have seen of a task: samples drawn and judged, and those of them that passed."""
 
     task_id: str
     judged: int
     passed: int
-    kept: list[Kept]
+
+
+@cache
+def shapes() -> list[dict[str, Any]]:
+    """The JSON schemas of what unfinished work is kept as: it is of no use to a program whose records are others."""
+    return [record.model_json_schema() for record in (Task, Sample, Verdict)]
 
 
 def first_problem(error: ValidationError) -> tuple[str, str, Any]:

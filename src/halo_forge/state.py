@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from halo_forge.hashing import fingerprint
+from halo_forge.records import shapes
 
 _held: dict[Path, tuple[int, Path | None]] = {}
 """Of this process: lock file -> its descriptor, and the state folder to remove with it, None where others work too."""
@@ -18,12 +19,13 @@ def state_dir(name: str, inputs: object, part: str = "") -> Path:
     """The folder for the unfinished work of stage `name`, kept over a kill and removed once the stage succeeded.
 
     It lies outside the DVC outputs, at `$DVC_ROOT/.state/<name>-<hash of inputs>`; `inputs` is JSON (settings, and the
-    `digest` of every input file), pydantic models and paths included, so that other inputs never resume this work.
+    `digest` of every input file), pydantic models and paths included, so that other inputs never resume this work, nor
+    does a program whose records have other fields.
     A run that wants a folder in use by another process waits for it. Where several do parts of the work in one folder,
     each names its `part`: it waits for those of the same name alone, and leaves the folder to the run without one.
     """
     root = Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
-    folder = root / ".state" / f"{name}-{fingerprint(inputs)}"
+    folder = root / ".state" / f"{name}-{fingerprint([inputs, shapes()])}"
     lock = folder.with_name(f"{folder.name}.{part}.lock" if part else f"{folder.name}.lock")
     if lock not in _held:
         _held[lock] = _lock(lock), None if part else folder

@@ -15,7 +15,7 @@ def raft_coverage(results: Results) -> dict[str, Any]:
 
     A row: {"cycle", "from", "tasks": RAFT tasks with a judged sample of this cycle, "solved": those of them that a
     sample of this cycle passed, "known": tasks that some cycle on the way here has sampled, "ever": those of them that
-    some cycle on the way here has solved}. Repairs count as no sample. Raises InputError for a broken file.
+    some cycle on the way here has solved}. Raises InputError for a broken file.
     """
     rows, missing = [], []
     for cycle in results.raft:

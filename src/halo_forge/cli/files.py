@@ -91,9 +91,6 @@ class RaftLoop(Section):
     selection: Literal["per_task", "global"] = "per_task"
     drop_solved: bool = False
     max_pass_rate: Fraction = 1.0
-    memory: bool = False
-    train_from: Literal["last", "sft"] = "last"
-    replay: Share = 0.0
     weigh_copies: bool = False
 
 
@@ -128,8 +125,6 @@ class RaftFile(Section):
     sft_checkpoint: str | None = None
     output_dir: str = "models/raft"
     prompts: str | None = None
-    replay_data: str | None = None
-    """Rows with answers, such as those that SFT was trained on, of which raft.replay is the share."""
     strict: bool = False
     """Stop at the first row of prompts that cannot be read, instead of leaving it out."""
     raft: RaftLoop = RaftLoop()

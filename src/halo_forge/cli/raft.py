@@ -18,16 +18,12 @@ from halo_forge.cli.options import (
     Key,
     Strict,
     User,
-    input_file,
     judged_prompts,
     say,
-    say_left_out,
 )
 from halo_forge.cli.threshold import what_is_kept
-from halo_forge.data.left_out import LeftOut
 from halo_forge.errors import InputError
 from halo_forge.progress import print_table
-from halo_forge.records import Kept
 from halo_forge.settings.verify import Verify
 
 app = typer.Typer(no_args_is_help=True)
@@ -73,18 +69,10 @@ def train(
     max_pass_rate: Annotated[
         float | None, typer.Option(help="Leave out prompts that pass this often, by all cycles so far. [default: 1.0]")
     ] = None,
-    memory: Annotated[
-        bool | None, typer.Option("--memory/--no-memory", help="Train on what all cycles kept. [default: off]")
-    ] = None,
-    train_from: Annotated[
-        str | None, typer.Option(help="last: train the model that was sampled; sft: the first one. [default: last]")
-    ] = None,
     weigh_copies: Annotated[
         bool | None,
         typer.Option("--weigh-copies/--no-weigh-copies", help="Near copies share the weight of one. [default: off]"),
     ] = None,
-    replay: Annotated[float | None, typer.Option(help="Share of the rows that are replayed. [default: 0]")] = None,
-    replay_data: Annotated[str | None, typer.Option(help="Rows with answers: those that SFT learnt.")] = None,
     temperature: Annotated[float | None, typer.Option(help="[default: 0.7]")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="[default: 1024]")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="[default: 5e-5]")] = None,
@@ -112,11 +100,7 @@ def train(
         "raft.max_keep_per_prompt": max_keep_per_prompt,
         "raft.drop_solved": drop_solved,
         "raft.max_pass_rate": max_pass_rate,
-        "raft.memory": memory,
-        "raft.train_from": train_from,
         "raft.weigh_copies": weigh_copies,
-        "raft.replay": replay,
-        "replay_data": replay_data,
         "generation.temperature": temperature,
         "generation.max_new_tokens": max_new_tokens,
         "training.learning_rate": learning_rate,
@@ -159,30 +143,8 @@ def _train(settings: RaftFile, verify: Verify) -> None:
     say(what_is_kept(settings.raft.reward_threshold, tasks, verifier, verify))
     start = find_checkpoint(settings.sft_checkpoint)
     params = raft_params(settings, start, verify)
-    rows = run_cycles(Plan(start, tasks, params, verifier, Path(settings.output_dir), _references(settings)))
+    rows = run_cycles(Plan(start, tasks, params, verifier, Path(settings.output_dir)))
     _print(rows)
-
-
-def _references(settings: RaftFile) -> list[Kept]:
-    """The answers that may be replayed. Raises InputError where some are asked for and no file has any."""
-    if not settings.raft.replay:
-        return []
-    from halo_forge.data.rows import read_file
-
-    path = input_file(settings.replay_data, "--replay-data", "replay_data")
-    left_out = LeftOut(settings.strict)
-    rows = [row for row in read_file(path, left_out=left_out) if row.answer]
-    say_left_out(left_out)
-    found = [
-        Kept(sample_id=row.place, task_id=row.place, prompt=row.prompt, completion=row.answer, reward=1.0)
-        for row in rows
-        if [message["role"] for message in row.messages if message["role"] != "system"] == ["user", "assistant"]
-    ]
-    if not found:
-        raise InputError(f"--replay-data: {path}: no row is one prompt with its answer; give the rows that SFT learnt")
-    if longer := len(rows) - len(found):
-        say(f"warning: {path}: {longer} rows are longer conversations, which are not replayed")
-    return found
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

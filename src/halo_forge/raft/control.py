@@ -10,8 +10,25 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import count, islice
 
-from halo_forge.records import Kept, Sample
+from halo_forge.model.chat import fenced
+from halo_forge.records import Kept, Sample, Task
 from halo_forge.settings.control import Control
+
+
+def reference_rows(tasks: Iterable[Task]) -> list[Kept]:
+    """The solutions that SFT is trained on, in its own form, as rows that an arm may train on."""
+    return [
+        Kept(
+            sample_id=f"sft/{task.task_id}",
+            task_id=task.task_id,
+            prompt=task.prompt,
+            completion=fenced(task.solution, task.language),
+            reward=1.0,
+            code=task.solution,
+        )
+        for task in tasks
+        if task.solution
+    ]
 
 
 def control_rows(
@@ -24,16 +41,14 @@ def control_rows(
 ) -> list[Kept]:
     """As many rows as `kept`, those of cycle `name`, by a seeded draw.
 
-    `unfiltered`: answers out of `samples`, right or wrong, each at most once; what was replayed is replayed here too.
+    `unfiltered`: answers out of `samples`, right or wrong, each at most once.
     `references`: solutions that SFT was taught, all of them before one comes again.
     """
     if control.rows == "references":
         return list(islice(_again(references, name, seed), len(kept))) if references else []
-    replayed = {row.sample_id for row in references}
-    own = [row for row in kept if row.sample_id not in replayed]
     answers = [sample for sample in samples if sample.completion.strip()]
     answers.sort(key=lambda sample: _draw(sample.sample_id, name, seed))
-    drawn = [
+    return [
         Kept(
             sample_id=sample.sample_id,
             task_id=sample.task_id,
@@ -41,9 +56,8 @@ def control_rows(
             completion=sample.completion,
             reward=0.0,
         )
-        for sample in answers[: len(own)]
+        for sample in answers[: len(kept)]
     ]
-    return drawn + [row for row in kept if row.sample_id in replayed]
 
 
 def _again(references: Sequence[Kept], name: str, seed: int) -> Iterable[Kept]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from halo_forge.pairing import Pair
 from halo_forge.raft.answers import answers_of
+from halo_forge.raft.copies import weigh_copies
 from halo_forge.raft.filter import cycle_statistics, kept_records
-from halo_forge.raft.gate import counts_of
-from halo_forge.raft.memory import history_after, rows_to_train
+from halo_forge.raft.gate import counts_of, history_after
 from halo_forge.raft.select import select
 from halo_forge.records import History, Kept, Task
 from halo_forge.settings.params import Params
@@ -32,9 +32,8 @@ def close_cycle(
     pairs: Iterable[Pair],
     generation: Mapping[str, Any],
     history: Sequence[History],
-    references: Sequence[Kept],
 ) -> Outcome:
-    """`history` is of the cycles before, empty for the first; `references` are what may be replayed.
+    """`history` is of the cycles before, empty for the first.
 
     `pairs` are gone through twice: once for what is counted and compared, once for the texts of the answers chosen, so
     that the others' are never held. Raises InputError as going through `pairs` does, and where a sample is of none of
@@ -43,12 +42,7 @@ def close_cycle(
     answers = answers_of(pairs, tasks)
     selection = select(answers, params.raft, params.seed, history)
     kept = kept_records(selection, tasks, pairs)
-    trained = rows_to_train(name, tasks, kept, history, references, params.raft, params.seed)
+    rows = weigh_copies(kept, tasks) if params.raft.weigh_copies else kept
     statistics = cycle_statistics(name, params, tasks, answers, selection, generation)
-    statistics |= {
-        "remembered": trained.remembered,
-        "replayed": trained.replayed,
-        "weight": round(sum(row.weight for row in trained.rows), 3),
-    }
-    counts = counts_of(answers)
-    return Outcome(trained.rows, history_after(counts, kept, history), statistics)
+    statistics["weight"] = round(sum(row.weight for row in rows), 3)
+    return Outcome(rows, history_after(counts_of(answers), history), statistics)

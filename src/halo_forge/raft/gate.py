@@ -65,6 +65,13 @@ def counts_before(history: Iterable[History]) -> dict[str, Counts]:
     return {row.task_id: Counts(row.judged, row.passed) for row in history}
 
 
+def history_after(now: Mapping[str, Counts], history: Iterable[History]) -> list[History]:
+    """`history` with the counts `now` of the cycle that ends, in order of task."""
+    known = counts_before(history)
+    known |= {task_id: known.get(task_id, Counts()) + counts for task_id, counts in now.items()}
+    return [History(task_id=name, judged=known[name].judged, passed=known[name].passed) for name in sorted(known)]
+
+
 def too_easy(now: Mapping[str, Counts], history: Iterable[History], settings: Raft) -> set[str]:
     """The tasks of this cycle, `now`, that the gate leaves out; `history` is of the cycles before it."""
     before = counts_before(history)

@@ -37,8 +37,7 @@ class Selection:
 
 def select(answers: Iterable[Answer], settings: Raft, seed: int, history: Sequence[History] = ()) -> Selection:
     """Rank by reward, break ties by a seeded draw, drop duplicate programs and low rewards, keep the top share of the
-    tasks that the gate lets through; `history` is what the cycles before have seen of them. Repairs are kept like any
-    other sample and say nothing of a task's pass rate.
+    tasks that the gate lets through; `history` is what the cycles before have seen of them.
 
     Answers with status infra_error are never kept, nor are programs that the sanitizers stopped. The result does not
     depend on the order of `answers`.

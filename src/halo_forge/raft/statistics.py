@@ -26,8 +26,6 @@ _FROM_FILTER = {  # key here -> key in results/raft/<cycle>.json
     "sanitizers": "sanitizers",
     "faulty": "faulty",
     "kept": "kept",
-    "remembered": "remembered",
-    "replayed": "replayed",
     "avg_kept_reward": "avg_kept_reward",
     "tasks_covered": "tasks_covered",
     "tasks_too_easy": "tasks_too_easy",

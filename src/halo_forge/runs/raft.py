@@ -1,7 +1,6 @@
 """RAFT cycles in a plain folder, without DVC: sample, judge, filter, train, and again from the new model.
 
     <out>/tasks.jsonl              the prompts as tasks
-    <out>/references.jsonl         answers that may be replayed
     <out>/cycle_N/                 samples.jsonl, generation.json, verdicts.jsonl, kept.jsonl, history.jsonl,
                                    cycle.json, logs/
     <out>/cycle_N_final/           the adapter after cycle N
@@ -14,7 +13,6 @@ there; with other prompts or settings the old cycles are set aside (see `outputs
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,23 +42,17 @@ from halo_forge.train.lora import Run
 
 @dataclass(frozen=True)
 class Plan:
-    """`params.raft.cycles` holds cycle_1, cycle_2, … in their order, the first `from` sft: that is `start` here.
-    `references` are what may be replayed."""
+    """`params.raft.cycles` holds cycle_1, cycle_2, … in their order, the first `from` sft: that is `start` here."""
 
     start: Checkpoint
     tasks: list[Task]
     params: Params
     verifier: str
     out: Path
-    references: Sequence[Kept] = ()
 
     @property
     def tasks_path(self) -> Path:
         return self.out / "tasks.jsonl"
-
-    @property
-    def references_path(self) -> Path:
-        return self.out / "references.jsonl"
 
 
 @dataclass(frozen=True)
@@ -77,7 +69,6 @@ def run_cycles(plan: Plan) -> list[dict[str, Any]]:
     Raises InputError if nothing was kept in the first cycle of a base model: there is no adapter to go on from.
     """
     write_records(plan.tasks_path, plan.tasks)
-    write_records(plan.references_path, plan.references)
     state, rows = State(plan.start, None), []
     for number, name in enumerate(plan.params.raft.cycles, 1):
         state, finished = _cycle(plan, number, name, state)
@@ -106,7 +97,6 @@ def _cycle(plan: Plan, number: int, name: str, before: State) -> tuple[State, di
         rolled.pairs,
         rolled.generation,
         read_records(before.history, History) if before.history else [],
-        plan.references,
     )
     write_records(folder / "kept.jsonl", outcome.rows)
     write_records(after.history, outcome.history)
@@ -119,8 +109,7 @@ def _cycle(plan: Plan, number: int, name: str, before: State) -> tuple[State, di
     with whole_folder(final) as adapter:
         trained = _trained(plan, name, outcome.rows, start, state, adapter)
         pin(adapter, start)
-    trained_from = [start.adapter, _trained_from(plan, start).adapter]
-    origin = provenance(plan.params, [plan.tasks_path, *dict.fromkeys(filter(None, trained_from))])
+    origin = provenance(plan.params, [plan.tasks_path, *filter(None, [start.adapter])])
     finished = {
         "filtered": filtered,
         "trained": trained,
@@ -142,11 +131,10 @@ def _sampled(plan: Plan, name: str, folder: Path, start: Checkpoint) -> Rollout:
 def _trained(plan: Plan, name: str, rows: list[Kept], start: Checkpoint, state: Path, out: Path) -> dict[str, Any]:
     """Write the adapter `out`: trained on `rows`, or `start`, the model that was sampled, if there are none."""
     if rows:
-        model = _trained_from(plan, start)
         run = Run(
-            base=model.base,
-            start=model.adapter,
-            lora=_shape(plan, model),
+            base=start.base,
+            start=start.adapter,
+            lora=_shape(plan, start),
             settings=plan.params.raft.train,
             learning_rate=plan.params.cycle(name).learning_rate,
             seed=plan.params.seed,
@@ -165,11 +153,6 @@ def _trained(plan: Plan, name: str, rows: list[Kept], start: Checkpoint, state: 
     return unchanged(start.adapter, out)
 
 
-def _trained_from(plan: Plan, start: Checkpoint) -> Checkpoint:
-    """The model that is trained by a cycle that samples from `start`."""
-    return plan.start if plan.params.raft.train_from == "sft" else start
-
-
 def _shape(plan: Plan, start: Checkpoint) -> Lora | None:
     """Of the adapter that the first cycle of a base model makes; one that is there has its own."""
     return plan.params.sft.lora if start.adapter is None else None
@@ -178,14 +161,11 @@ def _shape(plan: Plan, start: Checkpoint) -> Lora | None:
 def _inputs(plan: Plan, name: str, before: State) -> dict[str, Any]:
     """What the cycle's result depends on: not how many cycles come after it."""
     settings, start = plan.params, before.model
-    model = _trained_from(plan, start)
-    lora = _shape(plan, model)
+    lora = _shape(plan, start)
     return {
         "lock": start.lock,
         "start": start.adapter and digest(start.adapter),
-        "trained": model.adapter and digest(model.adapter),
         "history": before.history and digest(before.history),
-        "references": digest(plan.references_path),
         "tasks": digest(plan.tasks_path),
         "cycle": settings.cycle(name).model_dump(mode="json", exclude={"start"}),
         "raft": settings.raft.model_dump(mode="json", exclude={"cycles"}),

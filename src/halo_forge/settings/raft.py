@@ -35,13 +35,6 @@ class Raft(Section):
     max_pass_rate: Fraction = 1.0
     """Leave out tasks whose pass rate, by all cycles up to this one, has reached this. It is the mean of a Beta
     posterior that began uniform: (passed + 1) / (drawn + 2), which never reaches 1."""
-    memory: bool = False
-    """Train a cycle on what all cycles up to it have kept, each program of a task once."""
-    train_from: Literal["last", "sft"] = "last"
-    """last: a cycle trains the model that it samples from; sft: the one before all cycles, as in ReST-EM (Singh et al.
-    2023, arXiv 2312.06585)."""
-    replay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Share of the rows trained on that are reference solutions which SFT was trained on."""
     weigh_copies: bool = False
     """Rows of one task that hold nearly the same program share the weight of one row."""
     train: Training = Training()

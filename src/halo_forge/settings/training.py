@@ -33,8 +33,6 @@ class Training(Section):
     """Rows longer than this (prompt and answer) are left out and counted."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    max_token_probability: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Answer tokens that the model already gives a higher probability than this have no loss; None: all have it."""
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.0
     save_steps: Positive = 5
     """A killed run resumes from the last of these checkpoints."""

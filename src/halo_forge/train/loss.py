@@ -11,7 +11,7 @@ _ROWS = 64
 """Rows of logits at a time: what a processor's cache holds."""
 
 
-def answer_loss(model: Any, batch: Mapping[str, Any], max_probability: float | None = None) -> Any:
+def answer_loss(model: Any, batch: Mapping[str, Any]) -> Any:
     """`AnswerLoss` of a model that takes `branches`, over a batch of `packing.collate`: a scalar, divided by nothing.
 
     Logits are computed where they are wanted only: over a vocabulary of 150,000 the prompt's would cost more memory
@@ -23,22 +23,19 @@ def answer_loss(model: Any, batch: Mapping[str, Any], max_probability: float | N
         branches=batch["branches"],
         logits_to_keep=batch["kept"],
     ).logits.flatten(0, 1)  # a view: the gradient of an index would be a copy with zeros
-    return AnswerLoss.apply(logits, batch["predicted_at"], batch["labels"], batch["weights"], max_probability)
+    return AnswerLoss.apply(logits, batch["predicted_at"], batch["labels"], batch["weights"])
 
 
 class AnswerLoss(torch.autograd.Function):
     """The sum of weights[i] * -log p(labels[i]) at logits[predicted_at[i]]; logits are (places, vocabulary).
 
-    With `max_probability` a label whose probability under the model is above it adds nothing. The logits are used up:
-    the backward pass writes their gradient over them.
+    The logits are used up: the backward pass writes their gradient over them.
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Any, predicted_at: Any, labels: Any, weights: Any, max_probability: float | None):
+    def forward(ctx: Any, logits: Any, predicted_at: Any, labels: Any, weights: Any) -> Any:
         normaliser = torch.cat([_wide(part).logsumexp(-1) for part in logits.split(_ROWS)])
         nll = normaliser[predicted_at] - _wide(logits[predicted_at, labels])
-        if max_probability is not None:
-            weights = weights * (nll.neg().exp() <= max_probability)
         ctx.save_for_backward(logits, normaliser, predicted_at, labels, weights)
         return (weights * nll).sum()
 
@@ -50,7 +47,7 @@ class AnswerLoss(torch.autograd.Function):
         for part, top, factor in parts:
             part.copy_(_wide(part).sub_(top[:, None]).exp_().mul_(factor[:, None]))
         logits.index_put_((predicted_at, labels), (weights * -grad).to(logits.dtype), accumulate=True)
-        return logits, None, None, None, None
+        return logits, None, None, None
 
 
 def _wide(tensor: Any) -> Any:

@@ -20,10 +20,8 @@ def answer_trainer(settings: Training) -> type:
     class AnswerTrainer(Trainer):
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):  # noqa: ANN001, ANN202
             """Cross-entropy of the answers' tokens, each times the weight of its row, divided by the sum of these
-            weights in the whole optimizer step: tokens that the model is too sure of count there too, as nobody knows
-            them before its first forward pass.
-            """
-            total = answer_loss(model, inputs, settings.max_token_probability)
+            weights in the whole optimizer step."""
+            total = answer_loss(model, inputs)
             # Processes average their gradients, and the sum of weights is that of them all.
             loss = total / num_items_in_batch * self.accelerator.num_processes
             return (loss, {}) if return_outputs else loss
