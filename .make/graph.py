@@ -52,11 +52,11 @@ NOT_DECIDING = {
 # The same for single stages.
 NOT_DECIDING_FOR = {
     "model/base.py": (
-        ("sft", "train", "control", "sample", "validate", "best", "track"),
+        ("sft", "train", "control", "sample", "entropy", "validate", "best", "track"),
         "fetches what models/base.json pins, and names the folder of adapters",
     ),
     "model/hub.py": (
-        ("sft", "train", "control", "sample", "validate", "best", "track"),
+        ("sft", "train", "control", "sample", "entropy", "validate", "best", "track"),
         "fetches what models/base.json pins",
     ),
     "model/gguf.py": (("validate", "best", "track"), "they take the digest of the adapter, no weights are read"),

@@ -1,6 +1,7 @@
 """Compare every benchmarked model and write the report.
 
-Reads  results/benchmark/*.json and those of public sets in results/benchmark/<set>/, results/raft/*.json,
+Reads  results/benchmark/*.json and those of public sets in results/benchmark/<set>/, results/entropy/*.json,
+       results/raft/*.json,
        results/split.json, data/train/*.json, models/base.json, models/best.json, data/split/benchmark.jsonl,
        data/benchmark/<model>/{samples,verdicts}.jsonl, data/raft/<model>/history.jsonl
 Writes results/report.html (everything in one file), results/ladder.json (a row a model; the DVC plot),

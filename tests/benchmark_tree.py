@@ -127,6 +127,8 @@ def write_judged(
     generation = {"engine": "openvino", "weights": "int8", "seconds": 12.5}
     result = summarise(model, tasks, zip(samples, verdicts, strict=True), params.benchmark, params.seed, generation)
     write_json(root / f"results/benchmark/{model}.json", result)
+    bits = {"answers": len(tasks), "tokens": 90 * len(tasks), "bits": 0.25, "low": 0.2, "high": 0.3125}
+    write_json(root / f"results/entropy/{model}.json", {"model": model, **bits})
 
 
 def write_training(root: Path, params: Params, model: str) -> None:

@@ -132,7 +132,7 @@ def test_the_summary_of_a_run_without_cycles_has_no_raft_gain(tmp_path: Path) ->
 def test_results_of_cycles_no_longer_listed_are_deleted_and_no_others(tmp_path: Path) -> None:
     write_tree(tmp_path, small_params(("c1", "c2")))
     removed = remove_leftovers(small_params(("c1",)), tmp_path)
-    assert removed == ["results/benchmark/c2.json", "results/raft/c2.json"]
+    assert removed == ["results/benchmark/c2.json", "results/entropy/c2.json", "results/raft/c2.json"]
     assert not (tmp_path / removed[0]).exists()
     assert load_results(small_params(("c1",)), tmp_path).missing == []
 

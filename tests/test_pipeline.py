@@ -145,7 +145,8 @@ def test_another_share_to_keep_redoes_neither_sampling_nor_verification_of_the_f
 def test_one_more_cycle_redoes_nothing_of_the_earlier_ones(finished: Checkout) -> None:
     ran = set(finished.dvc("exp", "run", "-S", "+raft.cycles.c3={from:c2,temperature:0.7,learning_rate:1e-06}"))
     steps = ["raft_sample", "raft_judge", "filter", "train"]
-    steps += ["validation_sample", "validate", "benchmark_sample", "benchmark_judge", "benchmark_score"]
+    steps += ["validation_sample", "validate"]
+    steps += ["benchmark_sample", "benchmark_judge", "benchmark_score", "benchmark_entropy"]
     assert ran == {f"{step}@c3" for step in steps} | {"best", "report", "track"}
     finished.git("checkout", ".")
     finished.dvc("checkout")
@@ -246,6 +247,7 @@ def test_another_learning_rate_is_the_one_that_the_statistics_and_the_report_nam
         "benchmark_sample@c2",
         "benchmark_judge@c2",
         "benchmark_score@c2",
+        "benchmark_entropy@c2",
     }
     assert ran == {"train@c2", *measured, "best", "report", "track"}
     statistics = json.loads((finished.folder / "results/raft_statistics.json").read_text())

@@ -83,7 +83,7 @@ def test_coverage_tells_what_a_cycle_solved_from_what_was_ever_solved(tmp_path: 
     write_tree(tmp_path, params)
     counts = {"sft": {}, "c1": {"a": (4, 1), "b": (4, 0), "c": (4, 4)}, "c2": {"a": (8, 1), "b": (8, 2), "c": (4, 4)}}
     for name, tasks in counts.items():
-        rows = [History(task_id=task, judged=j, passed=p, kept=[]) for task, (j, p) in tasks.items()]
+        rows = [History(task_id=task, judged=j, passed=p) for task, (j, p) in tasks.items()]
         write_records(tmp_path / f"data/raft/{name}/history.jsonl", rows)
     first, second = raft_coverage(load_results(params, tmp_path))["rows"]
     assert (first["solved"], first["tasks"], first["ever"], first["known"]) == (2, 3, 2, 3)

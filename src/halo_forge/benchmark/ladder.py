@@ -95,6 +95,7 @@ def summary(results: Results, compared: list[dict[str, Any]]) -> dict[str, Any]:
     """The few numbers worth diffing between experiments (`dvc metrics diff`); `compared` is from `comparisons`.
 
     `best_model` was chosen on validation, by what the benchmark has no part in; without validation it is the last.
+    `token_entropy` is in bits, None of a model without an answer.
     `sft_gain` is sft minus base, `raft_gain` the best of RAFT's models minus sft: None until both are benchmarked.
     `sets` has, for every public set, pass@1 and, minus base, the gain of each model.
     For every control arm `control_gain` is the arm minus sft, `raft_over_control` that best model minus the arm.
@@ -105,6 +106,7 @@ def summary(results: Results, compared: list[dict[str, Any]]) -> dict[str, Any]:
         "best_model": results.chosen and results.chosen["model"],
         "pass@1": {model: row["pass_at_k"]["1"] for model, row in benchmark.items()},
         "compile_rate": {model: row["compile_rate"] for model, row in benchmark.items()},
+        "token_entropy": {model: row.get("bits") for model, row in results.entropy.items()},
         "sft_gain": _gain(pairs.get(("base", "sft"))),
         "raft_gain": _gain(pairs.get(("sft", results.best))),
         "control_gain": {arm: _gain(pairs.get(("sft", arm))) for arm in results.controls},

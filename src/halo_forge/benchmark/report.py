@@ -64,7 +64,7 @@ def render(results: Results) -> str:
         best=results.best,
         statistics=raft_statistics(results.params, results.root),
         coverage=coverage,
-        variety=spread,
+        variety=[row | {"tokens": results.entropy.get(row["model"], {})} for row in spread],
         tasks=tasks,
         flips=next((row for row in compared if (row["before"], row["after"]) == ("sft", results.best)), None),
         difficulties=_groups(results, "by_difficulty"),

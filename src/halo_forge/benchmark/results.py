@@ -29,6 +29,8 @@ class Results:
     """The benchmark of every control arm."""
     sets: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     """Public set -> results by model: base, sft, best."""
+    entropy: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of the tokens of every model and control arm."""
     base: dict[str, Any] | None = None
     chosen: dict[str, Any] | None = None
     split: dict[str, Any] | None = None
@@ -74,6 +76,9 @@ def load_results(params: Params, root: Path) -> Results:
             arm: read(f"results/benchmark/{arm}.json", "pass_at_k", "intervals", "per_task") for arm in params.controls
         },
     }
+    found["entropy"] = {
+        model: read(f"results/entropy/{model}.json", "answers") for model in [*models, *params.controls]
+    }
     found |= {
         f"sets/{name}": {
             model: read(f"results/benchmark/{name}/{model}.json", "pass_at_k", "intervals", "per_task")
@@ -87,7 +92,7 @@ def load_results(params: Params, root: Path) -> Results:
 
 
 def remove_leftovers(
-    params: Params, root: Path, folders: Sequence[str] = ("results/benchmark", "results/raft")
+    params: Params, root: Path, folders: Sequence[str] = ("results/benchmark", "results/entropy", "results/raft")
 ) -> list[str]:
     """Delete results of cycles, arms and public sets that `params` no longer lists, so that no old number is taken for
     a new one."""

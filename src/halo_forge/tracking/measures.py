@@ -76,6 +76,7 @@ def model_measures(results: Results, model: str) -> list[Measure]:
     root = results.root
     training = {key: value for key, value in results.training.get(model, {}).items() if key != "loss"}
     found = numbers("benchmark", results.benchmark.get(model), depth, root / f"results/benchmark/{model}.json")
+    found += numbers("entropy", results.entropy.get(model), depth, root / f"results/entropy/{model}.json")
     found += numbers("raft", results.raft.get(model), depth, root / f"results/raft/{model}.json")
     found += numbers("train", training, depth, root / f"data/train/{model}.json")
     for (name, called), card in on_sets(results, model).items():
