@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 outputs() {
     [ -f dvc.lock ] || return 0
     awk '/^    [a-z]+:/ { part = $1 } part == "outs:" && sub(/^    - path: /, "")' dvc.lock |
-        grep -vE '^(results/|models/base\.json$)' || true  # small results: in Git, not in the DVC cache
+        grep -vE '^(results/|models/(base|best)\.json$)' || true  # small results: in Git, not in the DVC cache
 }
 
 mapfile -t paths < <(outputs)

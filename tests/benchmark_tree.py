@@ -100,7 +100,7 @@ def write_tree(root: Path, params: Params, families: int = 4, variants: int = 2,
     tasks = make_tasks(families, variants)
     write_records(root / "data/split/benchmark.jsonl", tasks)
     write_json(root / "results/split.json", {"tasks": {"benchmark": len(tasks)}, "largest_overlap_left": 0.2})
-    write_json(root / "models/base.json", {"provider": "pypi", "id": params.base_model.id, "sha256": "ab" * 32})
+    write_json(root / "models/base.json", {"provider": "pypi", "id": params.base_model.id, "revision": "ab" * 32})
     write_json(root / "models/best.json", {"model": params.candidates()[-1], "by": "last", "pass@1": {}})
     write_records(root / "data/raft/sft/history.jsonl", [])
     for model in [*params.models(), *params.controls]:
@@ -149,7 +149,8 @@ def write_training(root: Path, params: Params, model: str) -> None:
         "learning_rate": 2e-4,
         "seconds": 180.0,
         "seed": params.seed,
-        "provenance": {"git_revision": "c0ffee" * 6 + "c0ff", "git_dirty": False, "device": "cpu"},
+        "provenance": {"git_revision": "c0ffee" * 6 + "c0ff", "git_dirty": False, "device": "cpu"}
+        | {"params_sha256": "cd" * 32, "seed": params.seed, "inputs": {"data/split/sft.jsonl": "ef" * 32}},
     }
     write_json(root / f"data/train/{model}.json", values)
     adapter = root / f"models/pipeline/{model}/adapter_model.safetensors"

@@ -52,7 +52,7 @@ def test_what_was_paid_for_goes_only_if_it_is_named(root: Path) -> None:
 
 
 def test_what_this_version_has_not_made_is_left_alone(root: Path) -> None:
-    foreign = put(root / "graders/thing", OLD)
+    foreign = put(root / "another/thing", OLD)
     cache("prune", "--days", "0")
     assert foreign.exists()
 
@@ -81,7 +81,8 @@ def test_a_misspelt_kind_is_refused(root: Path) -> None:
 def test_every_kind_that_the_code_makes_is_explained() -> None:
     made = {
         kind
-        for path in (REPOSITORY / "src").rglob("*.py")
+        for folder in ("src", "benchmarks")
+        for path in (REPOSITORY / folder).rglob("*.py")
         for kind in re.findall(r'cache_folder\("(\w+)"\)', path.read_text(encoding="utf-8"))
     }
     assert made == set(KINDS)

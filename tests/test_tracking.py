@@ -103,6 +103,24 @@ def test_lineage_datasets_loss_and_artifacts_are_recorded(run_root: Path) -> Non
     assert "params.yaml" in {file.path for file in client.list_artifacts(recorded.parent)}
 
 
+def test_every_trained_model_has_its_card_and_a_cycle_that_kept_nothing_is_a_model_of_its_own(run_root: Path) -> None:
+    params = small_params(("c1",))
+    write_tree(run_root, params)
+    weights = "models/pipeline/{}/adapter_model.safetensors".format
+    (run_root / weights("c1")).write_bytes((run_root / weights("sft")).read_bytes())
+    recorded = record_execution(params, run_root)
+    client = client_of(recorded)
+    assert recorded.versions["sft"] != recorded.versions["c1"]
+    for model in ("sft", "c1"):
+        version = client.get_model_version(*recorded.versions[model])
+        assert version.tags["model"] == model and version.description.startswith(f"{model}: ")
+        card = client.download_artifacts(recorded.children[model], "card/README.md", str(run_root))
+        said = Path(card).read_text()
+        own = read_json(run_root / f"results/benchmark/{model}.json")
+        assert f"| **{model}**, this model | {100 * own['compile_rate']:.1f} %" in said
+    assert "card" not in {file.path for file in client.list_artifacts(recorded.children["base"])}
+
+
 def test_every_model_is_a_version_with_its_metrics_and_where_it_came_from(run_root: Path) -> None:
     params = small_params(("c1",))
     recorded = recorded_tree(run_root, params)

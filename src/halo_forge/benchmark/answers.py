@@ -1,4 +1,4 @@
-"""What training changed in the answers to a task: those of base, SFT and the best model, side by side."""
+"""What training changed in the answers to a task: those of base, SFT, the best and the last model, side by side."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _CHARACTERS = 3_000  # shown of an answer
 
 
 def compared_models(results: Results) -> list[str]:
-    """The models whose answers stand side by side, first to last: base, sft and the best one, as far as they are
-    benchmarked; fewer than two are none."""
-    models = [model for model in dict.fromkeys(("base", "sft", results.best)) if model in results.benchmark]
+    """The models whose answers stand side by side, first to last: base, sft, the best one and the last, as far as they
+    are benchmarked; fewer than two are none."""
+    wanted = {"base", "sft", results.best, results.last}
+    models = [model for model in results.benchmark if model in wanted]
     return models if len(models) > 1 else []
 
 

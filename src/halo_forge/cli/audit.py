@@ -26,7 +26,10 @@ def audit_tasks(
     output: Annotated[Path | None, typer.Option(help="A row a task, with the tests that are missing.")] = None,
     mutants: Annotated[int, typer.Option(min=1, help="Faulty copies of a reference, at most.")] = 20,
     per_family: Annotated[int, typer.Option(min=0, help="Tasks of a family that are audited, 0 for all.")] = 0,
-    min_kill_rate: Annotated[float, typer.Option(min=0, max=1, help="Tests that find less are weak.")] = 0.8,
+    min_kill_rate: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Tests that find less are weak. [default: that of params.yaml, or 0.8]"),
+    ] = None,
     verifier: Annotated[str, typer.Option(help="Its name, or auto: by language.")] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Which mutants are drawn.")] = 0,
     workers: Annotated[int | None, typer.Option(min=1, help="Programs judged at once.")] = None,
@@ -42,12 +45,13 @@ def audit_tasks(
     from halo_forge.audit.summary import HEADERS, figures, hole, in_a_line, row, weakest_first
 
     limits = verify_settings(params=params, workers=workers)
-    asked = {"mutants": mutants, "per_family": per_family, "min_kill_rate": min_kill_rate}
+    asked = {"mutants": mutants, "per_family": per_family}
+    asked |= {} if min_kill_rate is None else {"min_kill_rate": min_kill_rate}
     settings = load_section("audit", params).model_copy(update=asked)
     known = read_prompts(tasks, verifier)
     inputs = {"audit": settings, "verify": limits, "verifier": verifier, "seed": seed, "tasks": digest(tasks)}
     audited, skipped = audit(known, settings, limits, state_dir("audit", inputs), seed=seed, verifier=verifier)
-    found = figures(audited, skipped, min_kill_rate)
+    found = figures(audited, skipped, settings.min_kill_rate)
     if not audited:
         reasons = "; ".join(f"{number}: {reason}" for reason, number in skipped.items())
         raise InputError(f"{tasks}: none of {len(known)} tasks can be audited ({reasons}); give reference solutions")
@@ -58,7 +62,7 @@ def audit_tasks(
     if len(ranked) > ROWS:
         print(f"… and {len(ranked) - ROWS} more, none of them weaker")
     for one in ranked:
-        if one.survivors and one.is_weak(min_kill_rate):
+        if one.survivors and one.is_weak(settings.min_kill_rate):
             print("\n    ".join([f"\n{one.task_id} passes with a fault:", *hole(one.survivors[0])]))
     for task_id, status in found["reference_fails"].items():
         say(f"warning: {task_id}: its reference does not pass its own tests ({status}); nothing is known of them")

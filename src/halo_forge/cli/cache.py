@@ -30,6 +30,7 @@ KINDS = {
     "go": ("Go's build cache", "compiled again, a minute"),
     "wine": ("a Windows folder for wine", "made again, a minute"),
     "durations": ("how long stages took, for `status`", "the end of a run is not foretold"),
+    "graders": ("other graders, which benchmarks/other_graders.py compares with", "installed again, minutes"),
     "llm": ("answers of language models that were paid for", "PAID AGAIN"),
 }
 PAID = {"llm"}

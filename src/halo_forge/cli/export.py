@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from halo_forge.errors import InputError
+
 
 class Gguf(StrEnum):
     f16 = "f16"
@@ -30,7 +32,7 @@ def export(
     gguf: Annotated[
         list[Gguf] | None, typer.Option("--gguf", help="A GGUF file too; may be given more than once.")
     ] = None,
-    dtype: Annotated[Dtype, typer.Option(help="Of the safetensors.")] = Dtype.bfloat16,
+    dtype: Annotated[Dtype | None, typer.Option(help="Of the merged safetensors. [default: bfloat16]")] = None,
     adapter_only: Annotated[bool, typer.Option("--adapter-only", help="The adapter, not merged.")] = False,
     result: Annotated[
         list[Path] | None,
@@ -53,15 +55,21 @@ def export(
     from halo_forge.export.sampling import sampling_of
     from halo_forge.model.reference import find_checkpoint
 
+    if private and not push:
+        raise InputError("--private: nothing is uploaded; give --push owner/name too, or leave it out")
+    if dtype and adapter_only:
+        raise InputError(
+            "--dtype: an adapter stays in the type that it was trained in; leave --dtype or --adapter-only out"
+        )
     kinds = list(dict.fromkeys(kind.value for kind in gguf or []))
     checkpoint = find_checkpoint(model)
     evidence = evidence_of(checkpoint, result or [])
     words = ["halo-forge", "export", "--model", _public(model), "--output", _public(output)]
     words += [word for kind in kinds for word in ("--gguf", kind)]
-    words += ["--dtype", dtype.value] if dtype != Dtype.bfloat16 else []
+    words += ["--dtype", dtype.value] if dtype else []
     words += ["--adapter-only"] if adapter_only else []
     words += [word for path in result or [] for word in ("--result", _public(path))]
-    wanted = Export(output, kinds, dtype.value, adapter_only, license_id)
+    wanted = Export(output, kinds, (dtype or Dtype.bfloat16).value, adapter_only, license_id)
     files = write_export(checkpoint, wanted, evidence, sampling_of(evidence.own), shlex.join(words))
     for name, what in files.items():
         print(f"{output / name}: {what}")

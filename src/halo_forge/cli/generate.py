@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from halo_forge.cli.options import say
 from halo_forge.errors import InputError
+
+if TYPE_CHECKING:
+    from halo_forge.verify.core.protocol import Judgement
 
 BEST = Path("models/pipeline/best")
 
@@ -42,24 +46,27 @@ def generate(
     from halo_forge.runs.answer import stream_answer
 
     said, cases = _prompt(prompt), _cases(stdin or [], expect or [])
-    verify = verify or bool(cases)
     asked = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "max_new_tokens": max_new_tokens}
     given = {name: value for name, value in asked.items() if value is not None}
     sampling = dataclasses.replace(sampling_of(None), **given)
+    judge = _judge(said, language, cases) if verify or cases else None  # before minutes of drawing
     turns = [{"role": "system", "content": system}] if system else []
     checkpoint = find_checkpoint(model or _best())
     answer = stream_answer(checkpoint, [*turns, {"role": "user", "content": said}], sampling, seed, sys.stdout)
     if not answer.ended:
         say(f"cut at {answer.n_tokens} tokens; --max-new-tokens allows more")
-    if verify and not _passes(answer.text, said, language, cases):
+    if judge and not _passes(judge(answer.text), len(cases)):
         raise typer.Exit(1)
 
 
-def _passes(answer: str, prompt: str, language: str, cases: list[tuple[str, str]]) -> bool:
+def _judge(prompt: str, language: str, cases: list[tuple[str, str]]) -> Callable[[str], Judgement]:
     from halo_forge.cli.bridge import verify_settings
-    from halo_forge.runs.answer import judge_answer
+    from halo_forge.runs.answer import judge_of_answers
 
-    judged = judge_answer(answer, prompt, language, cases, verify_settings())
+    return judge_of_answers(prompt, language, cases, verify_settings())
+
+
+def _passes(judged: Judgement, cases: int) -> bool:
     tests = f", {judged.tests_passed} of {judged.tests_total} tests" if cases else ""
     say(f"{judged.status}{tests}")
     if judged.detail and judged.status != "pass":

@@ -40,7 +40,10 @@ def check(
         Path | None, typer.Option("--output", "-o", help="Put those that are sound here: data/own/tasks.jsonl, say.")
     ] = None,
     mutants: Annotated[int, typer.Option(min=1, help="Faulty copies of a reference, at most.")] = 40,
-    min_kill_rate: Annotated[float, typer.Option(min=0, max=1, help="Tests that find less are weak.")] = 0.8,
+    min_kill_rate: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Tests that find less are weak. [default: that of params.yaml, or 0.8]"),
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Programs judged at once.")] = None,
 ) -> None:
     """Judge the reference, and the tests by faulty copies.
@@ -59,7 +62,7 @@ def check(
         raise InputError("task check: a task_id comes twice; make task ids unique")
     if warning := warning_about_tests(tasks):
         say(f"warning: {warning}")
-    asked = {"mutants": mutants, "per_family": 0, "min_kill_rate": min_kill_rate}
+    asked = {"mutants": mutants, "per_family": 0} | ({} if min_kill_rate is None else {"min_kill_rate": min_kill_rate})
     settings = load_section("audit").model_copy(update=asked)
     unsound = _audited(tasks, settings, verify_settings(workers=workers))
     sound = [task for task in tasks if task.task_id not in unsound]

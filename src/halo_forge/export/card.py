@@ -18,7 +18,7 @@ _LANGUAGES = {"cpp": "C++", "c": "C", "python": "Python", "rust": "Rust", "go": 
 @dataclass(frozen=True)
 class About:
     """What a card is written from. `files` are name -> what it is; `relation` is the hub's word for what the model is
-    to its base: finetune, adapter or quantized."""
+    to its base: finetune, adapter, quantized, or None for the base itself."""
 
     title: str
     lock: Mapping[str, Any]
@@ -26,7 +26,7 @@ class About:
     evidence: Evidence
     sampling: Sampling
     files: Mapping[str, str]
-    relation: str
+    relation: str | None
     adapter_sha256: str | None
     whole: bool
     """All weights were trained, not an adapter; with neither it is a base model."""
@@ -64,7 +64,7 @@ def _metadata(about: About) -> str:
             "code",
             "halo-forge",
             *(["lora"] if about.adapter_sha256 else []),
-            "raft",
+            *(["raft"] if about.evidence.raft else []),
             *(["gguf"] if _has_gguf(about.files) else []),
         ],
         datasets=_datasets(about.evidence) or None,

@@ -20,7 +20,7 @@ from halo_forge.jsonl import each_record
 from halo_forge.model.base import ADAPTERS
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.records import Source, Task
-from halo_forge.settings.params import load_params
+from halo_forge.settings.params import Params, load_params
 
 SPLIT = Path("data/split")
 BEST = "best"
@@ -40,7 +40,8 @@ class Data:
 class Evidence:
     """`ladder` is (model, its result) of all that were measured alike, `own` the exported model's, if it was.
 
-    `sets` are (public set, result) of the exported model; `command` makes the model again.
+    `sets` are (public set, result) of the exported model; `chosen` is how the model was, where it is the best of its
+    pipeline by a side of its own; `command` makes the model again.
     """
 
     name: str
@@ -50,20 +51,28 @@ class Evidence:
     data: list[Data] = field(default_factory=list)
     training: dict[str, Any] | None = None
     chosen: dict[str, Any] | None = None
+    steps: str | None = None
+    """What made it of the base model, in words; None where that is not known."""
+    raft: bool = False
+    """Whether it was trained on its own answers that passed."""
     command: str | None = None
     stop: str | None = None
     """`generate.stop` of the pipeline that measured it."""
 
 
-def evidence_of(model: Checkpoint, results: Sequence[Path]) -> Evidence:
-    """What is known of `model`. Raises InputError for a file that is no result, or not one of this model."""
+def evidence_of(model: Checkpoint, measured: Sequence[Path]) -> Evidence:
+    """What is known of `model`; `measured` are result files, its own last.
+
+    Raises InputError for a file that is no result, or not one of this model.
+    """
     if name := _of_pipeline(model):
-        if results:
+        if measured:
             raise InputError("--result: a model of the pipeline is described by results/; leave it out")
-        return _pipeline(name)
-    ladder = [(path.stem, _card(path)) for path in results]
-    if results:
-        _must_be_of(model, results[-1], ladder[-1][1])
+        results = load_results(load_params(), Path())
+        return pipeline_evidence(results, _named(results, name))
+    ladder = [(path.stem, _card(path)) for path in measured]
+    if measured:
+        _must_be_of(model, measured[-1], ladder[-1][1])
     name = "/".join(Path(model.name).parts[-2:])  # the rest of a path is this machine's
     return Evidence(name, ladder, ladder[-1][1] if ladder else None, training=_training_beside(model))
 
@@ -75,22 +84,38 @@ def _of_pipeline(model: Checkpoint) -> str | None:
     return model.trained.name if model.trained.resolve().parent == ADAPTERS.resolve() else None
 
 
-def _pipeline(folder: str) -> Evidence:
-    params = load_params()
-    results = load_results(params, Path())
-    name = _named(results, folder)
-    sets = [(called, cards.get(BEST if folder == BEST else name)) for called, cards in results.sets.items()]
+def pipeline_evidence(results: Results, name: str) -> Evidence:
+    """What is known of a model of the pipeline: sft, a cycle or a control arm."""
+    params, cards = results.params, results.benchmark | results.controls
+    best = results.chosen["model"] if results.chosen else None
+    sets = {called: of.get(name) or (of.get(BEST) if name == best else None) for called, of in results.sets.items()}
+    steps, sides = _made(params, name)
     return Evidence(
         name,
-        list((results.benchmark | results.controls).items()),
-        (results.benchmark | results.controls).get(name),
-        [(called, card) for called, card in sets if card],
-        _data(),
-        results.training.get(name),
-        results.chosen,
-        "make repro",
-        params.generate.stop,
+        ladder=list(cards.items()),
+        own=cards.get(name),
+        sets=[(called, card) for called, card in sets.items() if card],
+        data=_data(results.root, sides),
+        training=results.training.get(name),
+        chosen=results.chosen if name == best and results.chosen["by"] == "validation" else None,
+        steps=steps,
+        raft=name in params.raft.cycles,
+        command="make ablation" if name in params.controls else "make repro",
+        stop=params.generate.stop,
     )
+
+
+def _made(params: Params, name: str) -> tuple[str, Sequence[str]]:
+    """How a model of the pipeline was made of the base, and of which sides of the split."""
+    sft = "SFT on reference solutions"
+    if name == "sft":
+        return sft, ["sft"]
+    if name not in params.controls:
+        return f"{sft}, then RAFT cycles (sample, verify in a sandbox, keep what passed, train on it)", ["sft", "raft"]
+    again = params.controls[name].rows == "references"
+    rows = "those solutions again" if again else "a random choice of the samples that RAFT drew, right or wrong"
+    as_long = f"{sft}, then as long as RAFT's best model on {rows}: a control arm, by which RAFT is measured"
+    return as_long, ["sft"] if again else ["sft", "raft"]
 
 
 def _named(results: Results, folder: str) -> str:
@@ -101,10 +126,10 @@ def _named(results: Results, folder: str) -> str:
     return results.chosen["model"]
 
 
-def _data() -> list[Data]:
+def _data(root: Path, sides: Sequence[str]) -> list[Data]:
     counts: Counter[tuple[str, str]] = Counter()
-    for side in ("sft", "raft"):
-        path = SPLIT / f"{side}.jsonl"
+    for side in sides:
+        path = root / SPLIT / f"{side}.jsonl"
         if path.exists():
             counts.update((side, task.source.model_dump_json()) for task in each_record(path, Task))
     return [Data(side, Source.model_validate_json(source), count) for (side, source), count in counts.items()]

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from halo_forge.errors import InputError
 from halo_forge.export import gguf_file, quantise
@@ -53,9 +54,10 @@ def export(model: Checkpoint, wanted: Export, evidence: Evidence, sampling: Samp
     with whole_folder(wanted.out) as folder:
         folder.mkdir()
         if wanted.adapter_only:
-            files, relation = _write_adapter(model, chat, base, folder), "adapter"
+            files, relation = _write_adapter(model, chat, base, shown, folder), "adapter"
         else:
-            files, relation = _write_merged(model, chat, base, wanted, sampling, folder), "finetune"
+            files = _write_merged(model, chat, base, wanted, sampling, folder)
+            relation = "finetune" if model.trained else "quantized" if wanted.gguf else None
         about = About(
             title=wanted.out.name,
             lock=shown,
@@ -105,9 +107,9 @@ def _write_merged(
             quantise.quantise(source, folder / name, kind)
         source.unlink()
     save_merged(whole, chat, model.base, wanted.dtype, sampling, folder)
-    weights = next(iter(ggufs), ".")
+    weights = next(reversed(ggufs), ".")  # the one named last: `make export` names its own first
     stop = chat.tokenizer.decode([chat.end])
-    text = modelfile(weights, ollama_turns(chat), stop, sampling, base.license.get("license"))
+    text = modelfile(weights, ollama_turns(chat), stop, sampling, base.license_name)
     (folder / "Modelfile").write_text(text, encoding="utf-8")
     weights_are = "merged weights" if model.adapter else "weights"
     shown = {"model*.safetensors": f"the {weights_are} in {wanted.dtype}, for transformers, vLLM, SGLang"}
@@ -115,19 +117,19 @@ def _write_merged(
     return shown | {"Modelfile": f"`ollama create {wanted.out.name} -f Modelfile`"}
 
 
-def _write_adapter(model: Checkpoint, chat: Chat, base: Base, folder: Path) -> dict[str, str]:
-    """The adapter with its tokenizer, naming the base by the hub's name, where others find it."""
+def _write_adapter(model: Checkpoint, chat: Chat, base: Base, shown: dict[str, Any], folder: Path) -> dict[str, str]:
+    """The adapter with its tokenizer, naming the base by the hub's name, where others find it, else by that of
+    `shown`."""
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         shutil.copyfile(model.adapter / name, folder / name)
-    if base.repository:
-        config = read_json(folder / "adapter_config.json")
-        revision = model.lock["revision"] if model.lock["provider"] == "hub" else None
-        config |= {"base_model_name_or_path": base.repository, "revision": revision}
-        write_json(folder / "adapter_config.json", config)
-    write_json(folder / BASE_FILE, model.lock)
+    config = read_json(folder / "adapter_config.json")
+    revision = model.lock["revision"] if model.lock["provider"] == "hub" else None
+    config |= {"base_model_name_or_path": base.repository or shown["id"], "revision": revision}
+    write_json(folder / "adapter_config.json", config)
+    write_json(folder / BASE_FILE, shown)
     save_tokenizer(chat, model.base, folder)
     return {
-        "adapter_model.safetensors": f"the LoRA adapter, for PEFT on {base.repository or model.lock['id']}",
+        "adapter_model.safetensors": f"the LoRA adapter, for PEFT on {base.repository or shown['id']}",
         BASE_FILE: "the exact weights that it was trained on",
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TextIO
 
 from halo_forge.export.sampling import Sampling
@@ -56,10 +56,10 @@ def stream_answer(model: Checkpoint, prompt: Prompt, sampling: Sampling, seed: i
     return Answer(chat.text(answer[:-1] if ended else answer), len(answer), ended)
 
 
-def judge_answer(
-    answer: str, prompt: str, language: str, cases: Sequence[tuple[str, str]], settings: Verify
-) -> Judgement:
-    """The judgement of an answer by (stdin, expected output) pairs; without any it only has to compile.
+def judge_of_answers(
+    prompt: str, language: str, cases: Sequence[tuple[str, str]], settings: Verify
+) -> Callable[[str], Judgement]:
+    """What judges an answer by (stdin, expected output) pairs; without any it only has to compile.
 
     Raises InputError for a language without a verifier, InfrastructureError where its compiler or sandbox is missing.
     """
@@ -73,10 +73,14 @@ def judge_answer(
     verifier = get_verifier(resolve("auto", task), settings)
     verifier.probe()
     verifier.check(task)
-    try:
-        return verifier.judge(task, answer)
-    finally:
-        getattr(verifier, "close", lambda: None)()
+
+    def judge(answer: str) -> Judgement:
+        try:
+            return verifier.judge(task, answer)
+        finally:
+            getattr(verifier, "close", lambda: None)()
+
+    return judge
 
 
 def _loaded(model: Checkpoint) -> Any:

@@ -20,6 +20,7 @@ from halo_forge.benchmark.results import Results, load_results
 from halo_forge.provenance import provenance
 from halo_forge.settings.params import Params
 from halo_forge.tracking import curves, describe
+from halo_forge.tracking.cards import model_card
 from halo_forge.tracking.execution import Execution, current_execution
 from halo_forge.tracking.measures import (
     Data,
@@ -33,7 +34,7 @@ from halo_forge.tracking.measures import (
     settings_of,
     training_curve,
 )
-from halo_forge.tracking.registry import BEST, Version, card_of, identity_of, log_model, register
+from halo_forge.tracking.registry import BEST, Version, identity_of, log_model, register
 from halo_forge.tracking.store import Store, open_store
 
 _NOTE = "mlflow.note.content"  # what MLflow shows as a description
@@ -113,8 +114,8 @@ def _fill_child(store: Store, run: str, results: Results, model: str, execution:
     for path in files:
         if path.exists():
             store.client.log_artifact(run, str(path), path.parent.relative_to(root).as_posix())
-    if card_of(root, model).exists():
-        store.client.log_artifact(run, str(card_of(root, model)), "card")
+    if card := model_card(results, model):
+        store.client.log_text(run, card, "card/README.md")
     return tags
 
 

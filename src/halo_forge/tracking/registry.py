@@ -58,7 +58,8 @@ def log_model(
     from mlflow.entities import LoggedModelInput, LoggedModelOutput
 
     found = identity_of(results, model)
-    wanted = " and ".join(f"tags.{key} = '{value}'" for key, value in found.items())
+    # By its name too: a cycle that kept nothing has the adapter that it started from.
+    wanted = " and ".join(f"tags.{key} = '{value}'" for key, value in {**found, "model": model}.items())
     known = store.client.search_logged_models([store.experiment], f"{wanted} and tags.ready = 'yes'", max_results=1)
     own = known[0].model_id if known else _new_model(store, run, results, model, found)
     store.log(run, [_linked(measure, own, data) for measure in measures])
@@ -142,8 +143,3 @@ def _linked(measure: Measure, model_id: str, data: Sequence[Data]) -> Any:
         dataset_name=by and by.path,
         dataset_digest=by and by.digest,
     )
-
-
-def card_of(root: Path, model: str) -> Path:
-    """The model's card, beside its weights."""
-    return root / ADAPTERS / model / "README.md"
