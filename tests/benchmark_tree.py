@@ -106,6 +106,8 @@ def write_tree(root: Path, params: Params, families: int = 4, variants: int = 2,
     for model in [*params.models(), *params.controls]:
         samples, verdicts = make_answers(model, tasks, n)
         write_judged(root, params, model, tasks, samples, verdicts)
+        if model != "base":
+            write_adapter(root, model)
         if model in params.controls:
             continue
         if model != "base":
@@ -153,6 +155,9 @@ def write_training(root: Path, params: Params, model: str) -> None:
         | {"params_sha256": "cd" * 32, "seed": params.seed, "inputs": {"data/split/sft.jsonl": "ef" * 32}},
     }
     write_json(root / f"data/train/{model}.json", values)
+
+
+def write_adapter(root: Path, model: str) -> None:
     adapter = root / f"models/pipeline/{model}/adapter_model.safetensors"
     adapter.parent.mkdir(parents=True)
     adapter.write_bytes(model.encode() * 100)

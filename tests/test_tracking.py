@@ -54,6 +54,7 @@ def client_of(recorded: Recorded):
     return MlflowClient(tracking_uri=recorded.uri)
 
 
+NOTE = "mlflow.note.content"
 RATES = ["compile_rate", "pass_at_01", "pass_at_05", "pass_at_10"]
 
 
@@ -119,6 +120,19 @@ def test_every_trained_model_has_its_card_and_a_cycle_that_kept_nothing_is_a_mod
         own = read_json(run_root / f"results/benchmark/{model}.json")
         assert f"| **{model}**, this model | {100 * own['compile_rate']:.1f} %" in said
     assert "card" not in {file.path for file in client.list_artifacts(recorded.children["base"])}
+
+
+def test_a_control_arm_is_a_version_beside_the_model_that_it_measures(run_root: Path) -> None:
+    recorded = recorded_tree(run_root, small_params(("c1",), controls={"unfiltered": {"rows": "unfiltered"}}))
+    client = client_of(recorded)
+    assert list(recorded.versions) == ["sft", "c1", "unfiltered"]
+    best = client.get_model_version_by_alias(recorded.versions["c1"].name, "best")
+    assert best.tags["model"] == "c1"
+    child = client.get_run(recorded.children["unfiltered"])
+    own = read_json(run_root / "results/benchmark/unfiltered.json")
+    (point,) = client.get_metric_history(recorded.children["unfiltered"], "benchmark/pass_at_k.01")
+    assert (point.value, point.step) == (own["pass_at_k"]["1"], 1)
+    assert child.data.params["control.rows"] == "unfiltered" and "unfiltered: pass@1" in child.data.tags[NOTE]
 
 
 def test_every_model_is_a_version_with_its_metrics_and_where_it_came_from(run_root: Path) -> None:

@@ -42,6 +42,14 @@ class Results:
         cycles = [model for model in self.benchmark if model in self.params.raft.cycles]
         return cycles[-1] if cycles else None
 
+    def card(self, model: str) -> dict[str, Any] | None:
+        """The benchmark of a model or control arm."""
+        return self.benchmark.get(model) or self.controls.get(model)
+
+    def depth(self, model: str) -> int:
+        """RAFT updates since SFT, -1 for base; a control arm has as many as the model that it was trained beside."""
+        return self.params.depth((self.best or "sft") if model in self.params.controls else model)
+
     @property
     def best(self) -> str | None:
         """The model that validation chose, if it is one of RAFT's and benchmarked; else the last one."""

@@ -72,10 +72,9 @@ def ladder_measures(results: Results, rows: list[dict[str, Any]]) -> list[Measur
 
 def model_measures(results: Results, model: str) -> list[Measure]:
     """All that was counted of a model, but its training curve."""
-    depth = results.params.depth(model)
-    root = results.root
+    depth, root = results.depth(model), results.root
     training = {key: value for key, value in results.training.get(model, {}).items() if key != "loss"}
-    found = numbers("benchmark", results.benchmark.get(model), depth, root / f"results/benchmark/{model}.json")
+    found = numbers("benchmark", results.card(model), depth, root / f"results/benchmark/{model}.json")
     found += numbers("entropy", results.entropy.get(model), depth, root / f"results/entropy/{model}.json")
     found += numbers("raft", results.raft.get(model), depth, root / f"results/raft/{model}.json")
     found += numbers("train", training, depth, root / f"data/train/{model}.json")
@@ -116,6 +115,9 @@ def data_of(results: Results, model: str) -> list[Data]:
     used |= {f"data/sets/{name}.jsonl": "evaluation" for name, _ in on_sets(results, model)}
     if model == "sft":
         used["data/split/sft.jsonl"] = "training"
+    elif model in results.params.controls:
+        again = results.params.controls[model].rows == "references"
+        used["data/split/sft.jsonl" if again else "data/split/raft.jsonl"] = "training" if again else "prompts"
     elif model != "base":
         used |= {"data/split/raft.jsonl": "prompts", f"data/raft/{model}/kept.jsonl": "training"}
     found = []
@@ -135,7 +137,10 @@ def settings_of(params: Params, model: str) -> dict[str, Any]:
         chosen["sft"] = every["sft"]
     elif model != "base":
         chosen["raft"] = {key: value for key, value in every["raft"].items() if key != "cycles"}
-        chosen["cycle"] = every["raft"]["cycles"][model]
+        if model in params.controls:
+            chosen["control"] = every["controls"][model]
+        else:
+            chosen["cycle"] = every["raft"]["cycles"][model]
     return flat(chosen)
 
 

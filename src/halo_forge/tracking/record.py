@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from halo_forge.benchmark import plots
 from halo_forge.benchmark.curves import curves_of
-from halo_forge.benchmark.ladder import comparisons, ladder
+from halo_forge.benchmark.ladder import comparisons, control_rows, ladder
 from halo_forge.benchmark.results import Results, load_results
 from halo_forge.provenance import provenance
 from halo_forge.settings.params import Params
@@ -69,11 +69,11 @@ def _record(store: Store, results: Results, execution: Execution) -> Recorded:
     children = store.children(parent)
     curves.send_all(store, parent, children, execution.identity)
     rows = ladder(results)
-    of_model = {row["model"]: row for row in rows}
+    of_model = {row["model"]: row for row in rows + control_rows(results)}
     logged: dict[str, str] = {}
     versions: dict[str, Version] = {}
-    for model in results.params.models():
-        if model not in results.benchmark and model not in results.training:
+    for model in [*results.params.models(), *results.params.controls]:
+        if not results.card(model) and model not in results.training:
             continue
         if model not in children:
             children[model] = store.new_child(parent, model)
@@ -97,13 +97,13 @@ def _record(store: Store, results: Results, execution: Execution) -> Recorded:
 def _fill_child(store: Store, run: str, results: Results, model: str, execution: Execution) -> dict[str, Any]:
     """Log all but what hangs on the model; returns its tags."""
     root = results.root
-    benchmark, training = results.benchmark.get(model), results.training.get(model)
+    benchmark, training = results.card(model), results.training.get(model)
     trained = root / "data" / "train" / f"{model}.json"
     benchmarked = root / "results" / "benchmark" / f"{model}.json"
     tags = identity_of(results, model) | {
         "source": execution.source(trained if training else benchmarked),
         "source.benchmark": execution.source(benchmarked) if benchmark else None,
-        "from": training and training.get("from"),
+        "from": "sft" if model in results.params.controls else training and training.get("from"),
         "git_revision": ((training or {}).get("provenance") or {}).get("git_revision"),
         "isolation": benchmark and benchmark["isolation"],
         "verifier": benchmark and benchmark["verifier"],

@@ -66,7 +66,7 @@ def log_model(
     there = store.client.get_run(run)  # a call that was killed may have linked them: MLflow refuses a second link
     made, given = (there.outputs and there.outputs.model_outputs), (there.inputs and there.inputs.model_inputs)
     if own not in {one.model_id for one in made or ()}:
-        store.client.log_outputs(run, [LoggedModelOutput(own, results.params.depth(model))])
+        store.client.log_outputs(run, [LoggedModelOutput(own, results.depth(model))])
     if start and start not in {one.model_id for one in given or ()}:
         store.client.log_inputs(run, models=[LoggedModelInput(start)])
     return own
