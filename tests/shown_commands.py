@@ -31,6 +31,7 @@ ELSEWHERE = {
     "ray": "wants a cluster, and requirements-ray.lock",
     "source": "the shell's own",
     "tensorboard": "opens a port and stays",
+    "transformers": "opens a port and stays",
     "vllm": "wants a GPU, and requirements-gpu.lock",
 }
 """First words of the commands that are shown and tried nowhere, with the reason."""
@@ -196,8 +197,13 @@ def _python(arguments: list[str]) -> str | None:
 
 
 def _pip(arguments: list[str]) -> str | None:
-    verb, option, path = arguments
-    return None if (verb, option) == ("install", "-r") and (REPOSITORY / path).is_file() else "install -r FILE, no more"
+    """A file of requirements that is there, or one requirement as pyproject.toml has it."""
+    match arguments:
+        case ["install", "-r", path] if (REPOSITORY / path).is_file():
+            return None
+        case ["install", wanted] if f'"{wanted}"' in (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"):
+            return None
+    return "install -r FILE, or a requirement of pyproject.toml"
 
 
 _PARSERS = {"halo-forge": _halo_forge, "make": _make, "dvc": _dvc, "python": _python, "pip": _pip}

@@ -60,6 +60,7 @@ def test_every_command_is_one_that_its_program_takes() -> None:
         "python stages/sampel.py",
         "python benchmarks/recipes.py --draws many",
         "pip install -r requirements-roy.lock",
+        "pip install llama-cpp-pyhton",
         "cargo build",
     ],
 )

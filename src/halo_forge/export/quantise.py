@@ -27,7 +27,7 @@ def require_quantiser() -> None:
     if not (_module() or shutil.which(PROGRAM)):
         raise InfrastructureError(
             f"--gguf {KINDS[0]}: only llama.cpp can make it, and it is not installed: pip install "
-            f"'halo-forge[gguf]' (a C++ compiler and cmake build it), or put {PROGRAM} on PATH; q8_0 is made without"
+            f"llama-cpp-python (built with the compiler here, minutes), or put {PROGRAM} on PATH; q8_0 is made without"
         )
 
 
