@@ -16,7 +16,6 @@ from pathlib import Path
 from begin import stage
 
 from halo_forge.cluster.training import on_ray
-from halo_forge.devices import take_gpus
 from halo_forge.files import read_json, write_json
 from halo_forge.folders import whole_folder
 from halo_forge.hashing import digest
@@ -33,7 +32,6 @@ from halo_forge.train.lora import Run
 
 
 def main(params: Params, arm: str) -> None:
-    take_gpus()
     control, raft = params.control(arm), params.raft
     lock, base = load_lock()
     best = read_json("models/best.json")["model"]
@@ -83,4 +81,4 @@ def main(params: Params, arm: str) -> None:
 
 
 if __name__ == "__main__":
-    stage(main, arm="a key of controls")
+    stage(main, on_gpus=True, arm="a key of controls")

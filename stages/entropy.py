@@ -12,7 +12,6 @@ from pathlib import Path
 from begin import stage
 
 from halo_forge.benchmark.token_entropy import answer_bits, token_entropy
-from halo_forge.devices import take_gpus
 from halo_forge.files import write_json
 from halo_forge.jsonl import each_record, read_records
 from halo_forge.model.checkpoint import of_pipeline
@@ -22,7 +21,6 @@ from halo_forge.settings.params import Params
 
 
 def main(params: Params, model: str) -> None:
-    take_gpus()
     family = {task.task_id: task.family for task in read_records("data/split/benchmark.jsonl", Task)}
     path = Path("data/benchmark") / model / "samples.jsonl"
     samples = [one for one in each_record(path, Sample) if one.index == 0 and one.completion]
@@ -38,4 +36,4 @@ def main(params: Params, model: str) -> None:
 
 
 if __name__ == "__main__":
-    stage(main, model="base, sft, a key of raft.cycles or of controls")
+    stage(main, on_gpus=True, model="base, sft, a key of raft.cycles or of controls")

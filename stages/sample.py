@@ -13,7 +13,6 @@ from __future__ import annotations
 from begin import stage
 
 from halo_forge.cluster.sampling import drawers_of
-from halo_forge.devices import take_gpus
 from halo_forge.generate.drawing import draws_of
 from halo_forge.generate.run import generate_file
 from halo_forge.jsonl import read_records
@@ -25,7 +24,6 @@ from halo_forge.settings.params import Params
 
 
 def main(params: Params, run: str, shard: str | None = None) -> None:
-    take_gpus()
     found = find_run(params, run)
     draws = draws_of(read_records(found.tasks, Task), found.samples_per_task)
     generate_file(
@@ -40,4 +38,9 @@ def main(params: Params, run: str, shard: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    stage(main, run="raft/<cycle>, validation/<model>, benchmark/<model> or benchmark/<set>/<model>", shard=HELP)
+    stage(
+        main,
+        on_gpus=True,
+        run="raft/<cycle>, validation/<model>, benchmark/<model> or benchmark/<set>/<model>",
+        shard=HELP,
+    )

@@ -13,7 +13,6 @@ from pathlib import Path
 from begin import stage
 
 from halo_forge.cluster.training import on_ray
-from halo_forge.devices import take_gpus
 from halo_forge.files import write_json
 from halo_forge.hashing import digest
 from halo_forge.jsonl import read_records
@@ -27,7 +26,6 @@ from halo_forge.train.lora import Run
 
 
 def main(params: Params) -> None:
-    take_gpus()
     data = Path("data/split/sft.jsonl")
     pairs = solutions(read_records(data, Task))
     lock, base = load_lock()
@@ -52,4 +50,4 @@ def main(params: Params) -> None:
 
 
 if __name__ == "__main__":
-    stage(main)
+    stage(main, on_gpus=True)

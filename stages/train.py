@@ -14,7 +14,6 @@ from pathlib import Path
 from begin import stage
 
 from halo_forge.cluster.training import on_ray
-from halo_forge.devices import take_gpus
 from halo_forge.files import write_json
 from halo_forge.hashing import digest
 from halo_forge.jsonl import read_records
@@ -29,7 +28,6 @@ from halo_forge.train.lora import Run
 
 
 def main(params: Params, cycle: str) -> None:
-    take_gpus()
     settings = params.cycle(cycle)
     data, out = Path(f"data/raft/{cycle}/kept.jsonl"), ADAPTERS / cycle
     pairs = kept_answers(read_records(data, Kept))
@@ -69,4 +67,4 @@ def main(params: Params, cycle: str) -> None:
 
 
 if __name__ == "__main__":
-    stage(main, cycle="a key of raft.cycles")
+    stage(main, on_gpus=True, cycle="a key of raft.cycles")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from begin import stage
 
 from halo_forge.benchmark.evaluate import summarise
+from halo_forge.cluster.judging import on_ray
 from halo_forge.files import read_json, write_json
 from halo_forge.hashing import digest
 from halo_forge.jsonl import read_records
@@ -24,7 +25,7 @@ from halo_forge.verify.run import verify_file
 def main(params: Params, model: str) -> None:
     run = find_run(params, f"validation/{model}")
     tasks = read_records(run.tasks, Task)
-    verify_file(params.verify, run.tasks, run.folder, f"validation {model}")
+    verify_file(params.verify, run.tasks, run.folder, f"validation/{model}", judged_by=on_ray(params.compute))
     adapter = {"adapter": digest(ADAPTERS / model)}
     if not tasks:
         write_json(f"results/validation/{model}.json", {"model": model, "per_task": {}} | adapter)

@@ -109,8 +109,8 @@ def test_a_number_of_gpus_that_cannot_be_is_refused(fresh, monkeypatch, wanted) 
         devices.take_gpus()
 
 
-def test_the_gpus_of_a_machine_are_its_device_files(monkeypatch) -> None:
+def test_the_gpus_are_counted_from_0_whatever_the_numbers_of_their_device_files(monkeypatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     files = ["nvidia10", "nvidia2", "nvidiactl", "nvidia-uvm", "nvidia0"]
     monkeypatch.setattr(Path, "glob", lambda *_: [Path("/dev") / name for name in files])
-    assert devices.visible_gpus() == ["0", "2", "10"]
+    assert devices.visible_gpus() == ["0", "1", "2"]

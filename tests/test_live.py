@@ -16,6 +16,7 @@ import pytest
 from conftest import REPOSITORY, wait_until
 
 from halo_forge.cli import status
+from halo_forge.live import journal
 from halo_forge.live.durations import Durations, note_duration
 from halo_forge.live.journal import read, seconds_of
 from halo_forge.live.plan import Graph
@@ -216,6 +217,17 @@ def test_gpus_of_others_are_not_measured(monkeypatch: pytest.MonkeyPatch, visibl
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     sampled = Machine(psutil.Process(), FakeNvml()).sample()
     assert {int(name.split("_")[1]) for name in sampled.system if name.startswith("gpu_")} == seen
+
+
+def test_who_watches_a_stage_knows_which_gpus_it_took(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_STAGE", "sft")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    seen = []
+    monkeypatch.setattr(journal, "_follow", lambda _: seen.append(os.environ["CUDA_VISIBLE_DEVICES"]))
+    with journal.journalled(
+        load_params(REPOSITORY / "params.yaml"), lambda: os.environ.update(CUDA_VISIBLE_DEVICES="1")
+    ):
+        assert seen == ["1"]
 
 
 @pytest.mark.slow

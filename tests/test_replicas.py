@@ -20,6 +20,7 @@ from halo_forge.generate.drawing import Drawing, draws_of
 from halo_forge.generate.engine import open_engine
 from halo_forge.generate.protocol import Completion
 from halo_forge.generate.samples import Here, Sampler
+from halo_forge.generate.vllm import lora_rank
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.settings.compute import Compute
 from halo_forge.settings.generate import Generate
@@ -108,6 +109,17 @@ def test_heads_that_the_gpus_cannot_share_are_told_before_vllm_is_loaded(vllm, t
     with pytest.raises(InfrastructureError, match="tensor_parallel: 4: the model has 14 attention heads.*set it to 2"):
         open_engine(Generate(engine="vllm", tensor_parallel=4), tmp_path, None, 2)
     assert vllm == {}
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [({"r": 1024}, "rank 1024, and vLLM takes 512 at most"), ({"r": 16, "use_dora": True}, "a DoRA adapter")],
+    ids=["rank", "DoRA"],
+)
+def test_an_adapter_that_vllm_cannot_hold_is_refused_with_the_cure(tmp_path, config, words) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    with pytest.raises(InfrastructureError, match=f"{words}.*set generate.engine: transformers"):
+        lora_rank(tmp_path)
 
 
 def test_a_place_in_a_cluster_has_the_gpus_of_one_engine(monkeypatch) -> None:

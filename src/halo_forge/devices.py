@@ -54,12 +54,15 @@ def named_gpus() -> list[str] | None:
 
 
 def visible_gpus() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES names, else the numbers of this machine's NVIDIA GPUs; no CUDA is asked."""
+    """What CUDA_VISIBLE_DEVICES names, else a number for each NVIDIA GPU that is here, from 0; no CUDA is asked.
+
+    CUDA counts those that it finds: the only card of a container is its 0, though the file may be /dev/nvidia3.
+    """
     named = named_gpus()
     if named is not None:
         return named
-    numbers = (re.fullmatch(r"nvidia(\d+)", path.name) for path in Path("/dev").glob("nvidia*"))
-    return sorted((found[1] for found in numbers if found), key=int)
+    cards = [path for path in Path("/dev").glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
+    return [str(number) for number in range(len(cards))]
 
 
 def wait_for(gpus: Sequence[str], count: int, folder: Path) -> list[str]:

@@ -9,15 +9,17 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from halo_forge.devices import take_gpus
 from halo_forge.interrupts import die_with_parent
 from halo_forge.live.journal import journalled
 from halo_forge.process import exit_code
 from halo_forge.settings.params import load_params
 
 
-def stage(main: Callable[..., None], **arguments: str) -> None:
+def stage(main: Callable[..., None], *, on_gpus: bool = False, **arguments: str) -> None:
     """Run `main(params, …)` with what the command line gives, and end the process with its exit code.
 
+    `on_gpus`: it uses GPUs, which this process takes for itself before (`devices.take_gpus`).
     `arguments`: the further parameters of `main` by name, each with the help of its option, which must be given where
     `main` has no default for it. The script's docstring is what `--help` shows. Started by DVC, the process dies with
     it.
@@ -36,7 +38,7 @@ def stage(main: Callable[..., None], **arguments: str) -> None:
     def run() -> None:
         given = vars(parser.parse_args())
         params = load_params(given.pop("params"))
-        with journalled(params):
+        with journalled(params, take_gpus if on_gpus else None):
             main(params, **given)
 
     sys.exit(exit_code(run))

@@ -30,27 +30,31 @@ class Place:
         return {"scheduling_strategy": strategy, "num_cpus": self.cpus, "num_gpus": self.gpus}
 
 
-def connect(address: str) -> None:
+_HANDED_ON = ("OMP_NUM_THREADS", "HALO_FORGE_CACHE", "HALO_FORGE_SERVER_URL")
+"""Variables of this process that decide how its work is done."""
+
+
+def connect(address: str, *variables: str) -> None:
     """Connect this process to the cluster at `address`, or to the one that runs here if it is `auto`.
 
-    Its workers find the packages where this process does: the project's folder is one that all nodes share. Raises
-    InfrastructureError where Ray is not installed or no cluster answers.
+    Its workers find the packages where this process does, the project's folder being one that all nodes share, and the
+    environment variables of these names. Raises InfrastructureError where Ray is not installed or no cluster answers.
     """
     try:
         import ray
     except ImportError as error:
         raise InfrastructureError(
-            "compute.ray: ray is not installed: pip install 'halo-forge[ray]', or leave compute.ray out"
+            "compute.ray: ray is not installed: pip install -r requirements-ray.lock, or leave compute.ray out"
         ) from error
     if ray.is_initialized():
         return
-    variables = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    variables |= {name: os.environ[name] for name in ("OMP_NUM_THREADS", "HALO_FORGE_CACHE") if name in os.environ}
+    given = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    given |= {name: os.environ[name] for name in (*_HANDED_ON, *variables) if name in os.environ}
     interrupted = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address,
-            runtime_env={"env_vars": variables},
+            runtime_env={"env_vars": given},
             log_to_driver=False,
             logging_level=logging.ERROR,
             configure_logging=False,

@@ -44,7 +44,8 @@ class RaySampling:
     def __init__(self, params: Params, checkpoint: Checkpoint, drawing: Drawing):
         import ray
 
-        connect(params.compute.ray)
+        server = params.generate.server
+        connect(params.compute.ray, *([server.key_variable] if server else []))
         self._remote, self._given = ray.remote(Drawer), (os.getcwd(), params, checkpoint, drawing)
         self._gpus = params.generate.tensor_parallel
         self._first = places(self._gpus)[0]

@@ -10,7 +10,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,7 +105,8 @@ def _together(
     import ray
 
     ends: list[Any] = []
-    where = {"scheduling_strategy": "SPREAD", "num_cpus": 1, "num_gpus": int(gpus), "max_concurrency": 2}
+    cpus = 1 if gpus else _cpus_of_a_rank([place.cpus for place in places(gpus=0)], processes)
+    where = {"scheduling_strategy": "SPREAD", "num_cpus": cpus, "num_gpus": int(gpus), "max_concurrency": 2}
     ranks = [ray.remote(Rank).options(**where).remote(os.getcwd()) for _ in range(processes)]
     try:
         (host, port), *_ = ray.get([rank.address.remote() for rank in ranks], timeout=_START_S)
@@ -128,6 +129,14 @@ def _together(
     finally:
         for rank in ranks:
             ray.kill(rank)
+
+
+def _cpus_of_a_rank(nodes: Sequence[float], ranks: int) -> int:
+    """The most processors that each of `ranks` can have on nodes with so many: Ray gives a rank as many threads."""
+    cpus = int(max(nodes, default=1))
+    while cpus > 1 and sum(int(node) // cpus for node in nodes) < ranks:
+        cpus -= 1
+    return cpus
 
 
 def _variables(rank: int, ranks: int, host: str, port: int) -> dict[str, str]:

@@ -106,7 +106,8 @@ class ServerEngine:
         raise InfrastructureError(
             f"{refusal}. The adapter {name} is not served there. For vLLM: start it with --enable-lora "
             f"--max-lora-rank {rank} and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True in its environment, where it sees "
-            f"{folder}; or with --enable-lora --max-lora-rank {rank} --lora-modules {name}={folder}"
+            f"{folder}; or with --enable-lora --max-lora-rank {rank} --lora-modules {name}={folder}. A server "
+            "without adapters, such as llama.cpp's: serve the merged model (halo-forge export) as one of its own"
         )
 
     async def _answer(self, connection: Connection, request: Request) -> Completion:

@@ -78,6 +78,17 @@ def _check_heads(base: Path, shares: int) -> None:
 
 
 def lora_rank(adapter: Path) -> int:
-    """The least of the ranks that vLLM makes room for in which the adapter fits."""
-    rank = read_json(adapter / "adapter_config.json")["r"]
-    return next(size for size in RANKS if size >= rank)
+    """The least of the ranks that vLLM makes room for in which the adapter fits. Raises InfrastructureError for an
+    adapter that vLLM cannot hold."""
+    config = read_json(adapter / "adapter_config.json")
+    cure = "set generate.engine: transformers"
+    if config.get("use_dora"):
+        raise InfrastructureError(
+            f"generate.engine: vllm: {adapter} is a DoRA adapter, which vLLM does not know; {cure}"
+        )
+    if config["r"] > RANKS[-1]:
+        raise InfrastructureError(
+            f"generate.engine: vllm: {adapter} has rank {config['r']}, and vLLM takes {RANKS[-1]} at most; {cure}, or "
+            "train with a smaller sft.lora.r"
+        )
+    return next(size for size in RANKS if size >= config["r"])

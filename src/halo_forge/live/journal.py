@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,14 @@ _FOLLOWER = "halo_forge.tracking.follow"
 
 
 @contextlib.contextmanager
-def journalled(params: Params) -> Iterator[None]:
-    """Keep the journal of the stage that DVC runs in this process; outside DVC there is none."""
-    stage = os.environ.get("DVC_STAGE")
+def journalled(params: Params, prepare: Callable[[], None] | None = None) -> Iterator[None]:
+    """Keep the journal of the stage that DVC runs in this process; outside DVC there is none.
+
+    `prepare` decides what the stage may use of the machine: what watches it has to know.
+    """
+    stage, prepare = os.environ.get("DVC_STAGE"), prepare or (lambda: None)
     if stage is None:
+        prepare()
         yield
         return
     own = identity(params)
@@ -57,8 +61,6 @@ def journalled(params: Params) -> Iterator[None]:
             cwd=os.getcwd(),
             **own._asdict(),
         )
-        if stage != TRACK:
-            _follow(path)
         noted = -AT_MOST_EVERY_S
 
         def note(shown: Progress, wanted: bool) -> None:
@@ -70,6 +72,9 @@ def journalled(params: Params) -> Iterator[None]:
         watchers.append(note)
         how = "failed"
         try:
+            prepare()
+            if stage != TRACK:
+                _follow(path)
             yield
             how = "done"
         except KeyboardInterrupt:

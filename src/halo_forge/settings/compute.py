@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import model_validator
+
 from halo_forge.settings.base import Positive, Section
 
 
@@ -17,3 +19,12 @@ class Compute(Section):
     ray: str | None = None
     """The Ray cluster that samples, judges and trains: `auto` for the one that this machine is part of, or its address;
     None for this machine alone."""
+
+    @model_validator(mode="after")
+    def _a_file_of_accelerate_is_for_one_machine(self) -> Compute:
+        if self.ray and self.accelerate:
+            raise ValueError(
+                f"accelerate: {self.accelerate} is for the processes of one machine, and on Ray each rank has a copy "
+                "of the model (DDP); leave accelerate or ray out"
+            )
+        return self

@@ -41,11 +41,12 @@ _START = (
 def train_here(
     run: Run, rows: Rows, chat: Chat, out: Path, on_step: Callable[[dict], None] | None = None
 ) -> dict[str, Any]:
-    """`lora.train` in as many processes as `run.compute` says, or as GPUs are visible; a single one is this."""
+    """`lora.train` in as many processes as `run.compute` says, or as GPUs are visible; a single one, which no file of
+    accelerate's is for, is this."""
     import torch
 
     processes = processes_of(run.compute, run.settings.batch_size, torch.cuda.device_count())
-    if processes == 1:
+    if processes == 1 and not run.compute.accelerate:
         return train(run, rows, chat, out, on_step)
     return train_in_processes(processes, run, rows, chat, out, on_step)
 

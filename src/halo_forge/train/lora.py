@@ -126,9 +126,11 @@ def _trained(
     from transformers import PrinterCallback
 
     with reports(run.logs, run.curve, on_step) if first_rank() else reports(None, None, None) as report:
+        # First: with it each of several processes takes its own GPU, on which weights in four bits are made.
+        arguments = _arguments(run, cuda=torch.cuda.is_available())
         trainer = answer_trainer(run.settings)(
             model=_model(run),
-            args=_arguments(run, cuda=torch.cuda.is_available()),
+            args=arguments,
             train_dataset=_Dataset(rows.examples),
             eval_dataset=_Dataset(held_rows.examples) if held_rows else None,
             data_collator=collate,
