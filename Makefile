@@ -57,7 +57,7 @@ report: setup
 exp: setup
 	@cycles=$$(python .make/cycles.py $(N)); set -x; dvc exp run $$cycles $(SET)
 
-## Try every combination of some settings, each in a copy, JOBS side by side: make sweep JOBS=2 SET="-S raft.keep_top_percent=0.4,0.6"
+## Queue every combination of some settings and run the queue, each in a copy, JOBS side by side: make sweep JOBS=2 SET="-S raft.keep_top_percent=0.4,0.6"
 .PHONY: sweep
 sweep: setup
 	@set -x; dvc exp run --queue $(SET)

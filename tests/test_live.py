@@ -20,7 +20,7 @@ from halo_forge.live import journal
 from halo_forge.live.durations import Durations, note_duration
 from halo_forge.live.journal import read, seconds_of
 from halo_forge.live.plan import Graph
-from halo_forge.live.watch import stages
+from halo_forge.live.watch import Stage, stages
 from halo_forge.settings.params import load_params
 from halo_forge.tracking.curves import points
 from halo_forge.tracking.machine import Machine
@@ -144,6 +144,23 @@ def test_the_end_counts_what_earlier_runs_took_and_names_what_is_unknown(place: 
     words = status._to_go(["train@c2", "report"], [], Durations("tiny"), time.time())
     assert "2 stages (train@c2, report)" in words
     assert "in 10 min 00 s" in words and "1 of them are not counted, for they never ran: report" in words
+
+
+def test_each_experiment_of_a_queue_has_its_own_end(place: Path, monkeypatch, capsys) -> None:
+    stage = {"preset": "tiny", "how": "running", "began": time.time(), "seconds": 1.0, "progress": None, "first": None}
+    copies = [Stage("train@c1", name, cwd=place / name, **stage) for name in ("one", "two")]
+    done = Stage("sft", "one", cwd=place / "one", **stage | {"how": "done"})
+    monkeypatch.setattr(status, "stages", lambda _: [done, *copies])
+    monkeypatch.setattr(status, "read_graph", lambda folder: folder)
+    asked = []
+    monkeypatch.setattr(
+        status, "to_run", lambda folder, graph, *names: asked.append((folder.name, *names)) or ["report"]
+    )
+    note_duration("train@c1", "tiny", 60.0)
+    status.main()
+    said = capsys.readouterr().out
+    assert asked == [("one", ["train@c1"], ["sft"]), ("two", ["train@c1"], [])]
+    assert said.count("ends at about") == 2 and "done: 1 stages in 1 s of one" in said
 
 
 def test_a_training_curve_is_the_models_and_what_the_machine_does_the_executions() -> None:

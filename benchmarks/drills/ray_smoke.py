@@ -1,7 +1,7 @@
 """`make drill-ray-smoke`: the pipeline of `make smoke` on a Ray cluster of two nodes of this machine gives its bytes.
 
-Both runs are `dvc repro` of every benchmark with all that comes before, each in a tree of its own, every program judged
-anew. Chunks are small, so that both nodes draw. The last line says what was equal.
+Both runs are `dvc repro` of every benchmark and of the choice on validation, with all that comes before, each in a tree
+of its own, every program judged anew. Chunks are small, so that both nodes draw. The last line says what was equal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ray_nodes import ROOT, Cluster, equal  # noqa: E402 - one thread here too, 
 from halo_forge.jsonl import read_records  # noqa: E402
 from halo_forge.records import Verdict  # noqa: E402
 
-TARGETS = ["baseline_score", "benchmark_score"]
+TARGETS = ["baseline_score", "benchmark_score", "best"]
 CHUNK = 4
 NOT_PASSED_ON = ("PYTHONPATH", "DVC_ROOT", "DVC_STAGE", "MLFLOW_TRACKING_URI")
 
@@ -67,6 +67,7 @@ def compared(one: Path, other: Path) -> str:
         ("verdicts.jsonl", verdicts),
         ("kept.jsonl", Path.read_bytes),
         ("adapter_model.safetensors", Path.read_bytes),
+        ("best.json", Path.read_bytes),
     ):
         paths = sorted(path.relative_to(one) for path in one.glob(f"[dm]*/**/{name}"))
         for path in paths:

@@ -16,23 +16,30 @@ from halo_forge.settings.params import load_params
 def main() -> None:
     now, found = time.time(), stages(live_folder())
     running = [stage for stage in found if stage.how == "running"]
-    for stage in running:
-        print(_running(stage, now))
-    here = [stage for stage in running if stage.cwd == Path.cwd()]
-    if running and not here:
-        return  # in copies of this checkout, as DVC's queue makes them: what is before them is not known here
-    execution = here[0].execution if here else None
-    done = {stage.name: stage for stage in found if stage.execution == execution and stage.how == "done"}
     if not running:
         print("no stage runs here")
         for stage in found[-1:]:
             print(f"last: {stage.name}, {stage.how} at {_clock(stage.began + stage.seconds, now)}")
-    preset = here[0].preset if here else load_params().preset
-    due = to_run(home(), read_graph(home()), [stage.name for stage in here], list(done))
+        print(_execution(home(), [], found, now))
+    # Experiments of a queue run side by side, each in its copy of this checkout.
+    for folder in dict.fromkeys(stage.cwd for stage in running):
+        there = [stage for stage in running if stage.cwd == folder]
+        for stage in there:
+            print(_running(stage, now))
+        print(_execution(folder, there, found, now))
+
+
+def _execution(folder: Path, running: list[Stage], found: list[Stage], now: float) -> str:
+    """What is done and what is before the execution whose stages run in `folder`."""
+    execution = running[0].execution if running else None
+    done = {stage.name: stage for stage in found if stage.execution == execution and stage.how == "done"}
+    preset = running[0].preset if running else load_params().preset
+    due = to_run(folder, read_graph(folder), [stage.name for stage in running], list(done))
+    lines = []
     if done:
         took = duration(sum(stage.seconds for stage in done.values()))
-        print(f"done: {len(done)} stages in {took} of {execution}")
-    print(_to_go(due, here, Durations(preset), now))
+        lines.append(f"done: {len(done)} stages in {took} of {execution}")
+    return "\n".join([*lines, _to_go(due, running, Durations(preset), now)])
 
 
 def _running(stage: Stage, now: float) -> str:
