@@ -40,7 +40,7 @@ def prepare(folder: Path, endpoint: str, *runs: list[str]) -> str:
     command = [sys.executable, "-c", RUNS, json.dumps(runs)]
     done = subprocess.run(command, cwd=folder, env=os.environ | own, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +78,10 @@ def test_the_rows_are_those_of_the_set_and_name_its_pinned_commit(served):
     assert {row.task.source.revision for row in rows} == {registry()["mbpp"].revision}
     (row,) = read_file(served[0] / "cpp.jsonl")
     assert row.task.source.revision == registry()["codeforces_cpp"].problems.revision
+
+
+def test_the_licence_of_a_set_is_said_before_it_is_read(served):
+    assert "google-research-datasets/mbpp: reading it from the hub; its licence: cc-by-4.0" in served[1]
 
 
 def test_a_branch_is_recorded_as_the_commit_it_named(served):
