@@ -19,7 +19,9 @@ from halo_forge.tracking.record import record_execution
 
 def main(params: Params) -> None:
     recorded = record_execution(params, Path())
+    page = f"#/experiments/{recorded.experiment}/runs/{recorded.parent}/model-metrics"
     print(f"{recorded.uri}: run {recorded.parent} with {', '.join(recorded.children) or 'no models'}")
+    print(f"the ladder over the cycles: `make mlflow`, then http://127.0.0.1:5000/{page}")
 
 
 if __name__ == "__main__":

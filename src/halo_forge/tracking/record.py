@@ -43,9 +43,11 @@ _PARENT_RESULTS = ("report.html", "ladder.json", "summary.json", "raft_statistic
 
 
 class Recorded(NamedTuple):
-    """Where the record is: the store, the ids of its runs, and the versions of its models in the registry."""
+    """Where the record is: the store, the ids of its experiment and runs, and the versions of its models in the
+    registry."""
 
     uri: str
+    experiment: str
     parent: str
     children: dict[str, str]
     versions: dict[str, Version]
@@ -91,7 +93,7 @@ def _record(store: Store, results: Results, execution: Execution) -> Recorded:
     _fill_parent(store, parent, results, rows)
     store.client.set_terminated(parent)  # last: a record that is not finished is completed by the next call
     curves.forget(execution.identity)
-    return Recorded(store.uri, parent, {model: children[model] for model in logged}, versions)
+    return Recorded(store.uri, store.experiment, parent, {model: children[model] for model in logged}, versions)
 
 
 def _fill_child(store: Store, run: str, results: Results, model: str, execution: Execution) -> dict[str, Any]:
