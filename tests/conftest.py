@@ -34,6 +34,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         skip_without(*mark.args)
 
 
+@pytest.fixture(autouse=True)
+def no_unfinished_work_is_held():
+    """A command in this process keeps its locks to the end of the process; another worker would wait for ever."""
+    yield
+    if state := sys.modules.get("halo_forge.state"):
+        state.drop_state()
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_model(tmp_path_factory.mktemp("tiny") / "model")
