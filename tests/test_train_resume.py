@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import REPOSITORY, adapter_weights
 from test_train import PAIRS, rows_of, run_of
 
@@ -44,6 +45,26 @@ def train_interrupted(run, rows, chat, out, step: int) -> None:
 def same_weights(one: Path, other: Path) -> bool:
     weights, others = adapter_weights(one), adapter_weights(other)
     return weights.keys() == others.keys() and all(weights[name].equal(others[name]) for name in weights)
+
+
+@pytest.mark.parametrize("step", [2, 3], ids=["within an epoch", "at its end"])
+def test_a_run_that_goes_on_in_fewer_processes_has_the_same_order_of_rows(
+    tiny_model, tiny_chat, tmp_path, step
+) -> None:
+    """Trainer keeps the state of the draws for each process, and finds none where their number is another."""
+    rows = rows_of(tiny_chat)
+    assert len(rows.examples) == 12, "three steps an epoch"
+    settings = Training(epochs=3, batch_size=4, micro_batch_size=4, save_steps=1)
+    whole = train(
+        run_of(tiny_model, tmp_path / "whole", settings=settings), rows, tiny_chat, tmp_path / "whole" / "out"
+    )
+    run = run_of(tiny_model, tmp_path / "other", settings=settings)
+    train_interrupted(run, rows, tiny_chat, tmp_path / "other" / "out", step + 1)
+    for file in run.checkpoints.glob("*/rng_state.pth"):
+        file.unlink()
+    torch.manual_seed(99)
+    resumed = train(run, rows, tiny_chat, tmp_path / "other" / "out")
+    assert [entry["loss"] for entry in resumed["loss"]] == [entry["loss"] for entry in whole["loss"]]
 
 
 def test_a_run_killed_with_9_ends_with_the_same_weights(tiny_model, tiny_chat, tmp_path) -> None:

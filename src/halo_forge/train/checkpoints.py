@@ -8,7 +8,7 @@ from typing import Any
 
 from halo_forge.files import read_json, write_json
 
-ORDER_FILE = "epoch_order.pt"
+ORDER_FILE = "epoch_orders.pt"
 SECONDS_FILE = "seconds.json"
 
 
@@ -46,8 +46,9 @@ def with_seconds(checkpoints: Path, seconds: Callable[[], float]) -> Any:
 
 def same_order(checkpoints: Path) -> Any:
     """Keeps, in every checkpoint, the state of the draw that put the rows of its epoch in order, and takes it from the
-    checkpoint resumed from. Trainer restores only the state at the checkpoint itself, too late for the order. Of
-    several processes the first one's counts (`shares`)."""
+    checkpoint resumed from. Trainer restores only the state at the checkpoint itself, too late for the order, and not
+    even that for a run that goes on in another number of processes: it is kept too, for the epoch after one that was
+    over. Of several processes the first one's counts (`shares`)."""
     import torch
     from transformers import TrainerCallback
 
@@ -57,7 +58,9 @@ def same_order(checkpoints: Path) -> Any:
         def on_epoch_begin(self, args, state, control, **kwargs):  # noqa: ANN001, ANN202 - transformers' protocol
             path = checkpoints / f"checkpoint-{state.global_step}" / ORDER_FILE
             if self.drawn is None and path.exists():
-                torch.set_rng_state(torch.load(path))
+                drawn, now = torch.load(path)
+                over = state.global_step % (state.max_steps // int(args.num_train_epochs)) == 0
+                torch.set_rng_state(now if over else drawn)
             self.drawn = torch.get_rng_state()
 
         def on_save(self, args, state, control, **kwargs):  # noqa: ANN001, ANN202
@@ -66,7 +69,7 @@ def same_order(checkpoints: Path) -> Any:
             if not state.is_world_process_zero:
                 return
             path = checkpoints / f"checkpoint-{state.global_step}" / ORDER_FILE
-            torch.save(self.drawn, path.with_suffix(".tmp"))
+            torch.save((self.drawn, torch.get_rng_state()), path.with_suffix(".tmp"))
             path.with_suffix(".tmp").rename(path)
 
     return SameOrder()
