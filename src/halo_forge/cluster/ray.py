@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ class Place:
 
 _HANDED_ON = ("OMP_NUM_THREADS", "HALO_FORGE_CACHE", "HALO_FORGE_SERVER_URL")
 """Variables of this process that decide how its work is done."""
+_REACH_S = 20.0
 
 
 def connect(address: str, *variables: str) -> None:
@@ -52,6 +54,7 @@ def connect(address: str, *variables: str) -> None:
     given |= {name: os.environ[name] for name in (*_HANDED_ON, *variables) if name in os.environ}
     interrupted = signal.getsignal(signal.SIGTERM)
     try:
+        _reach(address)  # Ray itself asks an address at which nobody listens for minutes
         ray.init(
             address,
             runtime_env={"env_vars": given},
@@ -59,12 +62,19 @@ def connect(address: str, *variables: str) -> None:
             logging_level=logging.ERROR,
             configure_logging=False,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InfrastructureError(
             f"compute.ray: {address}: no Ray cluster answers ({error}); start one with `ray start --head`, and on "
             "every other node `ray start --address=HOST:PORT`"
         ) from error
     signal.signal(signal.SIGTERM, interrupted)  # Ray puts its own in place of that by which a stage is interrupted
+
+
+def _reach(address: str) -> None:
+    """Raises OSError where HOST:PORT takes no connection; another form of address is Ray's own to look for."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), _REACH_S).close()
 
 
 def places(gpus: int) -> list[Place]:
