@@ -10,13 +10,11 @@ from collections.abc import Iterator, Sequence
 from math import fsum, log
 from typing import Any
 
-import numpy as np
-
 from halo_forge.model.chat import Chat
 from halo_forge.model.checkpoint import Checkpoint
 from halo_forge.model.dtype import training_dtype
 from halo_forge.records import Sample
-from halo_forge.statistics.bootstrap import bootstrap_means
+from halo_forge.statistics.bootstrap import mean_and_interval
 
 _PLACES = 64
 """Distributions at a time: what a processor's cache holds."""
@@ -28,15 +26,9 @@ def token_entropy(
     """{"answers", "tokens", "bits", "low", "high"}: the mean over answers of that over their tokens, with the 95 %
     interval that resamples `families`, None where there is one. `bits` has those of each answer's tokens, never none.
     """
-    means = np.array([[fsum(own) / len(own)] for own in bits])
-    low, high = bootstrap_means(means, families, resamples, seed)[0] if len(set(families)) > 1 else (None, None)
-    return {
-        "answers": len(bits),
-        "tokens": sum(map(len, bits)),
-        "bits": fsum(means[:, 0]) / len(means),
-        "low": low,
-        "high": high,
-    }
+    means = [fsum(own) / len(own) for own in bits]
+    mean, low, high = mean_and_interval(means, families, resamples, seed)
+    return {"answers": len(bits), "tokens": sum(map(len, bits)), "bits": mean, "low": low, "high": high}
 
 
 def answer_bits(model: Checkpoint, samples: Sequence[Sample]) -> Iterator[list[float]]:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from math import fsum, log2
 from typing import Any
 
-import numpy as np
-
 from halo_forge.raft.programs import normalised
 from halo_forge.records import Sample, Task, Verdict
-from halo_forge.statistics.bootstrap import bootstrap_means
+from halo_forge.statistics.bootstrap import mean_and_interval
 
 _SPELLINGS = 20_000
 """So many spellings are remembered at most: samples that are spelt alike stand near each other."""
@@ -87,15 +85,14 @@ def _row(
     model: str, of_task: dict[str, dict[int, Program]], families: Mapping[str, str], resamples: int, seed: int
 ) -> dict[str, Any]:
     counts = [[program.count for program in of_task[task].values()] for task in sorted(of_task)]
-    bits = np.array([[entropy(own)] for own in counts])
     own = [families[task] for task in sorted(of_task)]
-    low, high = bootstrap_means(bits, own, resamples, seed)[0] if len(set(own)) > 1 else (None, None)
+    mean, low, high = mean_and_interval([entropy(one) for one in counts], own, resamples, seed)
     return {
         "model": model,
         "samples": sum(map(sum, counts)),
         "distinct": sum(map(len, counts)),
         "passing": sum(program.passed for own in of_task.values() for program in own.values()),
-        "entropy": fsum(bits[:, 0]) / len(bits),
+        "entropy": mean,
         "low": low,
         "high": high,
         "most": log2(max(map(sum, counts))),

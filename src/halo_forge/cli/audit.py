@@ -45,9 +45,9 @@ def audit_tasks(
     from halo_forge.audit.summary import HEADERS, figures, hole, in_a_line, row, weakest_first
 
     limits = verify_settings(params=params, workers=workers)
-    asked = {"mutants": mutants, "per_family": per_family}
-    asked |= {} if min_kill_rate is None else {"min_kill_rate": min_kill_rate}
-    settings = load_section("audit", params).model_copy(update=asked)
+    asked = {"mutants": mutants, "per_family": per_family, "min_kill_rate": min_kill_rate}
+    given = {name: value for name, value in asked.items() if value is not None}
+    settings = load_section("audit", params).model_copy(update=given)
     known = read_prompts(tasks, verifier)
     inputs = {"audit": settings, "verify": limits, "verifier": verifier, "seed": seed, "tasks": digest(tasks)}
     audited, skipped = audit(known, settings, limits, state_dir("audit", inputs), seed=seed, verifier=verifier)

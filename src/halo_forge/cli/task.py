@@ -62,8 +62,9 @@ def check(
         raise InputError("task check: a task_id comes twice; make task ids unique")
     if warning := warning_about_tests(tasks):
         say(f"warning: {warning}")
-    asked = {"mutants": mutants, "per_family": 0} | ({} if min_kill_rate is None else {"min_kill_rate": min_kill_rate})
-    settings = load_section("audit").model_copy(update=asked)
+    asked = {"mutants": mutants, "per_family": 0, "min_kill_rate": min_kill_rate}
+    given = {name: value for name, value in asked.items() if value is not None}
+    settings = load_section("audit").model_copy(update=given)
     unsound = _audited(tasks, settings, verify_settings(workers=workers))
     sound = [task for task in tasks if task.task_id not in unsound]
     if output and sound:

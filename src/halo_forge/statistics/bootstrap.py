@@ -7,6 +7,7 @@ a cluster bootstrap (Davison and Hinkley, Bootstrap Methods and their Applicatio
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import fsum
 
 import numpy as np
 
@@ -53,6 +54,15 @@ def bootstrap_means(values: np.ndarray, families: Sequence[str], resamples: int,
     tail = (1 - LEVEL) / 2
     limits = np.quantile(means, [tail, 1 - tail], axis=0).T
     return [[float(low), float(high)] for low, high in limits]
+
+
+def mean_and_interval(
+    values: Sequence[float], families: Sequence[str], resamples: int, seed: int
+) -> tuple[float, float | None, float | None]:
+    """(mean over tasks, low, high), the limits as `bootstrap_means` gives them: None where all are of one family."""
+    column = np.asarray(values, dtype=float)[:, None]
+    low, high = bootstrap_means(column, families, resamples, seed)[0] if len(set(families)) > 1 else (None, None)
+    return fsum(values) / len(values), low, high
 
 
 def family_sums(values: np.ndarray, families: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
