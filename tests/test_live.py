@@ -16,7 +16,8 @@ import pytest
 from conftest import REPOSITORY, wait_until
 
 from halo_forge.cli import status
-from halo_forge.live import journal
+from halo_forge.errors import InfrastructureError
+from halo_forge.live import journal, plan
 from halo_forge.live.durations import Durations, note_duration
 from halo_forge.live.journal import read, seconds_of
 from halo_forge.live.plan import Graph
@@ -266,3 +267,28 @@ stage(main)
     assert (result.returncode, result.stderr) == (0, "") and (place / "out").read_text() == "result"
     (path,) = (place / ".state" / "live").glob("*/sft.jsonl")
     assert wait_until(lambda: any(json.loads(line)["event"] == "machine" for line in path.open()))
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> tuple[Path, subprocess.Popen]:
+    """A DVC repository of one stage, and a process that has its lock for five seconds."""
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=tmp_path, check=True)
+    (tmp_path / "dvc.yaml").write_text("stages: {one: {cmd: 'true'}}\n")
+    hold = "import time, zc.lockfile; lock = zc.lockfile.LockFile('.dvc/tmp/lock'); print('held', flush=True); time.sleep(5)"
+    holder = subprocess.Popen([sys.executable, "-c", hold], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "held\n"
+    yield tmp_path, holder
+    holder.kill()
+    holder.communicate()
+
+
+def test_the_moment_between_two_stages_is_waited_for(locked) -> None:
+    folder, holder = locked
+    assert plan.to_run(folder, Graph('"one";'), [], []) == ["one"]
+    assert holder.poll() == 0, "DVC did not respect the lock"
+
+
+def test_a_lock_that_stays_is_told_in_words_of_ones_own(locked, monkeypatch) -> None:
+    monkeypatch.setattr(plan, "PATIENCE_S", 0.0)
+    with pytest.raises(InfrastructureError, match="between two stages"):
+        plan.to_run(locked[0], Graph('"one";'), [], [])

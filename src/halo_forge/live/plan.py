@@ -6,12 +6,17 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from halo_forge.errors import InfrastructureError
 from halo_forge.reachable import reachable
 
+_LOCKED = re.compile("Unable to acquire lock|is busy, it is being blocked")
+"""What DVC says while `dvc repro` begins a stage or stores what it made."""
+PATIENCE_S = 60.0
+PAUSE_S = 2.0
 _NODE, _EDGE = re.compile(r'^"([^"]+)";$'), re.compile(r'^"(.+?)" -> "(.+?)";$')
 
 
@@ -50,8 +55,15 @@ def to_run(folder: Path, graph: Graph, running: Collection[str], done: Collectio
 
 
 def _dvc(folder: Path, *words: str) -> str:
-    """Raises InfrastructureError with DVC's own words."""
-    result = subprocess.run([sys.executable, "-m", "dvc", *words], cwd=folder, capture_output=True, text=True)
-    if result.returncode:
-        raise InfrastructureError(f"`dvc {words[0]}`: {result.stderr.strip() or result.stdout.strip()}")
-    return result.stdout
+    """Waits while another DVC has the lock, PATIENCE_S at most. Raises InfrastructureError with DVC's own words."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        result = subprocess.run([sys.executable, "-m", "dvc", *words], cwd=folder, capture_output=True, text=True)
+        said = result.stderr.strip() or result.stdout.strip()
+        if not result.returncode:
+            return result.stdout
+        if not _LOCKED.search(said):
+            raise InfrastructureError(f"`dvc {words[0]}`: {said}")
+        if time.monotonic() > until:
+            raise InfrastructureError(f"DVC is between two stages and keeps its lock; ask again in a minute ({said})")
+        time.sleep(PAUSE_S)
