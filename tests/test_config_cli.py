@@ -15,7 +15,7 @@ from halo_forge.data.prompts import named_language
 from halo_forge.data.rows import Row, conversation
 from halo_forge.errors import InputError
 from halo_forge.model.checkpoint import Checkpoint
-from halo_forge.model.reference import EMBEDDED, choice_of
+from halo_forge.model.reference import EMBEDDED, choice_of, default_base
 from halo_forge.runs.finetune import split_rows
 from halo_forge.settings.checking import read_yaml
 from halo_forge.settings.verify import Verify
@@ -132,6 +132,28 @@ def test_the_embedded_model_is_found_beside_a_params_file_without_presets(tmp_pa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("verify: {memory_mb: 300}\n")
     assert choice_of(EMBEDDED.id) == EMBEDDED
+
+
+def test_the_base_model_is_that_of_params_where_it_says_one_and_the_embedded_one_where_it_does_not(
+    tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert default_base() == EMBEDDED
+    (tmp_path / "params.yaml").write_text("verify: {memory_mb: 300}\n")
+    assert default_base() == EMBEDDED
+    (tmp_path / "params.yaml").write_text("base_model: {provider: local, id: mine}\n")
+    assert default_base().id == "mine"
+    (tmp_path / "params.yaml").write_text("preset: big\n")
+    (tmp_path / "presets.yaml").write_text("big: {base_model: {provider: local, id: theirs}}\n")
+    assert default_base().id == "theirs"
+
+
+def test_a_preset_that_is_not_there_is_told_by_a_command_that_reads_one_section_too(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("preset: bog\n")
+    (tmp_path / "presets.yaml").write_text("big: {verify: {memory_mb: 300}}\n")
+    with pytest.raises(InputError, match="params.yaml: preset: 'bog' is not in presets.yaml .*'big'"):
+        verify_settings()
 
 
 def test_a_section_has_its_preset_below_it_where_there_is_one(tmp_path, monkeypatch) -> None:

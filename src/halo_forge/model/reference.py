@@ -16,8 +16,9 @@ from halo_forge.model.base import BASE_FILE, LOCK_KEYS, fetch, is_whole, materia
 from halo_forge.model.chat import Chat
 from halo_forge.model.checkpoint import Checkpoint, on_base
 from halo_forge.model.naming import peft_name
+from halo_forge.settings.checking import read_yaml
 from halo_forge.settings.model import BaseModelChoice
-from halo_forge.settings.params import load_params
+from halo_forge.settings.params import load_section
 
 EMBEDDED = BaseModelChoice(
     provider="pypi",
@@ -75,8 +76,9 @@ def choice_of(name: str, revision: str | None = None) -> BaseModelChoice:
 
 
 def default_base() -> BaseModelChoice:
-    """What params.yaml of this folder says, else the embedded model."""
-    return load_params().base_model if Path("params.yaml").exists() else EMBEDDED
+    """That of params.yaml in this folder, by its preset or its own word; the embedded model where neither is said."""
+    own = read_yaml(Path("params.yaml")) if Path("params.yaml").exists() else {}
+    return load_section("base_model") if own.keys() & {"preset", "base_model"} else EMBEDDED
 
 
 def pin(adapter: Path, model: Checkpoint) -> None:
@@ -117,7 +119,7 @@ def _is_named(lock: dict, identity: str | None, revision: str | None) -> bool:
 def _wheel(name: str) -> BaseModelChoice:
     if name == EMBEDDED.id:
         return EMBEDDED
-    if Path("params.yaml").exists() and (choice := load_params().base_model).id == name:
+    if (choice := default_base()).id == name:
         return choice
     raise InputError(
         f"{name}: the digest of its GGUF is not known here; name it as base_model in presets.yaml with its sha256, or "

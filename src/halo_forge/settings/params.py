@@ -127,9 +127,7 @@ def load_params(path: str | Path = "params.yaml") -> Params:
     own = read_yaml(path)
     presets_path = path.with_name("presets.yaml")
     presets = read_yaml(presets_path)
-    name = own.get("preset")
-    if name not in presets:
-        raise InputError(f"{path}: preset: {name!r} is not in {presets_path.name} {one_of(str(name), presets)}")
+    name = _preset_of(own, path, presets)
     if "." in name:
         raise InputError(
             f"{presets_path}: {name}: DVC reads the dot in the name of a preset as a level of the file; call it "
@@ -156,11 +154,20 @@ def load_section(name: str, path: str | Path | None = None) -> Any:
         return kind()
     path = Path(path or "params.yaml")
     own, presets_path = read_yaml(path), path.with_name("presets.yaml")
-    presets = read_yaml(presets_path) if presets_path.exists() else {}
-    preset = presets.get(str(own.get("preset"))) or {}
+    preset = {}
+    if "preset" in own and presets_path.exists():
+        presets = read_yaml(presets_path)
+        preset = presets[_preset_of(own, path, presets)] or {}
     value = merge({name: preset.get(name) or {}}, {name: own.get(name) or {}})
     one = create_model(name, __base__=Section, **{name: (kind, ...)})
     return getattr(check(one, value, str(path)), name)
+
+
+def _preset_of(own: dict[str, Any], path: Path, presets: dict[str, Any]) -> str:
+    name = own.get("preset")
+    if name not in presets:
+        raise InputError(f"{path}: preset: {name!r} is not in presets.yaml {one_of(str(name), presets)}")
+    return name
 
 
 def _leaves(value: dict[str, Any], above: str = "") -> set[str]:
