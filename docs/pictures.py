@@ -1,7 +1,7 @@
-"""Pictures of what MLflow shows of a run: python docs/mlflow_pictures.py [--store mlflow.db] [--output docs]
+"""Pictures of what is seen of a finished run, for the README: python docs/pictures.py [--run FOLDER] [--output docs]
 
-A copy of the store is served on this machine and opened in a headless Chromium: the experiment's runs, the ladder's
-metrics by cycle, and the registered models.
+The report on a desktop and, dark, on a phone, and MLflow: a copy of the store is served on this machine. A headless
+Chromium opens both: of MLflow the runs of the experiment, the metrics by cycle and the registered models.
 """
 
 from __future__ import annotations
@@ -31,11 +31,16 @@ WITHOUT_ASSISTANT = "document.querySelector('[aria-label*=\"lose\" i]')?.click()
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--store", type=Path, default=ROOT / "mlflow.db", help="the SQLite file of the tracking store")
+    parser.add_argument("--run", type=Path, default=ROOT, help="the checkout with mlflow.db and results/report.html")
     parser.add_argument("--experiment", default="halo-forge")
     parser.add_argument("--output", type=Path, default=ROOT / "docs")
     options = parser.parse_args()
-    with served(options.store) as address, Chromium(1500, 900, online=True) as page:
+    for name, width, height, dark in (("report", 1280, 1000, False), ("report-phone", 390, 844, True)):
+        with Chromium(width, height, dark=dark) as page:
+            page.open(options.run / "results/report.html")
+            page.picture(options.output / f"{name}.png")
+            print(options.output / f"{name}.png")
+    with served(options.run / "mlflow.db") as address, Chromium(1500, 900, online=True) as page:
         client = MlflowClient(address)
         experiment = client.get_experiment_by_name(options.experiment).experiment_id
         finished = client.search_runs(
