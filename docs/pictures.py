@@ -1,7 +1,7 @@
 """Pictures of what is seen of a finished run, for the README: python docs/pictures.py [--run FOLDER] [--output docs]
 
-The report on a desktop and, dark, on a phone, and MLflow: a copy of the store is served on this machine. A headless
-Chromium opens both: of MLflow the runs of the experiment, the metrics by cycle and the registered models.
+The report on a desktop and, dark, on a phone, and the ladder by cycle in MLflow: a copy of the store is served on this
+machine. A headless Chromium opens them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ from chromium import Chromium  # noqa: E402
 
 DRAWN_S = 10
 """What MLflow's page takes at most to have asked the server for all that it shows."""
-WITHOUT_ASSISTANT = "document.querySelector('[aria-label*=\"lose\" i]')?.click()"
+CLEAR = """
+document.querySelector('[aria-label*="lose" i]')?.click();
+document.head.insertAdjacentHTML("beforeend", "<style>.modebar { display: none }</style>");
+"""
+"""Takes away what lies over the curves: a note about the assistant, the buttons of the charts."""
 
 
 def main() -> None:
@@ -47,19 +51,14 @@ def main() -> None:
             [experiment], "attributes.status = 'FINISHED'", order_by=["attributes.start_time DESC"]
         )
         run = next(one for one in finished if "mlflow.parentRunId" not in one.data.tags)
-        model = client.search_registered_models(order_by=["last_updated_timestamp DESC"])[0].name
-        for name, where in {
-            "runs": f"experiments/{experiment}/runs",
-            "ladder": f"experiments/{experiment}/runs/{run.info.run_id}/model-metrics",
-            "models": f"models/{model}",
-        }.items():
+        for where in ("runs", f"runs/{run.info.run_id}/model-metrics"):  # a pane that was closed stays closed
             page.open("about:blank")  # a page of MLflow is one document: only another one loads anew
-            page.open(f"{address}/#/{where}")
+            page.open(f"{address}/#/experiments/{experiment}/{where}")
             time.sleep(DRAWN_S)
-            page.value(WITHOUT_ASSISTANT)
+            page.value(CLEAR)
             time.sleep(1)
-            page.picture(options.output / f"mlflow-{name}.png")
-            print(options.output / f"mlflow-{name}.png")
+        page.picture(options.output / "mlflow.png")
+        print(options.output / "mlflow.png")
 
 
 @contextmanager
