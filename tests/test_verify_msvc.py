@@ -6,6 +6,8 @@ Not here: Windows, cl, the batch file and the runner that are sent there (test_v
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -230,6 +232,23 @@ def test_a_server_gone_for_good_is_given_up_after_bounded_tries(connect, server)
             judge(verifier, program())  # at once: it was given up
     finally:
         server.start()
+
+
+def test_a_close_whose_cancellation_was_lost_ends_after_the_batch(connect, monkeypatch):
+    verifier = connect()
+
+    async def deaf(batch):
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+        for one in batch:
+            one.fail(InfrastructureError("its batch ended"))
+
+    monkeypatch.setattr(verifier._sandbox, "_judge", deaf)
+    verdict = in_background(judge, verifier, program())
+    assert wait_until(lambda: verifier._sandbox._sent)
+    in_background(verifier.close).result(30)
+    with pytest.raises(InfrastructureError, match="its batch ended"):
+        verdict.result(30)
 
 
 def test_a_host_that_answers_nothing_is_given_up(connect):

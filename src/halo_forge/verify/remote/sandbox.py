@@ -126,9 +126,14 @@ class RemoteSandbox:
         """End the connection; what still waits gets InfrastructureError. A later `run` connects again."""
         with self._starting:
             if self._thread is not None:
-                self._loop.call_soon_threadsafe(self._serving.cancel)
+                self._loop.call_soon_threadsafe(self._end)
                 self._thread.join()
                 self._thread = None
+
+    def _end(self) -> None:
+        """A library that is awaited may lose a cancellation; then the batch is the last one."""
+        self._ending = True
+        self._serving.cancel()
 
     async def _submit(self, job: Job) -> Report:
         program = _Program(job, self._loop.create_future())
@@ -138,10 +143,10 @@ class RemoteSandbox:
 
     async def _serve(self, started: threading.Event) -> None:
         self._loop, self._woken = asyncio.get_running_loop(), asyncio.Event()
-        self._serving = asyncio.current_task()
+        self._serving, self._ending = asyncio.current_task(), False
         started.set()
         try:
-            while True:
+            while not self._ending:
                 self._sent = await self._collect()
                 await self._judge(self._sent)
         except asyncio.CancelledError:
@@ -229,7 +234,8 @@ class RemoteSandbox:
         ready, patience_s = False, self._pace.start_timeout_s
         while True:
             try:
-                line = await asyncio.wait_for(lines.next(), patience_s)
+                async with asyncio.timeout(patience_s):  # wait_for of Python 3.11 may lose a cancellation
+                    line = await lines.next()
                 event = read_event(line, len(batch)) if line.startswith(b"{") or ready and line.strip() else None
             except TimeoutError:
                 raise InfrastructureError(
@@ -251,7 +257,8 @@ class RemoteSandbox:
 
     async def _explain_end(self, process: asyncssh.SSHClientProcess, ready: bool, words: bytearray) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait_closed(), GRACE_S)
+            async with asyncio.timeout(GRACE_S):
+                await process.wait_closed()
         said = f"exit code {process.exit_status}" + f", {_last_line(words)}" * bool(words)
         if process.exit_status is None:
             raise ConnectionError("the connection was lost")
@@ -285,7 +292,8 @@ class RemoteSandbox:
 async def _ended(process: asyncssh.SSHClientProcess) -> bool:
     """Whether a process is gone, or has gone within the time of grace. A lost connection ends it too."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait_closed(), GRACE_S)
+        async with asyncio.timeout(GRACE_S):
+            await process.wait_closed()
         return True
     return False
 
