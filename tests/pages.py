@@ -60,6 +60,13 @@ def blocks(page: Path) -> Iterator[Block]:
     assert block is None, f"{page.name}:{block.line}: the block never ends"
 
 
+def write_files(page: Path, folder: Path) -> None:
+    """The files that the reader is to make of a page's blocks."""
+    for block in blocks(page):
+        if block.file:
+            (folder / block.file).write_text(block.text, encoding="utf-8")
+
+
 def commands(page: Path) -> Iterator[Command]:
     """All of the `sh` blocks, and those of PROGRAMS in the running text: there a --help stands for what is left out."""
     for block in blocks(page):

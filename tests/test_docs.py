@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 from conftest import REPOSITORY
-from pages import PAGES, Block, Command, anchors, blocks, commands, commands_of, links, spans
+from pages import PAGES, Block, Command, anchors, blocks, commands, commands_of, links, spans, write_files
 from ruamel.yaml import YAML
 from shown_commands import ELSEWHERE, troubles
 
@@ -138,9 +138,7 @@ class Example:
 
     def __init__(self, path: Path, folder: Path):
         self.folder = folder
-        for block in blocks(path):
-            if block.file:
-                (folder / block.file).write_text(block.text, encoding="utf-8")
+        write_files(path, folder)
         self.left = [command for command in commands(path) if re.search(r":\d+$", command.where)]
 
     def take(self, *words: str) -> Command:

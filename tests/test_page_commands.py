@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 from gguf_files import write_gguf
-from pages import PAGES, blocks, commands
+from pages import PAGES, blocks, write_files
 from reader import Reader, serving_sets, windows_host
 
 from halo_forge.jsonl import read_records
@@ -32,13 +32,9 @@ CPP = "#include <iostream>\nint main() {{ int n; std::cin >> n; std::cout << {} 
 
 
 def test_every_page_with_commands_is_run_by_some_test() -> None:
-    with_commands = {path.name for path in PAGES if any(words_of(path))}
+    with_commands = {path.name for path in PAGES if script_of(path.name)}
     assert with_commands == {*RUN_HERE, *RUN_ELSEWHERE}
     assert all((Path(__file__).parent / name).is_file() for name in RUN_ELSEWHERE.values())
-
-
-def words_of(page: Path) -> list[tuple[str, ...]]:
-    return [command.words for command in commands(page) if ":" in command.where and command.words[0] == "halo-forge"]
 
 
 def script_of(name: str) -> str:
@@ -134,9 +130,7 @@ def test_programs_for_windows_are_judged_and_trained_on_as_written(twice) -> Non
 @pytest.mark.needs("gcc")
 def test_a_class_of_ones_own_teaches_a_model_as_written(reader) -> None:
     page = REPOSITORY / "docs/own-verifier.md"
-    for block in blocks(page):
-        if block.file:
-            (reader.folder / block.file).write_text(block.text, encoding="utf-8")
+    write_files(page, reader.folder)
     trains = [line for line in script_of(page.name).splitlines() if line.split()[1] in ("sft", "raft")]
     assert len(trains) == 2
     reader.types("\n".join(trains) + "\n")

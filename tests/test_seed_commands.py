@@ -46,11 +46,7 @@ def test_the_commands_of_the_guides_work_as_written(name, reader) -> None:
     script = scripts()[name]
     if reader.windows is None and "msvc" in script:
         pytest.skip("needs sshd: apt install openssh-server")
-    left_behind(reader.folder, name, reader.types(script))
-
-
-def left_behind(here: Path, name: str, shown: str) -> None:
-    """What every script must have made, where the guides say."""
+    here, shown = reader.folder, reader.types(script)
     for path in ("models/sft/final_model", "models/raft/cycle_1_final", "models/raft/cycle_2_final"):
         assert (here / path / "adapter_model.safetensors").exists(), path
     assert list((here / "models/sft/logs").glob("events*"))

@@ -256,9 +256,7 @@ class RemoteSandbox:
                 batch[event.job].take(event)
 
     async def _explain_end(self, process: asyncssh.SSHClientProcess, ready: bool, words: bytearray) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(GRACE_S):
-                await process.wait_closed()
+        await _ended(process)
         said = f"exit code {process.exit_status}" + f", {_last_line(words)}" * bool(words)
         if process.exit_status is None:
             raise ConnectionError("the connection was lost")
