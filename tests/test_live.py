@@ -270,25 +270,33 @@ stage(main)
 
 
 @pytest.fixture
-def locked(tmp_path: Path) -> tuple[Path, subprocess.Popen]:
-    """A DVC repository of one stage, and a process that has its lock for five seconds."""
+def locked(tmp_path: Path) -> Path:
+    """A DVC repository of one stage. Another process has its lock, and writes the stage's output."""
     subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=tmp_path, check=True)
-    (tmp_path / "dvc.yaml").write_text("stages: {one: {cmd: 'true'}}\n")
-    hold = "import time, zc.lockfile; lock = zc.lockfile.LockFile('.dvc/tmp/lock'); print('held', flush=True); time.sleep(5)"
-    holder = subprocess.Popen([sys.executable, "-c", hold], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    (tmp_path / "dvc.yaml").write_text("stages: {one: {cmd: 'true', outs: [made]}}\n")
+    hold = "import zc.lockfile; lock = zc.lockfile.LockFile('.dvc/tmp/lock'); print('held', flush=True); input()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", hold], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert holder.stdout.readline() == "held\n"
-    yield tmp_path, holder
-    holder.kill()
-    holder.communicate()
+    writer = {"write": {"pid": holder.pid, "cmd": "dvc repro"}}
+    (tmp_path / ".dvc" / "tmp" / "rwlock").write_text(json.dumps({str(tmp_path / "made"): writer}))
+    yield tmp_path
+    holder.communicate("")
 
 
-def test_the_moment_between_two_stages_is_waited_for(locked) -> None:
-    folder, holder = locked
-    assert plan.to_run(folder, Graph('"one";'), [], []) == ["one"]
-    assert holder.poll() == 0, "DVC did not respect the lock"
+def test_what_is_still_to_run_is_asked_without_the_locks_that_a_repro_needs(locked) -> None:
+    """A `dvc repro` that cannot have its lock within three seconds of the end of a stage stops."""
+    plain = subprocess.run([sys.executable, "-m", "dvc", "status"], cwd=locked, capture_output=True, text=True)
+    assert "Unable to acquire lock" in plain.stderr, "the lock of this test is not DVC's"
+    before = {path: path.read_bytes() for path in (locked / ".dvc" / "tmp").iterdir() if path.is_file()}
+    assert plan.to_run(locked, Graph('"one";'), [], []) == ["one"]
+    assert {path: path.read_bytes() for path in (locked / ".dvc" / "tmp").iterdir() if path.is_file()} == before
 
 
-def test_a_lock_that_stays_is_told_in_words_of_ones_own(locked, monkeypatch) -> None:
-    monkeypatch.setattr(plan, "PATIENCE_S", 0.0)
-    with pytest.raises(InfrastructureError, match="between two stages"):
-        plan.to_run(locked[0], Graph('"one";'), [], [])
+def test_what_dvc_cannot_read_is_told_in_its_own_words(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(plan, "PAUSE_S", 0.0)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=tmp_path, check=True)
+    (tmp_path / "dvc.yaml").write_text("stages: [one]\n")
+    with pytest.raises(InfrastructureError, match="`dvc dag`: .*dvc.yaml"):
+        plan.read_graph(tmp_path)

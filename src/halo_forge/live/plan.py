@@ -13,9 +13,7 @@ from pathlib import Path
 from halo_forge.errors import InfrastructureError
 from halo_forge.reachable import reachable
 
-_LOCKED = re.compile("Unable to acquire lock|is busy, it is being blocked")
-"""What DVC says while `dvc repro` begins a stage or stores what it made."""
-PATIENCE_S = 60.0
+TRIES = 3
 PAUSE_S = 2.0
 _NODE, _EDGE = re.compile(r'^"([^"]+)";$'), re.compile(r'^"(.+?)" -> "(.+?)";$')
 
@@ -45,7 +43,7 @@ def read_graph(folder: Path) -> Graph:
 def to_run(folder: Path, graph: Graph, running: Collection[str], done: Collection[str]) -> list[str]:
     """The stages that `dvc repro` has before it, in the order of dvc.yaml; what runs is not among them.
 
-    DVC is asked about those alone that nobody writes for: outputs of a stage that runs are locked.
+    DVC is asked about those alone that nobody writes for.
     """
     certain = graph.after(running) - set(running)
     asked = [stage for stage in graph.stages if stage not in certain and stage not in running and stage not in done]
@@ -55,15 +53,13 @@ def to_run(folder: Path, graph: Graph, running: Collection[str], done: Collectio
 
 
 def _dvc(folder: Path, *words: str) -> str:
-    """Waits while another DVC has the lock, PATIENCE_S at most. Raises InfrastructureError with DVC's own words."""
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        result = subprocess.run([sys.executable, "-m", "dvc", *words], cwd=folder, capture_output=True, text=True)
-        said = result.stderr.strip() or result.stdout.strip()
+    """Asked again where `dvc repro` may just have been writing what is read. Raises InfrastructureError with DVC's own
+    words."""
+    for left in reversed(range(TRIES)):
+        command = [sys.executable, "-m", "halo_forge.live.dvc_reader", *words]
+        result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         if not result.returncode:
             return result.stdout
-        if not _LOCKED.search(said):
-            raise InfrastructureError(f"`dvc {words[0]}`: {said}")
-        if time.monotonic() > until:
-            raise InfrastructureError(f"DVC is between two stages and keeps its lock; ask again in a minute ({said})")
-        time.sleep(PAUSE_S)
+        if left:
+            time.sleep(PAUSE_S)
+    raise InfrastructureError(f"`dvc {words[0]}`: {result.stderr.strip() or result.stdout.strip()}")
