@@ -5,7 +5,7 @@ Reads  data/split/raft.jsonl, data/raft/<cycle>/{samples.jsonl,generation.json,v
 Writes data/raft/<cycle>/kept.jsonl (what is trained on), data/raft/<cycle>/history.jsonl (what is known of every task
        after this cycle), results/raft/<cycle>.json (what was sampled, judged and kept)
 Params seed, verify.rewards; raft.reward_threshold, raft.keep_top_percent, raft.max_keep_per_task, raft.selection,
-       raft.drop_solved, raft.max_pass_rate, raft.weigh_copies
+       raft.drop_solved, raft.max_pass_rate
 """
 
 from __future__ import annotations

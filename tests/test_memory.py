@@ -78,7 +78,7 @@ def kept_bytes(shape: Shape, tokens: int) -> int:
     fuse(model)
     own = {p.untyped_storage().data_ptr() for p in [*model.parameters(), *model.buffers()]}
     ids = torch.randint(0, shape.vocabulary, (2, tokens + 1)).tolist()
-    batch = collate([{"input_ids": row, "labels": [-100, *row[1:]], "weight": 1.0} for row in ids])
+    batch = collate([{"input_ids": row, "labels": [-100, *row[1:]]} for row in ids])
     kept = {}
 
     def keep(tensor):

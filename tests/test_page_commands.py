@@ -98,7 +98,7 @@ def test_the_commands_by_hand_train_measure_and_export_as_written(reader, tiny_m
     shutil.copytree(tiny_model, here / "path/to/folder")
     write_gguf(here / "path/to/file.gguf")
     shown = reader.types(script_of("README.md") + script_of("own-model.md"))
-    assert "of 1 tests" in shown and (here / "models/blend/adapter_model.safetensors").is_file()
+    assert "of 1 tests" in shown
     assert (here / "export/sft/adapter_model.safetensors").is_file() and (here / "export/best/Modelfile").is_file()
     assert f"{reader.hub}/owner/name/commit/" in shown
 

@@ -113,17 +113,6 @@ def test_auto_computes_in_bfloat16_where_the_machine_does_and_learns_as_much(
     assert losses == pytest.approx(others, rel=0.02)
 
 
-def test_a_row_of_weight_2_counts_as_two_rows(tiny_model, tiny_chat, tmp_path) -> None:
-    """In the loss and in what it is divided by."""
-    losses = []
-    for name, lessons in (("once", [(*PAIRS[0], 2.0), PAIRS[1]]), ("twice", [PAIRS[0], PAIRS[0], PAIRS[1]])):
-        settings = Training(epochs=3, batch_size=3, micro_batch_size=3)
-        rows = tokenised(tiny_chat, lessons, 512, "lessons")
-        summary = train(run_of(tiny_model, tmp_path / name, settings=settings), rows, tiny_chat, tmp_path / f"{name}1")
-        losses.append([entry["loss"] for entry in summary["loss"]])
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-
-
 def test_an_update_goes_on_from_the_adapter_it_is_given(tiny_model, tiny_chat, tmp_path) -> None:
     rows = rows_of(tiny_chat)
     train(run_of(tiny_model, tmp_path / "a"), rows, tiny_chat, tmp_path / "sft")

@@ -17,7 +17,7 @@ from halo_forge.train.fused import fuse
 from halo_forge.train.loss import answer_loss
 from halo_forge.train.order import TogetherByPrompt
 from halo_forge.train.packing import collate, packed
-from halo_forge.train.rows import IGNORED, Lesson, tokenised
+from halo_forge.train.rows import IGNORED, tokenised
 
 ROUNDING = 2e-5  # relative: the models' norms are computed in float32 whatever the model is in
 
@@ -43,9 +43,10 @@ def real_rows(tiny_chat, tmp_path_factory) -> list[dict]:
     folder = tmp_path_factory.mktemp("families")
     shutil.copy(REPOSITORY / "data" / "builtin" / "first_steps.yaml", folder)
     tasks = [variant.task("cpp") for variant in variants(load_families(folder))[:3]]
-    lessons = [Lesson(task.prompt, fenced(task.solution[:160], "cpp")) for task in tasks]
-    lessons += [lessons[0]._replace(answer=lessons[0].answer[:-20] + "return 1;", weight=0.5), lessons[1]]
-    return tokenised(tiny_chat, lessons, 4096, "rows").examples
+    pairs = [(task.prompt, fenced(task.solution[:160], "cpp")) for task in tasks]
+    prompt, answer = pairs[0]
+    pairs += [(prompt, answer[:-20] + "return 1;"), pairs[1]]
+    return tokenised(tiny_chat, pairs, 4096, "rows").examples
 
 
 def gradients(model, loss) -> dict[str, torch.Tensor]:
@@ -55,8 +56,7 @@ def gradients(model, loss) -> dict[str, torch.Tensor]:
 
 
 def packed_loss(model, rows) -> torch.Tensor:
-    batch = collate(rows)
-    return answer_loss(model, batch | {"weights": batch["weights"].double()})
+    return answer_loss(model, collate(rows))
 
 
 def alone_loss(model, rows) -> torch.Tensor:
@@ -66,7 +66,7 @@ def alone_loss(model, rows) -> torch.Tensor:
         logits = model(input_ids=torch.tensor([row["input_ids"]])).logits[0, :-1].double()
         labels = torch.tensor(row["labels"][1:])
         nll = torch.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
-        total = total + row["weight"] * nll.sum()
+        total = total + nll.sum()
     return total
 
 
@@ -139,7 +139,7 @@ def random_rows(seed: int) -> list[dict]:
     for _ in range(draw.randint(1, 9)):
         ids = [draw.randint(0, 2) for _ in range(draw.randint(2, 7))]
         prompt = draw.randint(1, len(ids) - 1)
-        rows.append({"input_ids": ids, "labels": [IGNORED] * prompt + ids[prompt:], "weight": draw.random() + 0.1})
+        rows.append({"input_ids": ids, "labels": [IGNORED] * prompt + ids[prompt:]})
     return rows
 
 
@@ -158,12 +158,9 @@ def test_every_beginning_is_there_once_and_every_row_can_be_read_along_its_branc
     read = [tuple(sequence.tokens[place] for place in path) for path in paths]
     assert len(read) == len(sequence.tokens) == len(beginnings) and set(read) == beginnings
     assert sequence.positions == [len(path) - 1 for path in paths]
-    taught = sorted(
-        (read[place], label, weight)
-        for place, label, weight in zip(sequence.predicted_at, sequence.labels, sequence.weights, strict=True)
-    )
+    taught = sorted((read[place], label) for place, label in zip(sequence.predicted_at, sequence.labels, strict=True))
     assert taught == sorted(
-        (tuple(row["input_ids"][:end]), label, row["weight"])
+        (tuple(row["input_ids"][:end]), label)
         for row in rows
         for end, label in enumerate(row["labels"])
         if label != IGNORED
@@ -187,12 +184,6 @@ def test_rows_of_one_prompt_follow_each_other_and_every_epoch_has_an_order_of_it
 def test_the_end_of_turn_is_taught_though_it_is_also_the_padding_token(tiny_chat, real_rows) -> None:
     assert tiny_chat.tokenizer.pad_token_id == tiny_chat.end
     assert collate(real_rows)["labels"].eq(tiny_chat.end).sum() == len(real_rows)
-
-
-@pytest.mark.parametrize("weight", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_weight_that_is_not_above_0_is_refused_with_its_row(tiny_chat, weight) -> None:
-    with pytest.raises(InputError, match=r"kept\.jsonl: row 2 has weight \S+; it must be a number above 0"):
-        tokenised(tiny_chat, [("p", "a"), Lesson("p", "a", weight)], 512, "kept.jsonl")
 
 
 def test_a_model_whose_layers_are_not_all_attention_is_refused(tiny_model) -> None:

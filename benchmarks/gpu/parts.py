@@ -249,7 +249,7 @@ def lora_step(bench: Bench) -> None:
     losses, gradients = {}, {}
     for where in ("cpu", "cuda"):
         model.to(where).zero_grad()
-        loss = answer_loss(model, send_to_device(batch, where)) / batch["weights"].sum()
+        loss = answer_loss(model, send_to_device(batch, where)) / len(batch["labels"])
         loss.backward()
         losses[where] = loss.item()
         gradients[where] = {

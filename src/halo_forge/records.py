@@ -238,8 +238,6 @@ class Kept(_Record):
     prompt: str
     completion: str
     reward: float
-    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    """By which training multiplies the loss of its tokens."""
     code: str = ""
 
 

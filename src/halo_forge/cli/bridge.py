@@ -147,7 +147,7 @@ def raft_params(settings: RaftFile, start: Checkpoint, verify: Verify) -> Params
         gradient_checkpointing=own.gradient_checkpointing,
         dtype=_dtype(own.bf16),
     )
-    same = ("reward_threshold", "keep_top_percent", "selection", "drop_solved", "max_pass_rate", "weigh_copies")
+    same = ("reward_threshold", "keep_top_percent", "selection", "drop_solved", "max_pass_rate")
     values = {
         "samples_per_task": loop.samples_per_prompt,
         "max_new_tokens": sampling.max_new_tokens,

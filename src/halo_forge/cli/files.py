@@ -91,7 +91,6 @@ class RaftLoop(Section):
     selection: Literal["per_task", "global"] = "per_task"
     drop_solved: bool = False
     max_pass_rate: Fraction = 1.0
-    weigh_copies: bool = False
 
 
 class RaftGeneration(Section):

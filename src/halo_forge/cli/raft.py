@@ -69,10 +69,6 @@ def train(
     max_pass_rate: Annotated[
         float | None, typer.Option(help="Leave out prompts that pass this often, by all cycles so far. [default: 1.0]")
     ] = None,
-    weigh_copies: Annotated[
-        bool | None,
-        typer.Option("--weigh-copies/--no-weigh-copies", help="Near copies share the weight of one. [default: off]"),
-    ] = None,
     temperature: Annotated[float | None, typer.Option(help="[default: 0.7]")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(help="[default: 1024]")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="[default: 5e-5]")] = None,
@@ -100,7 +96,6 @@ def train(
         "raft.max_keep_per_prompt": max_keep_per_prompt,
         "raft.drop_solved": drop_solved,
         "raft.max_pass_rate": max_pass_rate,
-        "raft.weigh_copies": weigh_copies,
         "generation.temperature": temperature,
         "generation.max_new_tokens": max_new_tokens,
         "training.learning_rate": learning_rate,
@@ -114,20 +109,6 @@ def train(
     }
     settings = read_settings(RaftFile, config, flags)
     _train(settings, verify_settings(settings.verifier, host=host, user=user, ssh_key=ssh_key))
-
-
-@app.command("blend")
-def blend(
-    a: Annotated[str, typer.Option("--a", help="An adapter folder, such as that of a cycle.")],
-    b: Annotated[str, typer.Option("--b", help="Another on the same base model, such as SFT's.")],
-    output: Annotated[str, typer.Option("--output", "-o", help="The folder of the blended adapter.")],
-    weight: Annotated[float, typer.Option(help="Of a, from 0 (all b) to 1 (all a).")] = 0.5,
-) -> None:
-    """Average two adapters of one base model; nothing is trained."""
-    from halo_forge.raft.blend import blend as write_blend
-
-    left_out = write_blend(Path(a), Path(b), weight, Path(output))
-    say(f"{output}: {weight:g} of {a} and {1 - weight:g} of {b}; {left_out:.1%} of the mean did not fit its rank")
 
 
 def _train(settings: RaftFile, verify: Verify) -> None:

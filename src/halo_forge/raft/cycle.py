@@ -8,7 +8,6 @@ from typing import Any
 
 from halo_forge.pairing import Pair
 from halo_forge.raft.answers import answers_of
-from halo_forge.raft.copies import weigh_copies
 from halo_forge.raft.filter import cycle_statistics, kept_records
 from halo_forge.raft.gate import counts_of, history_after
 from halo_forge.raft.select import select
@@ -41,8 +40,6 @@ def close_cycle(
     """
     answers = answers_of(pairs, tasks)
     selection = select(answers, params.raft, params.seed, history)
-    kept = kept_records(selection, tasks, pairs)
-    rows = weigh_copies(kept, tasks) if params.raft.weigh_copies else kept
+    rows = kept_records(selection, tasks, pairs)
     statistics = cycle_statistics(name, params, tasks, answers, selection, generation)
-    statistics["weight"] = round(sum(row.weight for row in rows), 3)
     return Outcome(rows, history_after(counts_of(answers), history), statistics)

@@ -35,6 +35,4 @@ class Raft(Section):
     max_pass_rate: Fraction = 1.0
     """Leave out tasks whose pass rate, by all cycles up to this one, has reached this. It is the mean of a Beta
     posterior that began uniform: (passed + 1) / (drawn + 2), which never reaches 1."""
-    weigh_copies: bool = False
-    """Rows of one task that hold nearly the same program share the weight of one row."""
     train: Training = Training()

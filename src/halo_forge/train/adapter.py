@@ -18,7 +18,7 @@ from halo_forge.train.checkpoints import resumed_step
 from halo_forge.train.launch import train_here
 from halo_forge.train.lora import Run, steps_of
 from halo_forge.train.reports import write_curve_of_no_steps
-from halo_forge.train.rows import Lesson, tokenised
+from halo_forge.train.rows import tokenised
 
 _TOKENIZER = ("tokenizer*", "*.jinja", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt")
 
@@ -28,24 +28,24 @@ def solutions(tasks: Iterable[Task]) -> list[tuple[str, str]]:
     return [(task.prompt, fenced(task.solution, task.language)) for task in tasks if task.solution]
 
 
-def kept_answers(rows: Iterable[Kept]) -> list[Lesson]:
+def kept_answers(rows: Iterable[Kept]) -> list[tuple[Prompt, str]]:
     """What a RAFT update learns: the model's own words."""
-    return [Lesson(row.prompt, row.completion, row.weight) for row in rows]
+    return [(row.prompt, row.completion) for row in rows]
 
 
 def train_adapter(
     run: Run,
-    lessons: Sequence[Lesson | tuple[Prompt, str]],
+    pairs: Sequence[tuple[Prompt, str]],
     lock: dict,
     out: Path,
     where: str,
     label: str,
     trained_by: Callable[..., dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Train on lessons, or (prompt, answer) pairs, and write the folder `out`, all of it or nothing; returns the
+    """Train on (prompt, answer) pairs and write the folder `out`, all of it or nothing; returns the
     summary of the training. `lock` is that of the base model, `trained_by` trains in place of this machine."""
     chat = Chat.of(str(run.base), lock["system_prompt"])
-    rows = tokenised(chat, lessons, run.settings.max_tokens, where)
+    rows = tokenised(chat, pairs, run.settings.max_tokens, where)
     steps, done = steps_of(len(rows.examples), run.settings), resumed_step(run.checkpoints)
     with Progress(steps, label, done=done) as progress:
 

@@ -23,31 +23,32 @@ def answer_loss(model: Any, batch: Mapping[str, Any]) -> Any:
         branches=batch["branches"],
         logits_to_keep=batch["kept"],
     ).logits.flatten(0, 1)  # a view: the gradient of an index would be a copy with zeros
-    return AnswerLoss.apply(logits, batch["predicted_at"], batch["labels"], batch["weights"])
+    return AnswerLoss.apply(logits, batch["predicted_at"], batch["labels"])
 
 
 class AnswerLoss(torch.autograd.Function):
-    """The sum of weights[i] * -log p(labels[i]) at logits[predicted_at[i]]; logits are (places, vocabulary).
+    """The sum of -log p(labels[i]) at logits[predicted_at[i]]; logits are (places, vocabulary).
 
     The logits are used up: the backward pass writes their gradient over them.
     """
 
     @staticmethod
-    def forward(ctx: Any, logits: Any, predicted_at: Any, labels: Any, weights: Any) -> Any:
+    def forward(ctx: Any, logits: Any, predicted_at: Any, labels: Any) -> Any:
         normaliser = torch.cat([_wide(part).logsumexp(-1) for part in logits.split(_ROWS)])
         nll = normaliser[predicted_at] - _wide(logits[predicted_at, labels])
-        ctx.save_for_backward(logits, normaliser, predicted_at, labels, weights)
-        return (weights * nll).sum()
+        ctx.save_for_backward(logits, normaliser, predicted_at, labels)
+        return nll.sum()
 
     @staticmethod
     def backward(ctx: Any, grad: Any):
-        logits, normaliser, predicted_at, labels, weights = ctx.saved_tensors
-        at_place = torch.zeros_like(normaliser).index_add_(0, predicted_at, weights) * grad
+        logits, normaliser, predicted_at, labels = ctx.saved_tensors
+        # One place predicts several tokens where rows part.
+        at_place = torch.zeros_like(normaliser).index_add_(0, predicted_at, grad.expand(len(labels)))
         parts = zip(logits.split(_ROWS), normaliser.split(_ROWS), at_place.split(_ROWS), strict=True)
         for part, top, factor in parts:
             part.copy_(_wide(part).sub_(top[:, None]).exp_().mul_(factor[:, None]))
-        logits.index_put_((predicted_at, labels), (weights * -grad).to(logits.dtype), accumulate=True)
-        return logits, None, None, None
+        logits.index_put_((predicted_at, labels), (-grad).to(logits.dtype).expand(len(labels)), accumulate=True)
+        return logits, None, None
 
 
 def _wide(tensor: Any) -> Any:

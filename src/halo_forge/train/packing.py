@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from halo_forge.train.rows import IGNORED
 
-_NOTHING = {"input_ids": [0, 0], "labels": [IGNORED, 0], "weight": 0.0}
+_NOTHING = {"input_ids": [0, 0], "labels": [IGNORED, IGNORED]}
 
 
 class Branch(NamedTuple):
@@ -29,21 +29,20 @@ class Branch(NamedTuple):
 class Packed:
     """`tokens` and their `positions` in their rows; `branches` cover the tokens in order.
 
-    The loss is over `labels`, with `weights`; `predicted_at` are the places of the tokens that predict them, one place
-    several times where rows part.
+    The loss is over `labels`; `predicted_at` are the places of the tokens that predict them, one place several times
+    where rows part.
     """
 
     tokens: list[int]
     positions: list[int]
     branches: list[Branch]
     labels: list[int]
-    weights: list[float]
     predicted_at: list[int]
 
 
 def packed(rows: Sequence[dict[str, Any]]) -> Packed:
-    """Rows of {input_ids, labels, weight} as one sequence. The last token of a row predicts nothing and is left out."""
-    sequence = Packed([], [], [], [], [], [])
+    """Rows of {input_ids, labels} as one sequence. The last token of a row predicts nothing and is left out."""
+    sequence = Packed([], [], [], [], [])
     before: list[int] = []  # the row before, and where its tokens lie
     path: list[int] = []
     for row in sorted(rows, key=lambda row: row["input_ids"]):  # then the row before shares the most
@@ -59,7 +58,6 @@ def packed(rows: Sequence[dict[str, Any]]) -> Packed:
         for place, label in zip(path, row["labels"][1:], strict=True):
             if label != IGNORED:
                 sequence.labels.append(label)
-                sequence.weights.append(row["weight"])
                 sequence.predicted_at.append(place)
         before = ids
     return sequence
@@ -82,13 +80,12 @@ def collate(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     import torch
 
     sequence = packed(rows or [_NOTHING])
-    kept, predicted_at = torch.tensor(sequence.predicted_at).unique(return_inverse=True)
+    kept, predicted_at = torch.tensor(sequence.predicted_at, dtype=torch.long).unique(return_inverse=True)
     return {
         "input_ids": torch.tensor([sequence.tokens]),  # (1, tokens)
         "position_ids": torch.tensor([sequence.positions]),
         "branches": [(start, length, torch.tensor(shared)) for start, length, shared in sequence.branches],
         "kept": kept,
-        "labels": torch.tensor(sequence.labels),  # (answer tokens of all rows)
-        "weights": torch.tensor(sequence.weights),
+        "labels": torch.tensor(sequence.labels, dtype=torch.long),  # (answer tokens of all rows)
         "predicted_at": predicted_at,
     }

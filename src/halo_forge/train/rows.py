@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from halo_forge.errors import InputError
 from halo_forge.model.chat import Chat, Prompt
@@ -14,17 +13,9 @@ from halo_forge.model.chat import Chat, Prompt
 IGNORED = -100  # PyTorch's ignore_index
 
 
-class Lesson(NamedTuple):
-    """An answer to learn; `weight`, above 0, multiplies the loss of each of its tokens."""
-
-    prompt: Prompt
-    answer: str
-    weight: float = 1.0
-
-
 @dataclass(frozen=True)
 class Rows:
-    """`examples`: {input_ids, labels, weight}, the first two of equal length; labels are IGNORED on the prompt, so the
+    """`examples`: {input_ids, labels}, of equal length; labels are IGNORED on the prompt, so the
     loss covers the answer and its end-of-turn token. `left_out` counts dropped rows by reason."""
 
     examples: list[dict[str, Any]]
@@ -39,12 +30,10 @@ class Rows:
         return sum(label != IGNORED for example in self.examples for label in example["labels"])
 
 
-def tokenised(chat: Chat, lessons: Iterable[Lesson | tuple[Prompt, str]], max_tokens: int, where: str) -> Rows:
-    """Rows of lessons, or of (prompt, answer) pairs. Raises InputError if none is left, or for a weight not above 0."""
+def tokenised(chat: Chat, lessons: Iterable[tuple[Prompt, str]], max_tokens: int, where: str) -> Rows:
+    """Rows of (prompt, answer) pairs. Raises InputError if none is left."""
     examples, left_out = [], Counter()
-    for number, (prompt, answer, weight) in enumerate((Lesson(*lesson) for lesson in lessons), start=1):
-        if not (weight > 0 and math.isfinite(weight)):
-            raise InputError(f"{where}: row {number} has weight {weight}; it must be a number above 0")
+    for prompt, answer in lessons:
         if not answer.strip():
             left_out["empty answer"] += 1
             continue
@@ -55,7 +44,7 @@ def tokenised(chat: Chat, lessons: Iterable[Lesson | tuple[Prompt, str]], max_to
         if len(before) + len(taught) > max_tokens:
             left_out[f"longer than {max_tokens} tokens"] += 1
             continue
-        examples.append({"input_ids": before + taught, "labels": [IGNORED] * len(before) + taught, "weight": weight})
+        examples.append({"input_ids": before + taught, "labels": [IGNORED] * len(before) + taught})
     if not examples:
         reasons = ", ".join(f"{number} {reason}" for reason, number in left_out.items()) or "the file has no rows"
         raise InputError(f"{where}: nothing to train on: {reasons}")

@@ -10,6 +10,7 @@ from halo_forge.settings.training import Training
 def answer_trainer(settings: Training) -> type:
     """The class. The rate's factor rises linearly from 1/(w+1) over w warm-up steps, then falls linearly from 1 to
     1/(n-w)."""
+    import torch
     from torch.utils.data import DataLoader
     from transformers import Trainer
 
@@ -19,18 +20,17 @@ def answer_trainer(settings: Training) -> type:
 
     class AnswerTrainer(Trainer):
         def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):  # noqa: ANN001, ANN202
-            """Cross-entropy of the answers' tokens, each times the weight of its row, divided by the sum of these
-            weights in the whole optimizer step."""
+            """Cross-entropy of the answers' tokens, divided by their number in the whole optimizer step."""
             total = answer_loss(model, inputs)
-            # Processes average their gradients, and the sum of weights is that of them all.
+            # Processes average their gradients, and the number is that of them all.
             loss = total / num_items_in_batch * self.accelerator.num_processes
             return (loss, {}) if return_outputs else loss
 
         def _get_num_items_in_batch(self, batch_samples, device):  # noqa: ANN001, ANN202
-            """The sum of the weights of all answer tokens of an optimizer step, over all processes."""
+            """The answer tokens of an optimizer step, over all processes."""
             if not batch_samples:
                 return None
-            total = sum(batch["weights"].sum() for batch in batch_samples).to(device)
+            total = torch.tensor(sum(len(batch["labels"]) for batch in batch_samples), device=device)
             return self.accelerator.gather(total).sum()
 
         def get_train_dataloader(self):  # noqa: ANN202
