@@ -8,6 +8,10 @@ MAKEFLAGS += --no-print-directory
 export VIRTUAL_ENV := $(CURDIR)/.venv
 export PATH := $(VIRTUAL_ENV)/bin:$(PATH)
 unexport PYTHONHOME PYTHONPATH
+# Another DVC (`dvc status` in a second terminal) has the repository's lock for seconds. A repro that does not wait for it
+# gives up at the end of a stage, whose outputs are then lost.
+DVC := dvc --wait-for-lock
+
 # Without compiled files torch and transformers take 20 s to import instead of 6, in every stage.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -32,13 +36,13 @@ setup: $(READY)
 ## Bring every result up to date; does only what is not done yet, resumes what was interrupted
 .PHONY: repro
 repro: setup
-	@dvc repro
+	@$(DVC) repro
 	@python .make/ladder.py
 
 ## Bring the benchmarks of all models and the report up to date
 .PHONY: benchmark
 benchmark: setup
-	@dvc repro baseline_score benchmark_score report track
+	@$(DVC) repro baseline_score benchmark_score report track
 	@python .make/ladder.py
 
 ## Run the same stages with the smallest sizes (preset smoke), in .smoke/; your own results stay as they are
@@ -49,24 +53,24 @@ smoke: setup
 ## Bring the report up to date and say where it is
 .PHONY: report
 report: setup
-	@dvc repro report
+	@$(DVC) repro report
 	@echo "open $(CURDIR)/results/report.html"
 
 ## Try other settings beside the present ones: make exp N=5 SET="-S raft.keep_top_percent=0.6" (N: cycles)
 .PHONY: exp
 exp: setup
-	@cycles=$$(python .make/cycles.py $(N)); set -x; dvc exp run $$cycles $(SET)
+	@cycles=$$(python .make/cycles.py $(N)); set -x; $(DVC) exp run $$cycles $(SET)
 
 ## Queue every combination of some settings and run the queue, each in a copy, JOBS side by side: make sweep JOBS=2 SET="-S raft.keep_top_percent=0.4,0.6"
 .PHONY: sweep
 sweep: setup
-	@set -x; dvc exp run --queue $(SET)
-	@set -x; HALO_FORGE_GPUS=$${HALO_FORGE_GPUS:-1} dvc exp run --run-all --jobs $(or $(JOBS),1)
+	@set -x; $(DVC) exp run --queue $(SET)
+	@set -x; HALO_FORGE_GPUS=$${HALO_FORGE_GPUS:-1} $(DVC) exp run --run-all --jobs $(or $(JOBS),1)
 
 ## Train and benchmark the control arms beside the best model: what was verification worth?
 .PHONY: ablation
 ablation: setup
-	@set -x; dvc exp run -S '++controls.unfiltered.rows=unfiltered' -S '++controls.continued.rows=references'
+	@set -x; $(DVC) exp run -S '++controls.unfiltered.rows=unfiltered' -S '++controls.continued.rows=references'
 	@python .make/ladder.py
 
 ## Write the best model as others run it: export/best with safetensors, GGUF, Modelfile, card (ARGS="--gguf q4_k_m")

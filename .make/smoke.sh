@@ -7,7 +7,7 @@ started=$SECONDS
 cd .smoke/tree
 unset DVC_ROOT DVC_STAGE
 export MLFLOW_TRACKING_URI="sqlite:///$PWD/mlflow.db"  # the runs of a smoke test are not the user's
-dvc repro
+dvc --wait-for-lock repro
 python .make/ladder.py
 shopt -s nullglob
 for cycle in results/raft/*.json; do

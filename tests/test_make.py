@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import runpy
+import subprocess
+import sys
+import time
 
 import pytest
 from conftest import REPOSITORY as ROOT
+from conftest import wait_until
 from scratch import copy_of_setup, program, ready, sh
 
 from halo_forge.errors import InputError
@@ -35,7 +40,26 @@ def test_the_commands_of_the_pipeline_come_from_the_venv(checkout):
     (checkout / ".venv/bin").mkdir()
     for tool in ("dvc", "python"):
         program(checkout / ".venv/bin" / tool, f'echo "venv {tool} $*"')
-    assert sh("make", "repro", cwd=checkout).stdout == "venv dvc repro\nvenv python .make/ladder.py\n"
+    assert sh("make", "repro", cwd=checkout).stdout == "venv dvc --wait-for-lock repro\nvenv python .make/ladder.py\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("flag", "code"), [((), 255), (("--wait-for-lock",), 0)])
+def test_a_repro_waits_for_another_dvc_at_the_end_of_a_stage(tmp_path, flag, code) -> None:
+    """With the flag of the Makefile; the longest that DVC waits without is three seconds."""
+    dvc = (sys.executable, "-m", "dvc")
+    sh(*dvc, "init", "-q", "--no-scm", cwd=tmp_path)
+    wait = "touch begun; while [ ! -e go ]; do sleep 0.1; done; touch made"
+    (tmp_path / "dvc.yaml").write_text(f"stages: {{one: {{cmd: '{wait}', outs: [made]}}}}\n")
+    repro = subprocess.Popen([*dvc, *flag, "repro"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert wait_until((tmp_path / "begun").exists)
+    with (tmp_path / ".dvc/tmp/lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        (tmp_path / "go").touch()
+        time.sleep(5)
+    said = repro.communicate(timeout=60)[0].decode()
+    assert repro.returncode == code, said
+    assert (tmp_path / "dvc.lock").exists() is (code == 0)
 
 
 def test_clean_deletes_what_can_be_made_again_and_nothing_else(checkout):
@@ -91,7 +115,7 @@ def test_smoke_runs_in_a_copy_of_what_git_would_see(checkout, tmp_path):
         program(tools / tool, f'echo "{tool} $*"')
     result = sh(".make/smoke.sh", cwd=checkout, PATH=f"{tools}:{os.environ['PATH']}")
     assert result.returncode == 0, result.stderr
-    assert "dvc config --local core.no_scm true\ndvc repro\npython .make/ladder.py\n" in result.stdout
+    assert "dvc config --local core.no_scm true\ndvc --wait-for-lock repro\npython .make/ladder.py\n" in result.stdout
     tree = checkout / ".smoke/tree"
     there = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
     assert {"new.txt", "a b/ü", "Makefile", ".make/ladder.py"} <= there
