@@ -178,17 +178,6 @@ def browsed(tree: Path, *budget: int) -> dict:
     return browser.carried()
 
 
-def test_a_compilers_words_are_shown_without_the_home_in_which_its_headers_lie(tree: Path) -> None:
-    results = load_results(small_params(("c1",)), tree)
-    judged = judged_answers(results)
-    browser = Browser(list(results.benchmark), judged.tasks)
-    words = "In file included from {}/.cache/halo-forge/headers/ed35/iostream:1:\n/usr/include/c++/12/ostream:9: note"
-    for model, sample, verdict in judged:
-        browser.add(model, sample, verdict.model_copy(update={"detail": words.format("/home/a name/of mine")}))
-    said = {sample["detail"] for sample in browser.carried()["samples"]}
-    assert said == {words.format("~")}
-
-
 def test_the_browser_keeps_its_budget_and_says_how_many_it_shows(tree: Path) -> None:
     some = browsed(tree, 20_000)
     assert 0 < some["shown"] < some["total"] == 3 * 8 * 10

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from verify_tasks import stdio_tests, task_of
 
+from halo_forge.cache import cache_root
 from halo_forge.errors import InfrastructureError
 from halo_forge.records import CompileTests
 from halo_forge.settings.verify import Verify
@@ -48,6 +49,13 @@ def main(body, top=IO):
 def test_a_right_program_passes(verifier):
     judgement = judge(verifier, main("std::cout << 2 * n;"))
     assert (judgement.status, judgement.reward, judgement.tests_passed) == ("pass", 1.0, 2)
+
+
+def test_what_the_compiler_says_of_the_precompiled_headers_names_no_home(verifier):
+    """So that a verdict is the same on every machine."""
+    judgement = judge(verifier, main("return std::cin == 'c';", "#include <bits/stdc++.h>\n"))
+    assert judgement.status == "compile_error" and str(cache_root()) not in judgement.detail
+    assert re.search(r"from headers/\w+/bits/stdc\+\+\.h", judgement.detail), "it names no precompiled header at all"
 
 
 def test_c_programs_are_compiled_as_c(verifier):

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from halo_forge.records import Sample, Task, Verdict
 
 BUDGET_BYTES = 2_000_000
-_HOME = re.compile(r"/[^:\n]*/(?=\.cache/halo-forge/)")
-"""Where compilers say that the precompiled headers lie: a report that is shown to others names no home."""
 _COMPLETION, _DETAIL, _PROMPT = 3_000, 800, 2_000  # characters shown of each
 
 
@@ -101,7 +98,7 @@ def _row(model: str, sample: Sample, verdict: Verdict) -> dict[str, Any]:
         "tokens": sample.n_tokens,
         "finish": sample.finish_reason,
         "completion": cut(sample.completion, _COMPLETION),
-        "detail": cut(_HOME.sub("~/", verdict.detail), _DETAIL),
+        "detail": cut(verdict.detail, _DETAIL),
     }
 
 

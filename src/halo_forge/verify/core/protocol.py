@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from halo_forge.cache import cache_root
 from halo_forge.records import Status, Task, Verdict
 
 DETAIL_BYTES = 2000
@@ -80,8 +81,11 @@ class Verifier(Protocol):
 
 
 def clip(text: str, limit: int = DETAIL_BYTES) -> str:
-    """At most `limit` bytes of UTF-8: the beginning, where compilers say it, and the end, where tracebacks do."""
-    data = text.strip().encode("utf-8", "replace")
+    """At most `limit` bytes of UTF-8: the beginning, where compilers say it, and the end, where tracebacks do.
+
+    Files of the cache, as the precompiled headers are, are named from there on: a verdict is the same in every home.
+    """
+    data = text.strip().replace(f"{cache_root()}/", "").encode("utf-8", "replace")
     if len(data) > limit:
         tail = limit // 3
         data = data[: limit - tail - 5] + "\n…\n".encode() + data[-tail:]
