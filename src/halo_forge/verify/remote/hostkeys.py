@@ -79,8 +79,8 @@ def host_key(host: Host) -> HostKey:
 
 async def _fetch(host: Host) -> HostKey:
     try:
-        fetching = asyncssh.get_server_host_key(host.host, host.port, config=None)
-        key = await asyncio.wait_for(fetching, host.connect_timeout_s)
+        async with asyncio.timeout(host.connect_timeout_s):
+            key = await asyncssh.get_server_host_key(host.host, host.port, config=None)
     except (OSError, asyncssh.Error) as error:
         raise InfrastructureError(
             f"{host.host}:{host.port} shows no host key: {error or type(error).__name__}; is its ssh server running?"

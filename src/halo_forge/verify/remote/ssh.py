@@ -88,8 +88,8 @@ class Connection:
     async def _connect(self) -> None:
         host, pin = self.host, Pin(self.host)
         try:
-            self._ssh = await asyncio.wait_for(
-                asyncssh.connect(
+            async with asyncio.timeout(host.connect_timeout_s):  # wait_for of Python 3.11 may lose a cancellation
+                self._ssh = await asyncssh.connect(
                     host.host,
                     host.port,
                     username=host.user,
@@ -101,10 +101,9 @@ class Connection:
                     keepalive_interval=KEEPALIVE_S,
                     keepalive_count_max=KEEPALIVES,
                     **self._keys(),
-                ),
-                host.connect_timeout_s,
-            )
-            self._sftp = await asyncio.wait_for(self._ssh.start_sftp_client(), host.connect_timeout_s)
+                )
+            async with asyncio.timeout(host.connect_timeout_s):
+                self._sftp = await self._ssh.start_sftp_client()
         except asyncssh.HostKeyNotVerifiable as error:
             raise pin.error or InfrastructureError(f"{host}: {error.reason}") from error
         except asyncssh.KeyExchangeFailed as error:
