@@ -207,9 +207,10 @@ def test_the_picture_of_the_ladder_stands_alone_and_has_its_figures() -> None:
     row = {"cycle": 0, "model": "<b>&", "n_tasks": 73, "n_families": 70, "n_samples": 730}
     for key, value in (("pass@1", 0.25), ("compile_rate", 0.75)):
         row |= {key: value, f"{key}_low": value - 0.1, f"{key}_high": value + 0.1}
-    svg = ladder_picture([row])
+    svg = ladder_picture([row, row | {"n_samples": 1460}])
     texts = [element.text for element in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
     assert {"25.0 %", "75.0 %", "RAFT <b>&"} <= set(texts)
+    assert any("730 to 1,460 answers a model" in text for text in texts)
     used, given = set(re.findall(r"var\((--\w+)\)", svg)), re.findall(r"(--\w+):", svg)
     assert used and {name: given.count(name) for name in used} == dict.fromkeys(used, 2)
     assert not re.search(r"<script|(?:href|src)=\"(?!#)|url\((?!#)", svg)

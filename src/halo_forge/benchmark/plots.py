@@ -97,9 +97,10 @@ def ladder_picture(rows: list[dict[str, Any]]) -> str:
             place = {"textcoords": "offset points", "ha": "right"}  # a ladder rises: left above is free of its line
             axes.annotate(f"{100 * row[key]:.1f} %", (i, row[key]), (-7, 5), color=_INK, **place)
     if rows:
-        first = rows[0]
+        first, drawn = rows[0], [row["n_samples"] for row in rows]
         of = f"{first['n_tasks']} tasks of {first['n_families']} problem families that no training step has seen"
-        about = f"{of}, {first['n_samples']} answers a model; 95 % intervals"
+        answers = " to ".join(f"{n:,}" for n in sorted({min(drawn), max(drawn)}))
+        about = f"{of}, {answers} answers a model; 95 % intervals"
     else:
         about = "nothing is measured yet"
     axes.set_xlabel(about, fontsize=9)
