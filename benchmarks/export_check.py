@@ -140,10 +140,13 @@ def by_reading(path: Path, chat: Chat, ids: list[list[int]], tokens: int) -> lis
 
 def by_llama(path: Path, chat: Chat, ids: list[list[int]], tokens: int) -> list[list[int]]:
     """By llama.cpp, which is also asked how it cuts the prompts into tokens."""
-    from llama_cpp import Llama
+    import llama_cpp.llama as loader
 
+    plain = loader.llama_cpp.llama_model_default_params()
+    plain.use_extra_bufts = False  # weights repacked for AMX crash a build for such a processor at the first token
+    loader.llama_cpp.llama_model_default_params = lambda: plain
     longest = max(map(len, ids)) + tokens
-    llama = Llama(str(path), n_ctx=longest, logits_all=False, verbose=False)
+    llama = loader.Llama(str(path), n_ctx=longest, logits_all=False, verbose=False)
     answers = []
     for prompt in ids:
         text = chat.tokenizer.decode(prompt)
