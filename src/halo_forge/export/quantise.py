@@ -26,9 +26,8 @@ def require_quantiser() -> None:
     """Raises InfrastructureError, with the cure, where there is none."""
     if not (_module() or shutil.which(PROGRAM)):
         raise InfrastructureError(
-            f"--gguf {KINDS[0]}: only llama.cpp can make it, and it is not installed: "
-            f"CMAKE_ARGS=-DGGML_NATIVE=OFF pip install llama-cpp-python (builds it, minutes), or put {PROGRAM} on PATH; "
-            "q8_0 is made without"
+            f"--gguf {KINDS[0]}: only llama.cpp can make it, and it is not installed: CMAKE_ARGS=-DGGML_NATIVE=OFF pip "
+            f"install llama-cpp-python (builds it, minutes), or put {PROGRAM} on PATH; q8_0 is made without"
         )
 
 
