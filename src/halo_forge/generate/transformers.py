@@ -106,8 +106,9 @@ class TransformersEngine:
         return [done[i] for i in range(len(requests))]
 
     def _room(self, slots: int, length: int) -> Slots:
-        """The cache of the call before if it is large enough: what is recorded for it still holds."""
-        if self._cache is None or self._cache.slots < slots or self._cache.length < length:
+        """The cache of the call before if it is long enough: what is recorded for it still holds. By the number of
+        slots sequences come together, and a run that goes on after a kill has had no call before."""
+        if self._cache is None or self._cache.slots != slots or self._cache.length < length:
             self._cache = None  # given back before the next is made
             self._cache = Slots(self.model, slots, length)
         return self._cache
