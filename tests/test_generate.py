@@ -74,6 +74,15 @@ def test_openvino_draws_nothing_beyond_a_closed_block_and_leaves_the_neighbours_
         assert at % 2 == 0 or ours.n_tokens == 7
 
 
+def test_what_openvino_read_for_one_call_is_not_found_by_the_next(tiny_model, tiny_chat) -> None:
+    """A killed run that goes on has had no call before, and what is read in other company is rounded otherwise."""
+    opened, later = open_engine(settings("openvino"), tiny_model, None, tiny_chat.end), []
+    plainly = opened._open
+    opened._open = lambda: later.append(plainly()) or later[-1]
+    answers = [opened.generate(requests(tiny_chat, temperature=1.0)) for _ in range(3)]
+    assert len(later) == 2 and answers[0] == answers[1] == answers[2]
+
+
 @pytest.mark.parametrize("stop", ["end_of_turn", "code_block"])
 def test_a_sample_ends_with_its_block_whatever_the_engine_has_drawn_beyond(
     tiny_chat, make_task, tmp_path, stop

@@ -44,6 +44,14 @@ def test_who_leaves_and_who_comes_in_changes_no_other_answer(tiny_model, tiny_ch
     assert opened.generate(requests[::-1]) == alone[::-1]
 
 
+def test_a_call_has_as_many_slots_as_without_one_before(tiny_model, tiny_chat, requests) -> None:
+    """By their number sequences come together, and a killed run that goes on has had no call before."""
+    used, fresh = (engine(tiny_model, tiny_chat, 8) for _ in range(2))
+    used.generate(requests)
+    assert used.generate(requests[:3]) == fresh.generate(requests[:3])
+    assert used._cache.slots == fresh._cache.slots == 3
+
+
 def test_greedy_answers_are_those_of_transformers_own_generate(tiny_model, tiny_chat, requests) -> None:
     from transformers import AutoModelForCausalLM
 
