@@ -74,6 +74,14 @@ def test_openvino_draws_nothing_beyond_a_closed_block_and_leaves_the_neighbours_
         assert at % 2 == 0 or ours.n_tokens == 7
 
 
+def test_openvino_has_let_go_of_what_was_stopped_when_its_cache_goes(tiny_model, tiny_chat, capfd) -> None:
+    opened = open_engine(settings("openvino"), tiny_model, None, tiny_chat.end)
+    stopped = [replace(one, block=After(7)) for one in requests(tiny_chat, temperature=1.0)]
+    assert max(len(one.ids) for one in opened.generate(stopped)) == 7
+    del opened
+    assert "leaked" not in capfd.readouterr().err
+
+
 def test_what_openvino_read_for_one_call_is_not_found_by_the_next(tiny_model, tiny_chat) -> None:
     """A killed run that goes on has had no call before, and what is read in other company is rounded otherwise."""
     opened, later = open_engine(settings("openvino"), tiny_model, None, tiny_chat.end), []

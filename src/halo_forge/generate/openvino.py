@@ -95,6 +95,8 @@ class OpenVinoEngine:
                 del running[number]
                 if finished:
                     finished(done[number])
+        while pipeline.has_non_finished_requests():  # those that were stopped are let go of by a step
+            pipeline.step()
         return [done[number] for number in range(len(requests))]
 
     def _submit(self, pipeline: Any, number: int, request: Request) -> _Answer:
