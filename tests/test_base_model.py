@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import socket
 import tarfile
 import time
@@ -293,6 +294,20 @@ def test_a_model_that_wants_to_bring_its_own_code_is_refused_and_nothing_of_it_r
     (own / "config.json").write_text(json.dumps({"model_type": "llama", "auto_map": code}))
     assert fetch(choice_of(str(own)))[1] == own  # transformers has this one itself
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_file_is_read_by_itself_whatever_lies_beside_it(tmp_path) -> None:
+    """As an export has the same model's tokenizer in files of their own."""
+    from transformers import AutoTokenizer
+
+    path, alone, again = tmp_path / "model.gguf", tmp_path / "alone", tmp_path / "again"
+    write_gguf(path)
+    gguf_to_folder(path, alone)
+    for file in alone.glob("*token*.json"):
+        shutil.copy(file, tmp_path)
+    gguf_to_folder(path, again)
+    first, second = (AutoTokenizer.from_pretrained(folder) for folder in (alone, again))
+    assert first.chat_template and first.chat_template == second.chat_template
 
 
 @pytest.mark.parametrize(("output", "tied"), [("none", True), ("coarse", True), ("other", False)])

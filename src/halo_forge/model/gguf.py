@@ -6,6 +6,7 @@ dequantised weights are handed to a bare model of the same config without that m
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,17 @@ def gguf_to_folder(gguf: Path, folder: Path) -> None:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    source = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
     try:
         metadata, _ = read_gguf_metadata(str(gguf))
         if metadata.get("split.count", 0) > 1:
             raise InputError(f"{gguf}: one of {metadata['split.count']} files; join them: llama-gguf-split --merge")
-        loaded = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
-        # Of the file's own tokenizer; the class for any architecture reads the whole file for its config alone.
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(**source)
+        # In a folder of its own: transformers mixes in what lies beside it, as an export's tokenizer does.
+        with tempfile.TemporaryDirectory() as alone:
+            (Path(alone) / gguf.name).symlink_to(gguf.resolve())
+            source = {"pretrained_model_name_or_path": alone, "gguf_file": gguf.name}
+            loaded = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float32)
+            # Of the file's own tokenizer; the class for any architecture reads the whole file for its config alone.
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(**source)
     except (ValueError, NotImplementedError) as error:
         raise InputError(f"{gguf}: transformers cannot read this GGUF file: {error}") from error
     if metadata.get("tokenizer.ggml.pre") == "qwen2":
