@@ -87,6 +87,7 @@ def test_every_gpu_preset_says_how_much_memory_it_takes():
         "smoke",
         "laptop",
         "laptop-long",
+        "laptop-gpu",  # takes what batch the card has room for
         "laptop-1500m",
     ]
     assert known["qwen-1500m"] == (1, 16) and known["qwen-7b-8x80gb"] == (8, 80)
