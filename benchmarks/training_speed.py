@@ -102,11 +102,11 @@ def main() -> None:
 
 def read_rows(chat: Chat, kept: list[Path]) -> list[Row]:
     if kept:
-        lessons = [lesson for path in kept for lesson in kept_answers(read_records(path, Kept))]
+        pairs = [pair for path in kept for pair in kept_answers(read_records(path, Kept))]
     else:
         tasks = [variant.task("cpp") for variant in variants(load_families(ROOT / "data" / "builtin"))]
-        lessons = solutions(task for task in tasks if (task.difficulty or 0) <= 2)
-    return tokenised(chat, lessons, 768, "the rows").examples
+        pairs = solutions(task for task in tasks if (task.difficulty or 0) <= 2)
+    return tokenised(chat, pairs, 768, "the rows").examples
 
 
 def in_our_order(rows: list[Row]) -> list[int]:

@@ -15,8 +15,8 @@ IGNORED = -100  # PyTorch's ignore_index
 
 @dataclass(frozen=True)
 class Rows:
-    """`examples`: {input_ids, labels}, of equal length; labels are IGNORED on the prompt, so the
-    loss covers the answer and its end-of-turn token. `left_out` counts dropped rows by reason."""
+    """`examples`: {input_ids, labels}, of equal length; labels are IGNORED on the prompt, so the loss covers the answer
+    and its end-of-turn token. `left_out` counts dropped rows by reason."""
 
     examples: list[dict[str, Any]]
     left_out: dict[str, int]
@@ -30,10 +30,10 @@ class Rows:
         return sum(label != IGNORED for example in self.examples for label in example["labels"])
 
 
-def tokenised(chat: Chat, lessons: Iterable[tuple[Prompt, str]], max_tokens: int, where: str) -> Rows:
+def tokenised(chat: Chat, pairs: Iterable[tuple[Prompt, str]], max_tokens: int, where: str) -> Rows:
     """Rows of (prompt, answer) pairs. Raises InputError if none is left."""
     examples, left_out = [], Counter()
-    for prompt, answer in lessons:
+    for prompt, answer in pairs:
         if not answer.strip():
             left_out["empty answer"] += 1
             continue
