@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -237,6 +238,25 @@ def test_without_llama_cpp_its_quantisation_is_refused_before_anything_is_loaded
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InfrastructureError, match="pip install llama-cpp-python"):
         export(checkpoint(tiny_model), Export(tmp_path / "out", ["q4_k_m"]), Evidence("base"), SAMPLING, "")
+
+
+def test_four_bits_of_a_trained_model_come_with_a_doubt_and_no_other_file_does(
+    tiny_model, tmp_path, monkeypatch
+) -> None:
+    """In the place of llama.cpp's quantiser a program that copies."""
+    program = tmp_path / "bin" / quantise.PROGRAM
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nexec cp "$1" "$2"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(quantise, "_module", lambda: False)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    kinds = ["q8_0", "q4_k_m"]
+    model = with_adapter(tiny_model, tmp_path / "adapter")
+    files = export(model, Export(tmp_path / "out", kinds), Evidence("tiny"), SAMPLING, "")
+    assert [name for name, said in files.items() if "round away what training changed" in said] == ["out-Q4_K_M.gguf"]
+    assert "round away what training changed" in (tmp_path / "out/README.md").read_text()
+    base = export(checkpoint(tiny_model), Export(tmp_path / "base", kinds), Evidence("base"), SAMPLING, "")
+    assert not any("round away" in said for said in base.values())
 
 
 def test_a_base_model_has_no_adapter_to_export(tiny_model, tmp_path) -> None:

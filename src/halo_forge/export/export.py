@@ -27,6 +27,8 @@ from halo_forge.provenance import git_revision, versions
 RECORD = "export.json"
 """Written last: digests of all files, and where they come from."""
 KINDS = ("f16", "q8_0", *quantise.KINDS)
+LOSSY = "; four bits may round away what training changed: measure it with `halo-forge benchmark run`, or take q8_0"
+"""Said of such a file of a trained model. Measured once: 14 of 37 points of pass@1 were lost, docs/measured.md."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,11 @@ def _write_merged(
     (folder / "Modelfile").write_text(text, encoding="utf-8")
     weights_are = "merged weights" if model.adapter else "weights"
     shown = {"model*.safetensors": f"the {weights_are} in {wanted.dtype}, for transformers, vLLM, SGLang"}
-    shown |= {name: f"the same in {kind}, for llama.cpp, Ollama, LM Studio" for name, kind in ggufs.items()}
+    doubt = LOSSY if model.trained else ""
+    shown |= {
+        name: f"the same in {kind}, for llama.cpp, Ollama, LM Studio{doubt if name in quantised else ''}"
+        for name, kind in ggufs.items()
+    }
     return shown | {"Modelfile": f"`ollama create {wanted.out.name} -f Modelfile`"}
 
 
