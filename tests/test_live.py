@@ -269,10 +269,14 @@ stage(main)
     assert wait_until(lambda: any(json.loads(line)["event"] == "machine" for line in path.open()))
 
 
-@pytest.fixture
-def locked(tmp_path: Path) -> Path:
+@pytest.fixture(params=["in a Git repository", "without Git"])
+def locked(tmp_path: Path, request) -> Path:
     """A DVC repository of one stage. Another process has its lock, and writes the stage's output."""
-    subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=tmp_path, check=True)
+    if request.param == "without Git":
+        subprocess.run([sys.executable, "-m", "dvc", "init", "-q", "--no-scm"], cwd=tmp_path, check=True)
+    else:
+        subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+        subprocess.run([sys.executable, "-m", "dvc", "init", "-q"], cwd=tmp_path, check=True)
     (tmp_path / "dvc.yaml").write_text("stages: {one: {cmd: 'true', outs: [made]}}\n")
     hold = "import zc.lockfile; lock = zc.lockfile.LockFile('.dvc/tmp/lock'); print('held', flush=True); input()"
     holder = subprocess.Popen(

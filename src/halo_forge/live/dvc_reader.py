@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from pathlib import Path
 
 from dvc.cli import main
 from dvc.repo import Repo
 
 
 def read(words: list[str]) -> int:
-    with tempfile.TemporaryDirectory(prefix="halo-forge-dvc-") as folder:
+    """DVC's exit code. Raises NotDvcRepoError outside of a repository of DVC."""
+    # Inside of the checkout: DVC has Git ignore the folder of its locks, and Git refuses one that lies elsewhere.
+    own = Path(Repo.find_dvc_dir()) / "tmp"
+    own.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="reader-", dir=own) as folder:
         Repo.tmp_dir = folder  # where both of DVC's locks lie
         return main(words)
 
