@@ -60,7 +60,8 @@ class Typed(Checkout):
             if not importlib.util.find_spec(package):
                 script = re.sub(rf"^.*{pattern}.*\n", "", script, flags=re.M)
         person = {f"GIT_{role}_{what}": "t@t" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        environment = {name: value for name, value in self.environment().items() if not name.startswith("MAKE")}
+        outer = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "ARGS")  # of a `make test-slow ARGS=…`
+        environment = {name: value for name, value in self.environment().items() if name not in outer}
         done = subprocess.run(
             ["bash", "-euxo", "pipefail", "-c", script],
             cwd=self.folder, env=environment | person, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
