@@ -10,6 +10,7 @@ from pathlib import Path
 
 from conftest import REPOSITORY
 from ruamel.yaml import YAML
+from scratch import plain_environment
 
 TINY = {
     "split": {"variants": {"sft": 1, "raft": 1, "benchmark": 1}, "max_tasks": {"sft": 8, "raft": 2, "benchmark": 2}},
@@ -26,7 +27,7 @@ TINY = {
 
 
 class Checkout:
-    """A Git clone of this working tree with one cycle and the tiny model."""
+    """`preset: tiny`, two cycles; no results of earlier runs."""
 
     def __init__(self, folder: Path, model: Path):
         self.folder = folder
@@ -77,7 +78,7 @@ class Checkout:
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         own = {"PATH": path, "HALO_FORGE_CACHE": str(self.folder.parent / "cache"), "OMP_NUM_THREADS": "1"}
-        return {name: value for name, value in os.environ.items() if not name.startswith("DVC_")} | own
+        return plain_environment() | own
 
     def git(self, *arguments: str) -> None:
         identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]

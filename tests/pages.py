@@ -60,6 +60,11 @@ def blocks(page: Path) -> Iterator[Block]:
     assert block is None, f"{page.name}:{block.line}: the block never ends"
 
 
+def sh_lines(page: Path) -> list[str]:
+    """The lines of a page's `sh` blocks."""
+    return [line for block in blocks(page) if block.kind == "sh" for line in block.lines]
+
+
 def write_files(page: Path, folder: Path) -> None:
     """The files that the reader is to make of a page's blocks."""
     for block in blocks(page):

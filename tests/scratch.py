@@ -39,10 +39,20 @@ def program(path: Path, text: str) -> None:
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
+def plain_environment() -> dict[str, str]:
+    """That of a shell which neither make nor DVC has called: a `make test ARGS=…` hands on its flags and its ARGS."""
+    called = ("GIT_", "MAKE", "DVC", "MFLAGS")
+    return {name: value for name, value in os.environ.items() if not name.startswith(called) and name != "ARGS"}
+
+
 def sh(*command, cwd, **environment):
-    plain = {key: value for key, value in os.environ.items() if not key.startswith(("GIT_", "MAKE", "DVC", "MFLAGS"))}
     return subprocess.run(
-        list(map(str, command)), cwd=cwd, env={**plain, **environment}, capture_output=True, text=True, timeout=180
+        list(map(str, command)),
+        cwd=cwd,
+        env=plain_environment() | environment,
+        capture_output=True,
+        text=True,
+        timeout=180,
     )
 
 

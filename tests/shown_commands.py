@@ -18,6 +18,7 @@ from pathlib import Path
 
 from conftest import REPOSITORY
 from pages import Command, commands_of
+from scratch import sh
 
 from halo_forge.errors import HaloForgeError
 from halo_forge.settings.params import load_params
@@ -140,9 +141,7 @@ def _make(arguments: list[str]) -> str | None:
     for name in [word.partition("=")[0] for word in arguments if "=" in word]:
         if not any(re.search(rf"\b{name}\b", source) for source in sources):
             return f"no variable {name}"
-    outer = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "ARGS")  # of a `make test ARGS=…` that this may run in
-    environment = {name: value for name, value in os.environ.items() if name not in outer}
-    done = subprocess.run(["make", "-n", *arguments], cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    done = sh("make", "-n", *arguments, cwd=REPOSITORY)
     if done.returncode:
         return done.stderr
     inner = [command for line in done.stdout.splitlines() for command in commands_of(_unescaped(line), "recipe")]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import REPOSITORY
 from gguf_files import write_gguf
-from pages import PAGES, blocks, write_files
+from pages import PAGES, sh_lines, write_files
 from reader import Reader, serving_sets, windows_host
 
 from halo_forge.jsonl import read_records
@@ -40,8 +40,7 @@ def test_every_page_with_commands_is_run_by_some_test() -> None:
 def script_of(name: str) -> str:
     """The lines of a page's `sh` blocks that begin with `halo-forge`, without their comments."""
     page = next(path for path in PAGES if path.name == name)
-    lines = [line for block in blocks(page) if block.kind == "sh" for line in block.lines]
-    return "".join(re.sub(r"\s+# .*", "", line) + "\n" for line in lines if line.startswith("halo-forge "))
+    return "".join(re.sub(r"\s+# .*", "", line) + "\n" for line in sh_lines(page) if line.startswith("halo-forge "))
 
 
 def rows(path: Path, *values: dict) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from checkout import TINY, Checkout
-from pages import PAGES, blocks
+from pages import PAGES, sh_lines
 
 LEFT_OUT = {
     r"make gpu-check": "wants a GPU",
@@ -27,12 +27,12 @@ WANTS = {r"nf4": "bitsandbytes", r"q4_k_m": "llama_cpp"}
 
 def script_of(page: Path) -> str:
     """The lines of a page's `sh` blocks that begin with make, DVC, or the naming of a version."""
-    lines = [line for block in blocks(page) if block.kind == "sh" for line in block.lines]
-    typed = [line for line in lines if re.match(r"(HALO_FORGE_GPUS=1 )?(make|dvc|gto) ", line)]
+    typed = [line for line in sh_lines(page) if re.match(r"(HALO_FORGE_GPUS=1 )?(make|dvc|gto) ", line)]
     return "".join(f"{line}\n" for line in typed if not any(re.match(pattern, line) for pattern in LEFT_OUT))
 
 
-WITH_SCRIPT = [page for page in PAGES if script_of(page)]
+TYPED = ("README", "cluster", "command-line", "gpu", "laptop", "measured", "own-model")
+"""The pages with such commands; a test types those of each."""
 
 
 class Typed(Checkout):
@@ -42,7 +42,7 @@ class Typed(Checkout):
         super().__init__(folder, model)
         sizes = TINY | {"base_model": self.base(model)}
         other = sizes | {"raft": TINY["raft"] | {"samples_per_task": 3}}
-        self.edit("presets.yaml", lambda all: all.update({name: other for name in all if name != "tiny"}))
+        self.edit("presets.yaml", lambda presets: presets.update({name: other for name in presets if name != "tiny"}))
         (folder / ".venv").mkdir()
         for name in ("bin", "lib", "pyvenv.cfg"):
             (folder / ".venv" / name).symlink_to(Path(sys.prefix) / name)
@@ -51,83 +51,90 @@ class Typed(Checkout):
         self.git("remote", "add", "origin", "../origin")
         self.git("commit", "-qam", "presets")
 
-    def types(self, page: Path) -> str:
-        """What the page's script shows. Its first command that fails fails the test."""
-        script = script_of(page)
+    def types(self, name: str) -> str:
+        """What the script of the page of that name shows. Its first command that fails fails the test."""
+        script = script_of(next(page for page in PAGES if page.stem == name))
         for pattern, here in SUBSTITUTIONS:
             script = re.sub(pattern, here, script)
         for pattern, package in WANTS.items():
             if not importlib.util.find_spec(package):
                 script = re.sub(rf"^.*{pattern}.*\n", "", script, flags=re.M)
         person = {f"GIT_{role}_{what}": "t@t" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        outer = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "ARGS")  # of a `make test-slow ARGS=…`
-        environment = {name: value for name, value in self.environment().items() if name not in outer}
         done = subprocess.run(
             ["bash", "-euxo", "pipefail", "-c", script],
-            cwd=self.folder, env=environment | person, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            cwd=self.folder, env=self.environment() | person, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-6000:]
         return done.stdout
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory, tiny_model) -> Typed:
+def finished(tmp_path_factory, tiny_model) -> Typed:
     """Where the README's own commands were typed, and the results committed."""
     checkout = Typed(tmp_path_factory.mktemp("typed") / "tree", tiny_model)
-    shown = checkout.types(PAGES[0])
+    shown = checkout.types("README")
     assert "Running stage 'report'" in shown
     checkout.git("add", "-A")
     checkout.git("commit", "-qm", "results")
     return checkout
 
 
-def check_cluster(tree: Typed, _shown: str) -> None:
+@pytest.fixture
+def tree(finished) -> Typed:
+    """As it was committed, for each test."""
+    yield finished
+    finished.git("checkout", ".")
+    finished.dvc("checkout", "--force")
+
+
+def typing(test):
+    for mark in (pytest.mark.slow, pytest.mark.timeout(3600), pytest.mark.needs("gcc")):
+        test = mark(test)
+    return test
+
+
+def test_what_is_left_out_is_shown_and_the_commands_of_every_page_are_typed() -> None:
+    lines = [line for page in PAGES for line in sh_lines(page)]
+    assert all(any(re.match(pattern, line) for line in lines) for pattern in LEFT_OUT)
+    assert tuple(page.stem for page in PAGES if script_of(page)) == TYPED
+
+
+@typing
+def test_a_finished_run_goes_to_a_remote_and_its_best_model_is_got_by_name(tree) -> None:
+    tree.types("cluster")
     assert any((tree.folder.parent / "storage").rglob("*.dir"))
     assert (tree.folder / "best/adapter_model.safetensors").is_file()
 
 
-def check_command_line(tree: Typed, shown: str) -> None:
+@typing
+def test_experiments_run_as_the_command_line_shows_and_are_shown_side_by_side(tree) -> None:
+    shown = tree.types("command-line")
     assert {"filter@c1", "raft_sample@c1", "train@c3"} <= set(re.findall(r"Running stage '(.+?)'", shown))
     table = shown.partition("+ make experiments")[2]
     assert "raft.keep_top_percent" in table and re.search(r"\b0\.5\b", table)
 
 
-def check_gpu(tree: Typed, shown: str) -> None:
-    assert shown.count("Ran experiment") + shown.count("Reproduced experiment") >= 1
+@typing
+def test_another_preset_and_a_queue_run_as_the_page_of_gpus_shows(tree) -> None:
+    shown = tree.types("gpu")
+    assert "Ran experiment" in shown or "Reproduced experiment" in shown
 
 
-def check_laptop(tree: Typed, shown: str) -> None:
+@typing
+def test_a_laptop_runs_another_preset_and_is_cleaned(tree) -> None:
+    shown = tree.types("laptop")
     assert not (tree.folder / "data/raft/c1/samples.jsonl").exists()
     assert "laptop-long" in shown
 
 
-def check_measured(tree: Typed, shown: str) -> None:
+@typing
+def test_the_control_arms_and_a_single_setting_are_measured_as_written(tree) -> None:
+    shown = tree.types("measured")
     assert "unfiltered" in shown and "continued" in shown
     assert json.loads((tree.folder / "results/benchmark/c1.json").read_text())
 
 
-def check_own_model(tree: Typed, _shown: str) -> None:
+@typing
+def test_the_best_model_is_exported_as_written(tree) -> None:
+    tree.types("own-model")
     assert (tree.folder / "export/best/Modelfile").is_file() and list((tree.folder / "export/best").glob("*Q8_0.gguf"))
-
-
-CHECKS = {
-    name.removeprefix("check_").replace("_", "-"): check for name, check in list(globals().items()) if "check_" in name
-}
-
-
-def test_what_is_left_out_is_shown_and_every_page_has_a_check() -> None:
-    lines = [line for page in PAGES for block in blocks(page) if block.kind == "sh" for line in block.lines]
-    assert all(any(re.match(pattern, line) for line in lines) for pattern in LEFT_OUT)
-    assert {page.stem for page in WITH_SCRIPT[1:]} == set(CHECKS)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-@pytest.mark.needs("gcc")
-@pytest.mark.parametrize("page", WITH_SCRIPT[1:], ids=lambda page: page.stem)
-def test_the_commands_of_make_and_dvc_run_as_written(tree, page) -> None:
-    shown = tree.types(page)
-    (tree.folder.parent / f"{page.stem}.log").write_text(shown)
-    CHECKS[page.stem](tree, shown)
-    tree.git("checkout", ".")
-    tree.dvc("checkout", "--force")
